@@ -1,0 +1,65 @@
+import type { JsonObject, JsonRpcNotification } from './json-rpc.ts'
+import type { Principal } from './principal.ts'
+import type { Secret } from './secret.ts'
+
+/**
+ * One request's caller, made once by `authenticate` and passed along unchanged. After this nobody looks at a header.
+ */
+export interface Caller {
+  readonly principal: Principal
+  readonly forwarded: Forwarded
+  /** Aborted when the client goes away or the gateway's own deadline for the request passes. */
+  readonly signal: AbortSignal
+  readonly request: RequestInfo
+  readonly peer: Peer
+}
+
+/** What identifies the request in logs, the ledger and error bodies. */
+export interface RequestInfo {
+  /** `x-request-id` of the client where it sent a sane one, else ours. */
+  readonly requestId: string
+  /** Shared by every row that this request causes. */
+  readonly traceId: string
+  /** The door it came through: `mcp-rest`, `chat`, `admin`, … */
+  readonly door: string
+}
+
+/**
+ * What the caller brought for upstreams, set aside and not yet meant for anyone: the credential resolver hands each
+ * part to the one server that declares it. Names are lower-case. The gateway's own key is never in here.
+ */
+export interface Forwarded {
+  /** `Authorization`, where the gateway's key came in another header. The value as sent, with its scheme. */
+  readonly authorization?: Secret | undefined
+  /** LiteLLM's deprecated `x-mcp-auth`: used only where the request names exactly one server. */
+  readonly legacyAuth?: Secret | undefined
+  /** `x-mcp-{alias}-{header}` without the `x-mcp-`: `{alias}-{header}` → value. */
+  readonly serverHeaders: ReadonlyMap<string, Secret>
+  /** Every other end-to-end header, for servers that list it in `extra_headers`. */
+  readonly headers: ReadonlyMap<string, Secret>
+  /** Cookie name → value, for servers that list it in `cookie_names`. */
+  readonly cookies: ReadonlyMap<string, Secret>
+  /** The request named exactly one server (path, body or header). */
+  readonly scopedToOneServer: boolean
+}
+
+export const nothingForwarded: Forwarded = {
+  serverHeaders: new Map(),
+  headers: new Map(),
+  cookies: new Map(),
+  scopedToOneServer: false,
+}
+
+/**
+ * The way back to the client while its request runs: what it declared it can do, notifications to it, and requests
+ * (elicitation, sampling, roots) that it answers. Doors without such a way use {@link silentPeer}.
+ */
+export interface Peer {
+  /** The downstream session, where there is one; part of the connection's identity under `isolation: session`. */
+  readonly sessionId?: string | undefined
+  /** The client's MCP capabilities as it declared them. */
+  readonly capabilities: JsonObject
+  notify(notification: JsonRpcNotification): void
+  /** Rejects with a {@link GatewayError} `METHOD_NOT_FOUND` where the client cannot answer. */
+  request(request: { method: string; params?: JsonObject }, options: { signal: AbortSignal }): Promise<JsonObject>
+}

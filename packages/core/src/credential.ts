@@ -1,0 +1,56 @@
+import type { Caller } from './caller.ts'
+import type { Secret } from './secret.ts'
+import type { ServerDefinition } from './server.ts'
+
+/**
+ * What the gateway presents at one upstream for one caller.
+ */
+export interface Credential {
+  /** How it was come by, for logs and traces: `none`, `caller`, `client_credentials`, `bearer_token`, … */
+  readonly type: string
+  /** Whose it is. Part of the key of everything that is kept because of it. */
+  readonly scope: Scope
+  /** Header name (lower-case) → value; sent with each request, never kept by a connection. */
+  headers(): ReadonlyMap<string, Secret>
+  /**
+   * The upstream refused it (401). Drops whatever was cached for it and says whether resolving again can yield
+   * another one: only then is the call tried a second time.
+   */
+  rejected(): boolean
+}
+
+/**
+ * `shared`: the same for everybody. Otherwise it belongs to one holder: a principal, joined by a keyed digest where the
+ * caller brought a credential of its own on a key that is not bound to one user.
+ */
+export type Scope = { readonly kind: 'shared' } | { readonly kind: 'holder'; readonly holder: string }
+
+export const sharedScope: Scope = { kind: 'shared' }
+
+/** Resolves what to present; the one order of precedence lives behind this port (`packages/auth/src/upstream`). */
+export interface CredentialSource {
+  /** For a call or list on behalf of a caller. */
+  forCaller(server: ServerDefinition, caller: Caller): Promise<Credential>
+  /** For discovery and health, where there is no caller. */
+  forDiscovery(server: ServerDefinition, signal: AbortSignal): Promise<Credential>
+}
+
+/**
+ * One server's declared way to authenticate: the product of an upstream-auth plug.
+ * It answers for the gateway's own credential only; what callers bring comes first and is not its business.
+ */
+export interface UpstreamAuth {
+  readonly type: string
+  /** True where the caller's own `Authorization` is what this server wants. */
+  readonly forwardsAuthorization: boolean
+  /** True where only a user's token opens the server; discovery then reports `needs_auth`. */
+  readonly needsUserToken: boolean
+  /** Nothing to present is an answer (`undefined`). Rejects with a {@link GatewayError} that names the server. */
+  present(server: ServerDefinition, signal: AbortSignal): Promise<PresentedCredential | undefined>
+}
+
+export interface PresentedCredential {
+  readonly type: string
+  readonly headers: ReadonlyMap<string, Secret>
+  rejected(): boolean
+}

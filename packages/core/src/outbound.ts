@@ -1,0 +1,142 @@
+import { Agent, type Dispatcher, errors, fetch as undiciFetch, request as undiciRequest } from 'undici'
+import { GatewayError } from './errors.ts'
+
+/**
+ * The only way out of the process over HTTP. Bounds what every caller would forget: time to connect, time to the
+ * first header, redirects (same origin, method kept, counted), size of what is read whole. It adds no header of its own and
+ * knows no credential.
+ *
+ * Addresses from the operator's own file are trusted, also private ones.
+ */
+export interface Outbound {
+  request(request: OutboundRequest): Promise<OutboundResponse>
+  /** The same pool and bounds for libraries that take a `fetch`. Redirects are errors. */
+  readonly fetch: typeof globalThis.fetch
+  close(): Promise<void>
+}
+
+export interface OutboundRequest {
+  readonly url: string
+  readonly method: 'GET' | 'POST' | 'DELETE'
+  readonly headers: Record<string, string>
+  readonly body?: string | Uint8Array | undefined
+  readonly signal: AbortSignal
+  /** Milliseconds from the request sent to the response's headers. */
+  readonly headersTimeoutMs: number
+  /** Milliseconds between two chunks of the body. 0: no bound, for streams that may be quiet. */
+  readonly bodyTimeoutMs: number
+}
+
+export interface OutboundResponse {
+  readonly status: number
+  header(name: string): string | undefined
+  /** The body as it arrives. Must be read to its end or destroyed with {@link OutboundResponse.discard}. */
+  readonly body: AsyncIterable<Uint8Array>
+  /** Reads the whole body as UTF-8; over `maxBytes` it is an error and the connection is dropped. */
+  text(maxBytes: number): Promise<string>
+  discard(): void
+}
+
+export interface OutboundOptions {
+  readonly connectTimeoutMs?: number
+  readonly connectionsPerOrigin?: number
+}
+
+const maxRedirects = 3
+const redirectsThatKeepTheMethod = new Set([307, 308])
+
+export function createOutbound({
+  connectTimeoutMs = 10_000,
+  connectionsPerOrigin = 256,
+}: OutboundOptions = {}): Outbound {
+  const dispatcher = new Agent({
+    connect: { timeout: connectTimeoutMs },
+    connections: connectionsPerOrigin,
+    keepAliveTimeout: 30_000,
+  })
+
+  const send = async (request: OutboundRequest, redirectsLeft: number): Promise<OutboundResponse> => {
+    const response = await undiciRequest(request.url, {
+      dispatcher,
+      method: request.method,
+      headers: request.headers,
+      body: request.body ?? null,
+      signal: request.signal,
+      headersTimeout: request.headersTimeoutMs,
+      bodyTimeout: request.bodyTimeoutMs,
+    })
+    const next = redirectTarget(request.url, response)
+    if (next === undefined) return toResponse(response)
+    response.body.on('error', () => {}).destroy()
+    if (redirectsLeft === 0) throw new GatewayError('UPSTREAM_PROTOCOL', `More than ${maxRedirects} redirects.`)
+    return send({ ...request, url: next }, redirectsLeft - 1)
+  }
+
+  return {
+    request: (request) => send(request, maxRedirects),
+    async fetch(input, { method = 'GET', headers, body, signal } = {}) {
+      if (input instanceof Request) throw new TypeError('outbound fetch takes an address, not a Request')
+      if (body && typeof body !== 'string' && !(body instanceof Uint8Array))
+        throw new TypeError('outbound fetch sends text or bytes')
+      return undiciFetch(input, {
+        dispatcher,
+        redirect: 'error',
+        method,
+        headers: [...new Headers(headers)],
+        body: body ?? null,
+        signal: signal ?? null,
+      })
+    },
+    close: () => dispatcher.destroy(),
+  }
+}
+
+function redirectTarget(from: string, { statusCode, headers }: Dispatcher.ResponseData): string | undefined {
+  if (statusCode < 300 || statusCode > 399 || statusCode === 304) return undefined
+  const location = singleHeader(headers['location'])
+  if (location === undefined) return undefined
+  const target = URL.parse(location, from)
+  // Anything else would carry the credential to another party, or turn a POST into a GET.
+  if (target?.origin !== new URL(from).origin || !redirectsThatKeepTheMethod.has(statusCode)) {
+    throw new GatewayError(
+      'UPSTREAM_PROTOCOL',
+      `Redirect (${statusCode}) away from ${new URL(from).origin} refused. Configure the final address.`,
+    )
+  }
+  return target.href
+}
+
+function toResponse({ statusCode, headers, body }: Dispatcher.ResponseData): OutboundResponse {
+  return {
+    status: statusCode,
+    header: (name) => singleHeader(headers[name]),
+    body,
+    async text(maxBytes) {
+      const chunks: Uint8Array[] = []
+      let bytes = 0
+      for await (const chunk of body) {
+        bytes += chunk.length
+        if (bytes > maxBytes) throw new GatewayError('UPSTREAM_PROTOCOL', `Answer larger than ${maxBytes} bytes.`)
+        chunks.push(chunk)
+      }
+      return Buffer.concat(chunks).toString('utf8')
+    },
+    discard: () => void body.on('error', () => {}).destroy(),
+  }
+}
+
+function singleHeader(value: string | string[] | undefined): string | undefined {
+  return Array.isArray(value) ? value[0] : value
+}
+
+/** What went wrong on the way, for the caller to turn into an error that names its server and stage. */
+export type OutboundFailure = 'timeout' | 'cancelled' | 'unreachable'
+
+export function classifyOutboundFailure(error: unknown): OutboundFailure {
+  if (error instanceof errors.ConnectTimeoutError) return 'timeout'
+  if (error instanceof errors.HeadersTimeoutError || error instanceof errors.BodyTimeoutError) return 'timeout'
+  if (error instanceof DOMException && error.name === 'TimeoutError') return 'timeout'
+  if (error instanceof errors.RequestAbortedError) return 'cancelled'
+  if (error instanceof DOMException && error.name === 'AbortError') return 'cancelled'
+  return 'unreachable'
+}

@@ -1,0 +1,48 @@
+/**
+ * Who is calling and what they may reach. Everything after `authenticate` sees this and never the credential it came
+ * from: a principal is logged and traced, so it holds nothing that must not be printed.
+ */
+export interface Principal {
+  /** Name of the inbound method that produced it, for logs. */
+  readonly source: 'master_key' | 'virtual_key'
+  /** Whose quotas, connections and rows these are: the user id, else the key's hash. */
+  readonly id: string
+  /** Hex SHA-256 of the key; for the master key a fixed alias, never its hash. */
+  readonly keyHash: string
+  readonly keyAlias?: string | undefined
+  readonly userId?: string | undefined
+  readonly teamId?: string | undefined
+  /** May use the admin API and sees why something is refused. */
+  readonly admin: boolean
+  readonly grants: Grants
+  /** Chat requests without any MCP entry get this key's tools as well. */
+  readonly autoTools: boolean
+}
+
+/**
+ * What a principal may reach. Servers are named as the grant was written: by id, name or alias.
+ * An empty set of servers is none; an empty set of models is every model (as in LiteLLM).
+ */
+export interface Grants {
+  /** Every server, also future ones. */
+  readonly allServers: boolean
+  /** No server at all, not even one open to all keys (LiteLLM's `no-mcp-servers`). */
+  readonly noServers: boolean
+  readonly servers: ReadonlySet<string>
+  readonly accessGroups: ReadonlySet<string>
+  /** Per server entry the only tools it grants there, unprefixed. An entry here grants its server. */
+  readonly toolsByServer: ReadonlyMap<string, ReadonlySet<string>>
+  /** Tools refused everywhere, unprefixed or prefixed. */
+  readonly blockedTools: ReadonlySet<string>
+  readonly models: ReadonlySet<string>
+}
+
+export const noGrants: Grants = {
+  allServers: false,
+  noServers: false,
+  servers: new Set(),
+  accessGroups: new Set(),
+  toolsByServer: new Map(),
+  blockedTools: new Set(),
+  models: new Set(),
+}

@@ -1,0 +1,69 @@
+import type { UpstreamAuth } from './credential.ts'
+import type { Secret } from './secret.ts'
+
+/** How widely one upstream connection is shared; see `connectionKey`. */
+export type Isolation = 'server' | 'principal' | 'session' | 'call'
+
+/** `always` and `never` for every tool, or for the tools named; a tool named nowhere needs approval. */
+export type ApprovalPolicy =
+  | 'always'
+  | 'never'
+  | { readonly always: ReadonlySet<string>; readonly never: ReadonlySet<string> }
+
+/**
+ * One upstream MCP server as everything but its transport sees it. Made from configuration (or, for stored servers,
+ * from a row), replaced as a whole when that changes: a changed definition has another `revision`.
+ */
+export interface ServerDefinition {
+  /** Stable across restarts and across changes of url or credentials. */
+  readonly id: string
+  readonly name: string
+  readonly alias?: string | undefined
+  /** What public names start with: the alias, else the name. */
+  readonly prefix: string
+  readonly revision: string
+  readonly origin: 'config' | 'stored'
+  readonly description?: string | undefined
+  readonly instructions?: string | undefined
+  /** LiteLLM's free-form `mcp_info`, shown in listings. */
+  readonly info: Readonly<Record<string, unknown>>
+  readonly transportType: string
+  /** Where it is, for admins; never holds a credential. */
+  readonly address: string
+
+  readonly auth: UpstreamAuth
+  readonly discoveryAuth?: UpstreamAuth | undefined
+  /** Sent with every request; they win over `extraHeaders`. */
+  readonly staticHeaders: ReadonlyMap<string, Secret>
+  /** Names of caller headers (lower-case) copied upstream. */
+  readonly extraHeaders: ReadonlySet<string>
+  readonly cookieNames: ReadonlySet<string>
+
+  readonly accessGroups: ReadonlySet<string>
+  readonly allowAllKeys: boolean
+  /** Hashes of the keys that `api_keys` grants this server to. */
+  readonly grantedKeyHashes: ReadonlySet<string>
+  readonly allowedTools?: ReadonlySet<string> | undefined
+  readonly disallowedTools: ReadonlySet<string>
+  /** Tool → the only arguments it may be called with. */
+  readonly allowedParams: ReadonlyMap<string, ReadonlySet<string>>
+  readonly requireApproval?: ApprovalPolicy | undefined
+  readonly allowSampling: boolean
+  readonly allowElicitation: boolean
+
+  readonly isolation?: Isolation | undefined
+  /** False: tools of this server are listed and called without prefix. */
+  readonly prefixed: boolean
+  readonly timeouts: ServerTimeouts
+}
+
+/** Milliseconds. A stage that runs out is a `UPSTREAM_TIMEOUT` naming it. */
+export interface ServerTimeouts {
+  readonly connectMs: number
+  readonly handshakeMs: number
+  readonly listMs: number
+  /** Idle time within a call; progress resets it. */
+  readonly callMs: number
+  /** Bound of a call whatever its progress. */
+  readonly callTotalMs: number
+}
