@@ -6,7 +6,8 @@ import type { z } from 'zod'
  */
 export interface Plug<Options, Product> {
   readonly type: string
-  readonly schema: z.ZodType
+  /** The settings it understands; whoever reads configuration hands it these and no others. */
+  readonly keys: readonly string[]
   /** Checks `settings` and returns how to build the product, or the issues with their paths. */
   bind(settings: unknown): Bound<Options, Product>
 }
@@ -16,21 +17,21 @@ export type Bound<Options, Product> =
   | { readonly ok: true; create(options: Options): Product }
   | { readonly ok: false; readonly issues: readonly z.core.$ZodIssue[] }
 
-export interface PlugDefinition<Schema extends z.ZodType, Options, Product> {
+export interface PlugDefinition<Schema extends z.ZodObject, Options, Product> {
   readonly type: string
   readonly schema: Schema
   create(settings: z.output<Schema>, options: Options): Product
 }
 
 /** Declares a plug. The settings' type is inferred from the schema and disappears behind {@link Plug}. */
-export function definePlug<Schema extends z.ZodType, Options, Product>({
+export function definePlug<Schema extends z.ZodObject, Options, Product>({
   type,
   schema,
   create,
 }: PlugDefinition<Schema, Options, Product>): Plug<Options, Product> {
   return {
     type,
-    schema,
+    keys: Object.keys(schema.shape),
     bind(settings) {
       const parsed = schema.safeParse(settings)
       if (!parsed.success) return { ok: false, issues: parsed.error.issues }

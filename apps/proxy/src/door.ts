@@ -1,0 +1,24 @@
+/**
+ * Which door a path belongs to: the label of logs, metrics and the ledger, and the dialect of its errors. One table,
+ * longest prefix first; a path that is in none of them is answered in the dialect of the admin API.
+ */
+
+export type Door = 'mcp-rest' | 'mcp-admin' | 'chat' | 'models' | 'admin' | 'health' | 'metadata'
+
+const doors: readonly (readonly [prefix: string, door: Door])[] = [
+  ['/mcp-rest/', 'mcp-rest'],
+  ['/mcp/tools/', 'mcp-rest'],
+  ['/v1/mcp/', 'mcp-admin'],
+  ['/v1/chat/completions', 'chat'],
+  ['/chat/completions', 'chat'],
+  ['/v1/models', 'models'],
+  ['/models', 'models'],
+  ['/health', 'health'],
+  ['/metrics', 'health'],
+  ['/.well-known/', 'metadata'],
+  ['/openapi.json', 'metadata'],
+]
+
+export function doorOf(path: string): Door {
+  return doors.find(([prefix]) => path.startsWith(prefix))?.[1] ?? 'admin'
+}

@@ -1,0 +1,52 @@
+/** Where the process is in its life; what the health routes tell a load balancer. */
+export type Phase = 'starting' | 'ready' | 'draining'
+
+export interface Lifecycle {
+  readonly phase: Phase
+  enter(phase: Phase): void
+  /** Counts a request in; the returned function counts it out, once. */
+  begin(): () => void
+  readonly inFlight: number
+  /** Resolves when the last request has gone, or after `boundMs`. Says whether all had gone. */
+  settle(boundMs: number): Promise<boolean>
+}
+
+export function createLifecycle(): Lifecycle {
+  let phase: Phase = 'starting'
+  let inFlight = 0
+  let onIdle: (() => void) | undefined
+
+  const end = () => {
+    inFlight -= 1
+    if (inFlight === 0) onIdle?.()
+  }
+
+  return {
+    get phase() {
+      return phase
+    },
+    enter(next) {
+      phase = next
+    },
+    begin() {
+      inFlight += 1
+      let ended = false
+      return () => {
+        if (!ended) end()
+        ended = true
+      }
+    },
+    get inFlight() {
+      return inFlight
+    },
+    async settle(boundMs) {
+      if (inFlight === 0) return true
+      const { promise: idle, resolve } = Promise.withResolvers<void>()
+      onIdle = resolve
+      const bound = AbortSignal.timeout(boundMs)
+      bound.addEventListener('abort', () => resolve(), { once: true })
+      await idle
+      return inFlight === 0
+    },
+  }
+}

@@ -1,0 +1,64 @@
+import { collectDefaultMetrics, Counter, Histogram, Registry } from 'prom-client'
+
+/** The gateway's Prometheus metrics. A registry of its own: nothing global, two gateways in one process do not meet. */
+export interface Metrics {
+  observeRequest(request: { door: string; method: string; status: number; seconds: number }): void
+  observeCall(call: { kind: string; server: string; outcome: string; seconds: number }): void
+  /** Rows of the ledger that were given up because the store stayed away too long. */
+  countDroppedRows(rows: number): void
+  readonly contentType: string
+  render(): Promise<string>
+}
+
+const latencyBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60]
+
+export function createMetrics(): Metrics {
+  const registry = new Registry()
+  const registers = [registry]
+  collectDefaultMetrics({ register: registry })
+  const requests = new Counter({
+    name: 'toolgate_requests_total',
+    help: 'HTTP requests by door, method and status.',
+    labelNames: ['door', 'method', 'status'],
+    registers,
+  })
+  const requestSeconds = new Histogram({
+    name: 'toolgate_request_duration_seconds',
+    help: 'Time from the request read to the answer written.',
+    labelNames: ['door'],
+    buckets: latencyBuckets,
+    registers,
+  })
+  const calls = new Counter({
+    name: 'toolgate_calls_total',
+    help: 'Calls to upstream servers and models by outcome.',
+    labelNames: ['kind', 'server', 'outcome'],
+    registers,
+  })
+  const callSeconds = new Histogram({
+    name: 'toolgate_call_duration_seconds',
+    help: 'Time of a call inside the gateway, the upstream included.',
+    labelNames: ['kind', 'server'],
+    buckets: latencyBuckets,
+    registers,
+  })
+  const dropped = new Counter({
+    name: 'toolgate_ledger_rows_dropped_total',
+    help: 'Ledger rows lost because the store was away longer than the buffer lasts.',
+    registers,
+  })
+
+  return {
+    observeRequest({ door, method, status, seconds }) {
+      requests.inc({ door, method, status: String(status) })
+      requestSeconds.observe({ door }, seconds)
+    },
+    observeCall({ kind, server, outcome, seconds }) {
+      calls.inc({ kind, server, outcome })
+      callSeconds.observe({ kind, server }, seconds)
+    },
+    countDroppedRows: (rows) => dropped.inc(rows),
+    contentType: registry.contentType,
+    render: () => registry.metrics(),
+  }
+}

@@ -1,0 +1,60 @@
+import { GatewayError, type Logger, toGatewayError } from '@toolgate/core'
+import type { Context } from 'hono'
+import type { ContentfulStatusCode } from 'hono/utils/http-status'
+import type { AppEnv } from '../app-env.ts'
+import { type Door, doorOf } from '../door.ts'
+import { type RenderedError, renderOpenAiError } from '../render/openai.ts'
+import { renderRestError } from '../render/rest.ts'
+
+/** Which dialect a door's failures are told in. A refused credential is LiteLLM's `auth_error` at every door. */
+const renderers = {
+  'mcp-rest': renderRestError,
+  'mcp-admin': renderRestError,
+  chat: renderOpenAiError,
+  models: renderOpenAiError,
+  admin: renderOpenAiError,
+  health: renderOpenAiError,
+  metadata: renderRestError,
+} as const satisfies Record<Door, (error: GatewayError) => RenderedError>
+
+const credentialCodes = new Set([
+  'CREDENTIAL_MISSING',
+  'CREDENTIAL_INVALID',
+  'CREDENTIAL_CONFLICT',
+  'KEY_EXPIRED',
+  'KEY_BLOCKED',
+])
+
+/** The one place where a failure becomes an answer. What we did not throw ourselves is logged whole and told as `INTERNAL`. */
+export function errorAnswers(log: Logger) {
+  return function answerError(thrown: unknown, context: Context<AppEnv>): Response {
+    const error = toGatewayError(thrown)
+    const { requestId } = context.var
+    const facts = { requestId, code: error.code, blame: error.blame, details: error.details, internal: error.internal }
+    if (error.blame === 'operator') log.error({ ...facts, err: error.cause ?? error }, error.message)
+    else log.debug(facts, error.message)
+
+    const { status, body } = rendererFor(error, context.req.path)(error)
+    const { challenge } = error.details
+    if (challenge !== undefined && status === 401) context.header('www-authenticate', challenge)
+    if (error.retryable && (status === 503 || status === 429)) context.header('retry-after', '1')
+    return context.json(body, contentful(status))
+  }
+}
+
+function rendererFor({ code }: GatewayError, path: string) {
+  return credentialCodes.has(code) ? renderOpenAiError : renderers[doorOf(path)]
+}
+
+/** A relayed provider status may be anything; what cannot carry a body becomes a plain 502. */
+function contentful(status: number): ContentfulStatusCode {
+  return isContentful(status) ? status : 502
+}
+
+function isContentful(status: number): status is ContentfulStatusCode {
+  return status >= 400 && status <= 599
+}
+
+export function routeNotFound(context: Context<AppEnv>): never {
+  throw new GatewayError('ROUTE_NOT_FOUND', `No such route: ${context.req.method} ${context.req.path}`)
+}

@@ -1,0 +1,37 @@
+import type { Clock, Logger, NewId } from '@toolgate/core'
+import { createMiddleware } from 'hono/factory'
+import type { AppEnv } from '../app-env.ts'
+import { doorOf } from '../door.ts'
+import type { Metrics } from '../metrics.ts'
+
+/** A client's own request id is kept where it is short and plain, so that it cannot forge lines or flood the log. */
+const saneRequestId = /^[\w.:-]{1,128}$/
+
+/** Gives every request an id, and when it has been answered writes one log line and counts it. */
+export function requestLog({
+  clock,
+  log,
+  metrics,
+  newId,
+}: {
+  clock: Clock
+  log: Logger
+  metrics: Metrics
+  newId: NewId
+}) {
+  return createMiddleware<AppEnv>(async function requestLog(context, next) {
+    const started = clock.monotonic()
+    const presented = context.req.header('x-request-id')
+    const requestId = presented !== undefined && saneRequestId.test(presented) ? presented : newId('req')
+    context.set('requestId', requestId)
+    context.header('x-request-id', requestId)
+    context.header('x-litellm-call-id', requestId)
+    await next()
+    const milliseconds = clock.monotonic() - started
+    const { method, path } = context.req
+    const { status } = context.res
+    const door = doorOf(path)
+    metrics.observeRequest({ door, method, status, seconds: milliseconds / 1000 })
+    log.info({ requestId, door, method, path, status, milliseconds: Math.round(milliseconds * 100) / 100 }, 'request')
+  })
+}

@@ -1,0 +1,79 @@
+import type { ErrorCode, GatewayError } from '@toolgate/core'
+import { httpStatus } from './status.ts'
+
+/**
+ * Failures in LiteLLM's envelope, which is OpenAI's with `code` as a string:
+ * `{"error": {"message", "type", "param", "code"}}`. Spoken by the LLM routes, the key API and every refusal of a
+ * credential. Clients in the field match on `type` and on parts of the messages.
+ */
+
+const errorType = {
+  INVALID_REQUEST: 'invalid_request_error',
+  PAYLOAD_TOO_LARGE: 'invalid_request_error',
+  ROUTE_NOT_FOUND: 'not_found_error',
+  METHOD_NOT_ALLOWED: 'invalid_request_error',
+  CANCELLED: 'request_cancelled',
+
+  CREDENTIAL_MISSING: 'auth_error',
+  CREDENTIAL_INVALID: 'auth_error',
+  CREDENTIAL_CONFLICT: 'auth_error',
+  KEY_EXPIRED: 'expired_key',
+  KEY_BLOCKED: 'auth_error',
+  ADMIN_ONLY: 'auth_error',
+  STORE_UNAVAILABLE: 'service_unavailable',
+
+  KEY_NOT_FOUND: 'not_found_error',
+  CONFLICT: 'bad_request_error',
+
+  SERVER_NOT_FOUND: 'mcp_server_not_found',
+  TARGET_NOT_FOUND: 'mcp_tool_not_found',
+  TARGET_AMBIGUOUS: 'mcp_tool_ambiguous',
+  TOOL_SERVER_MISMATCH: 'mcp_tool_server_mismatch',
+  PARAMETERS_NOT_ALLOWED: 'mcp_parameters_not_allowed',
+  METHOD_NOT_FOUND: 'invalid_request_error',
+  TOOLS_UNRESOLVED: 'mcp_tools_unresolved',
+
+  UPSTREAM_SIGN_IN_REQUIRED: 'mcp_sign_in_required',
+  UPSTREAM_CREDENTIAL_REJECTED: 'mcp_upstream_error',
+  UPSTREAM_TOKEN_UNAVAILABLE: 'mcp_upstream_error',
+  UPSTREAM_UNREACHABLE: 'mcp_upstream_error',
+  UPSTREAM_TIMEOUT: 'mcp_upstream_timeout',
+  UPSTREAM_BUSY: 'mcp_upstream_busy',
+  UPSTREAM_PROTOCOL: 'mcp_upstream_error',
+  UPSTREAM_ERROR: 'mcp_upstream_error',
+
+  MODEL_NOT_FOUND: 'invalid_request_error',
+  MODEL_NOT_ALLOWED: 'key_model_access_denied',
+  PROVIDER_ERROR: 'provider_error',
+  PROVIDER_UNREACHABLE: 'provider_error',
+  PROVIDER_TIMEOUT: 'timeout_error',
+  PROVIDER_PROTOCOL: 'provider_error',
+
+  OVERLOADED: 'service_unavailable',
+  SHUTTING_DOWN: 'service_unavailable',
+  INTERNAL: 'internal_server_error',
+} as const satisfies Record<ErrorCode, string>
+
+export interface RenderedError {
+  readonly status: number
+  readonly body: object
+}
+
+export function renderOpenAiError(error: GatewayError): RenderedError {
+  // A 401 or 403 of the provider is about the gateway's key there: to the client it is a fault behind us.
+  const answered = error.details.provider?.status
+  const relayed = error.code === 'PROVIDER_ERROR' && answered !== undefined && answered !== 401 && answered !== 403
+  const status = relayed ? answered : httpStatus[error.code]
+  const { field } = error.details
+  return {
+    status,
+    body: {
+      error: {
+        message: error.message,
+        type: errorType[error.code],
+        param: typeof field === 'string' ? field : null,
+        code: String(status),
+      },
+    },
+  }
+}

@@ -1,0 +1,66 @@
+import type { ErrorCode, GatewayError } from '@toolgate/core'
+import type { RenderedError } from './openai.ts'
+import { httpStatus } from './status.ts'
+
+/**
+ * Failures of `/mcp-rest`, `/mcp/tools` and `/v1/mcp` as LiteLLM's FastAPI routes shape them:
+ * `{"detail": {"error", "message", …}}`. Facts that help the caller (server, stage, candidates) stand beside them.
+ */
+
+const restError = {
+  INVALID_REQUEST: 'invalid_request',
+  PAYLOAD_TOO_LARGE: 'payload_too_large',
+  ROUTE_NOT_FOUND: 'not_found',
+  METHOD_NOT_ALLOWED: 'method_not_allowed',
+  CANCELLED: 'cancelled',
+
+  CREDENTIAL_MISSING: 'authentication_required',
+  CREDENTIAL_INVALID: 'authentication_required',
+  CREDENTIAL_CONFLICT: 'authentication_required',
+  KEY_EXPIRED: 'authentication_required',
+  KEY_BLOCKED: 'authentication_required',
+  ADMIN_ONLY: 'forbidden',
+  STORE_UNAVAILABLE: 'store_unavailable',
+
+  KEY_NOT_FOUND: 'key_not_found',
+  CONFLICT: 'conflict',
+
+  // Unknown and forbidden are one answer: a denial must not confirm that something exists.
+  SERVER_NOT_FOUND: 'access_denied',
+  TARGET_NOT_FOUND: 'access_denied',
+  TARGET_AMBIGUOUS: 'ambiguous_tool_name',
+  TOOL_SERVER_MISMATCH: 'tool_server_mismatch',
+  PARAMETERS_NOT_ALLOWED: 'parameters_not_allowed',
+  METHOD_NOT_FOUND: 'method_not_found',
+  TOOLS_UNRESOLVED: 'tools_unresolved',
+
+  UPSTREAM_SIGN_IN_REQUIRED: 'upstream_sign_in_required',
+  UPSTREAM_CREDENTIAL_REJECTED: 'upstream_credential_rejected',
+  UPSTREAM_TOKEN_UNAVAILABLE: 'upstream_token_unavailable',
+  UPSTREAM_UNREACHABLE: 'upstream_unreachable',
+  UPSTREAM_TIMEOUT: 'upstream_timeout',
+  UPSTREAM_BUSY: 'upstream_busy',
+  UPSTREAM_PROTOCOL: 'upstream_protocol_error',
+  UPSTREAM_ERROR: 'upstream_error',
+
+  MODEL_NOT_FOUND: 'model_not_found',
+  MODEL_NOT_ALLOWED: 'model_not_allowed',
+  PROVIDER_ERROR: 'provider_error',
+  PROVIDER_UNREACHABLE: 'provider_unreachable',
+  PROVIDER_TIMEOUT: 'provider_timeout',
+  PROVIDER_PROTOCOL: 'provider_protocol_error',
+
+  OVERLOADED: 'overloaded',
+  SHUTTING_DOWN: 'shutting_down',
+  INTERNAL: 'internal_server_error',
+} as const satisfies Record<ErrorCode, string>
+
+export function renderRestError(error: GatewayError): RenderedError {
+  const { challenge: _challenge, error: named, ...facts } = error.details
+  return {
+    status: httpStatus[error.code],
+    body: {
+      detail: { ...facts, error: typeof named === 'string' ? named : restError[error.code], message: error.message },
+    },
+  }
+}

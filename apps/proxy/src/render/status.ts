@@ -1,0 +1,54 @@
+import type { ErrorCode } from '@toolgate/core'
+
+/**
+ * The HTTP status of every failure, for all doors that speak HTTP errors. Blame decides: 4xx the caller can act on,
+ * 502 and 504 the upstream, 503 worth trying again, 500 ours.
+ */
+export const httpStatus = {
+  INVALID_REQUEST: 400,
+  PAYLOAD_TOO_LARGE: 413,
+  ROUTE_NOT_FOUND: 404,
+  METHOD_NOT_ALLOWED: 405,
+  // nginx's "client closed request": nobody is left to read it, but the log and the metrics are.
+  CANCELLED: 499,
+
+  CREDENTIAL_MISSING: 401,
+  CREDENTIAL_INVALID: 401,
+  CREDENTIAL_CONFLICT: 401,
+  KEY_EXPIRED: 401,
+  KEY_BLOCKED: 401,
+  ADMIN_ONLY: 403,
+  STORE_UNAVAILABLE: 503,
+
+  KEY_NOT_FOUND: 404,
+  CONFLICT: 400,
+
+  SERVER_NOT_FOUND: 403,
+  TARGET_NOT_FOUND: 403,
+  TARGET_AMBIGUOUS: 400,
+  TOOL_SERVER_MISMATCH: 403,
+  PARAMETERS_NOT_ALLOWED: 403,
+  METHOD_NOT_FOUND: 400,
+  TOOLS_UNRESOLVED: 400,
+
+  UPSTREAM_SIGN_IN_REQUIRED: 401,
+  UPSTREAM_CREDENTIAL_REJECTED: 502,
+  UPSTREAM_TOKEN_UNAVAILABLE: 502,
+  UPSTREAM_UNREACHABLE: 502,
+  UPSTREAM_TIMEOUT: 504,
+  UPSTREAM_BUSY: 503,
+  UPSTREAM_PROTOCOL: 502,
+  UPSTREAM_ERROR: 502,
+
+  MODEL_NOT_FOUND: 400,
+  MODEL_NOT_ALLOWED: 403,
+  // The provider's own status is relayed where it answered with one; see `openai.ts`.
+  PROVIDER_ERROR: 502,
+  PROVIDER_UNREACHABLE: 502,
+  PROVIDER_TIMEOUT: 504,
+  PROVIDER_PROTOCOL: 502,
+
+  OVERLOADED: 503,
+  SHUTTING_DOWN: 503,
+  INTERNAL: 500,
+} as const satisfies Record<ErrorCode, number>
