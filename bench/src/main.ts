@@ -1,0 +1,157 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { median, type Round, runRound, type Target } from './load.ts'
+
+/**
+ * Measures one tool call (1 KB result) at three places in one run, interleaved: at the upstream itself, through a bare undici
+ * proxy, and through toolgate's `/mcp-rest/tools/call`. All traffic is loopback, bounded in count; every process it
+ * starts is ended by its id. Absolute numbers are the machine's; the ratios are the result.
+ */
+const { values } = parseArgs({
+  options: {
+    calls: { type: 'string', default: '6000' },
+    rounds: { type: 'string', default: '5' },
+    'in-flight': { type: 'string', default: '32' },
+    write: { type: 'string' },
+  },
+})
+const calls = Number(values.calls)
+const inFlight = Number(values['in-flight'])
+const rounds = Number(values.rounds)
+
+const source = (name: string) => new URL(name, import.meta.url).pathname
+const gatewayMain = source('../../apps/proxy/src/main.ts')
+const folder = mkdtempSync(join(tmpdir(), 'toolgate-bench-'))
+const children: ChildProcess[] = []
+
+try {
+  const results = await measure()
+  report(results)
+  if (values.write !== undefined)
+    writeFileSync(values.write, `${JSON.stringify({ calls, inFlight, rounds, results }, null, 2)}\n`)
+} finally {
+  for (const child of children) child.kill('SIGTERM')
+  await Promise.all(children.map(ended))
+  rmSync(folder, { recursive: true, force: true })
+}
+
+async function measure(): Promise<Round[]> {
+  const upstreamPort = await freePort()
+  const proxyPort = await freePort()
+  const gatewayPort = await freePort()
+  const masterKey = `sk-bench-${crypto.randomUUID()}`
+
+  const config = join(folder, 'config.yaml')
+  writeFileSync(config, `mcp_servers:\n  bench:\n    url: http://127.0.0.1:${upstreamPort}/mcp\n    auth_type: none\n`)
+  const upstream = await start(source('upstream.ts'), [String(upstreamPort)], {})
+  const proxy = await start(source('bare-proxy.ts'), [String(proxyPort), String(upstreamPort)], {})
+  const gateway = await start(
+    gatewayMain,
+    ['--config', config, '--port', String(gatewayPort), '--data-dir', join(folder, 'data')],
+    {
+      LITELLM_MASTER_KEY: masterKey,
+      LOG_LEVEL: 'warn',
+    },
+  )
+
+  const json = { 'content-type': 'application/json', accept: 'application/json, text/event-stream' }
+  const call = JSON.stringify({
+    jsonrpc: '2.0',
+    id: 1,
+    method: 'tools/call',
+    params: { name: 'kilobyte', arguments: {} },
+  })
+  const targets: Target[] = [
+    {
+      name: 'direct',
+      pid: upstream,
+      origin: `http://127.0.0.1:${upstreamPort}`,
+      path: '/mcp',
+      headers: json,
+      body: call,
+    },
+    {
+      name: 'bare proxy',
+      pid: proxy,
+      origin: `http://127.0.0.1:${proxyPort}`,
+      path: '/mcp',
+      headers: json,
+      body: call,
+    },
+    {
+      name: 'toolgate',
+      pid: gateway,
+      origin: `http://127.0.0.1:${gatewayPort}`,
+      path: '/mcp-rest/tools/call',
+      headers: { ...json, 'x-litellm-api-key': masterKey },
+      body: JSON.stringify({ server_id: 'bench', name: 'kilobyte', arguments: {} }),
+    },
+  ]
+
+  for (const target of targets) await runRound(target, { calls, inFlight })
+  const results: Round[] = []
+  for (let round = 0; round < rounds; round += 1) {
+    for (const target of targets) results.push(await runRound(target, { calls, inFlight }))
+  }
+  return results
+}
+
+function ended(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null) return Promise.resolve()
+  return new Promise((resolve) => child.once('exit', () => resolve()))
+}
+
+/** Starts a script with this Node and resolves with its process id once it says that it listens. */
+function start(script: string, args: string[], env: Record<string, string>): Promise<number> {
+  const child = spawn(process.execPath, [script, ...args], {
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  children.push(child)
+  return new Promise((resolve, reject) => {
+    child.once('exit', (code) => reject(new Error(`${script} ended with ${code} before it listened`)))
+    child.stdout.on('data', (chunk: Buffer) => {
+      if (/listening|http:\/\/127\.0\.0\.1/.test(chunk.toString('utf8')) && child.pid !== undefined) resolve(child.pid)
+    })
+  })
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer().listen(0, '127.0.0.1', () => {
+      const address = server.address()
+      if (typeof address !== 'object' || address === null) return reject(new Error('no free port'))
+      server.close(() => resolve(address.port))
+    })
+  })
+}
+
+function report(results: readonly Round[]): void {
+  const summary = ['direct', 'bare proxy', 'toolgate'].map((name) => {
+    const own = results.filter(({ target }) => target === name)
+    const of = (pick: (round: Round) => number) => median(own.map(pick))
+    return {
+      name,
+      cpu: of((round) => round.cpuMicrosecondsPerCall),
+      rate: of((round) => round.callsPerSecond),
+      p50: of((round) => round.p50Milliseconds),
+      p99: of((round) => round.p99Milliseconds),
+    }
+  })
+  console.log(`${calls} calls a round, ${inFlight} in flight, medians of ${rounds} interleaved rounds, 1 KB result\n`)
+  console.log('              CPU µs/call    calls/s    p50 ms    p99 ms')
+  for (const { name, cpu, rate, p50, p99 } of summary) {
+    console.log(
+      `${name.padEnd(12)}${cpu.toFixed(1).padStart(13)}${rate.toFixed(0).padStart(11)}${p50.toFixed(2).padStart(10)}${p99.toFixed(2).padStart(10)}`,
+    )
+  }
+  const [, bare, gateway] = summary
+  if (bare === undefined || gateway === undefined) return
+  console.log(
+    `\ntoolgate against the bare proxy: ${(gateway.rate / bare.rate).toFixed(2)} of its throughput, ${(gateway.cpu / bare.cpu).toFixed(2)} times its CPU`,
+  )
+}

@@ -1,0 +1,89 @@
+import { globSync, readFileSync } from 'node:fs'
+import { describe, expect, it } from 'vitest'
+
+const root = new URL('..', import.meta.url).pathname
+const sources = globSync(['packages/*/src/**/*.ts', 'apps/proxy/src/**/*.ts'], { cwd: root })
+  .filter((file) => !/\.(test|contract)\.ts$/.test(file))
+  .map((file) => ({ file, text: readFileSync(root + file, 'utf8') }))
+const product = sources.filter(({ file }) => !file.startsWith('packages/testing/'))
+
+/** Files whose code (comments aside) matches. */
+function where(pattern: RegExp, among = product): string[] {
+  return among.filter(({ text }) => pattern.test(withoutComments(text))).map(({ file }) => file)
+}
+
+function withoutComments(text: string): string {
+  return text.replaceAll(/\/\*[\s\S]*?\*\//g, '').replaceAll(/(^|[^:])\/\/.*$/gm, '$1')
+}
+
+describe('boundaries', () => {
+  it.each(['auth', 'manager', 'policies', 'llm'])('%s imports none of its sisters', (name) => {
+    const sisters = ['auth', 'manager', 'policies', 'llm', 'proxy'].filter((other) => other !== name).join('|')
+    const own = product.filter(({ file }) => file.startsWith(`packages/${name}/`))
+    expect(where(new RegExp(`from '@toolgate/(${sisters})`), own)).toEqual([])
+  })
+
+  it('core imports nothing of ours', () => {
+    expect(
+      where(
+        /from '@toolgate\//,
+        product.filter(({ file }) => file.startsWith('packages/core/')),
+      ),
+    ).toEqual([])
+  })
+
+  it('no package imports Hono or an app', () => {
+    expect(
+      where(
+        /from '(hono|@hono\/|@toolgate\/proxy)/,
+        product.filter(({ file }) => file.startsWith('packages/')),
+      ),
+    ).toEqual([])
+  })
+
+  it('the environment is read in one file', () => {
+    expect(where(/process\.env\b/)).toEqual(['apps/proxy/src/config/env.ts'])
+  })
+
+  it('the clock is read and timers are started in one file', () => {
+    expect(where(/\b(Date\.now\(|new Date\(\)|performance\.now\(|setTimeout\(|setInterval\()/)).toEqual([
+      'packages/core/src/clock.ts',
+    ])
+  })
+
+  it('only outbound opens HTTP connections', () => {
+    expect(where(/from 'undici'|[^.\w]fetch\(|globalThis\.fetch\(/)).toEqual(['packages/core/src/outbound.ts'])
+  })
+
+  it('only the spine, the catalog and the health probe borrow a connection', () => {
+    const borrowers = where(/\bpool\.acquire\(/)
+    expect(
+      borrowers.filter(
+        (file) => !/^packages\/manager\/src\/(gateway|health|catalog\/[\w-]+|sessions\/[\w-]+)\.ts$/.test(file),
+      ),
+    ).toEqual([])
+    expect(borrowers).toContain('packages/manager/src/gateway.ts')
+  })
+
+  it('gateway credential headers are named in one file', () => {
+    expect(where(/'(x-litellm-api-key|x-litellm-key|x-goog-api-key)'/)).toEqual([
+      'packages/auth/src/inbound/presented.ts',
+    ])
+  })
+
+  it('the linter is silenced in the one place that mints an authorized call', () => {
+    const silenced = product.filter(({ text }) => text.includes('oxlint-disable')).map(({ file }) => file)
+    expect(silenced).toEqual(['packages/manager/src/authorize.ts'])
+  })
+
+  it('nothing mocks modules', () => {
+    const tests = globSync(['packages/*/src/**/*.test.ts', 'apps/*/src/**/*.test.ts', 'test/**/*.test.ts'], {
+      cwd: root,
+    })
+    expect(
+      tests.filter((file) =>
+        /\bvi\.mock\(/.test(readFileSync(root + file, 'utf8').replaceAll('/\\bvi\\.mock\\(/', '')),
+      ),
+    ).toEqual([])
+  })
+})
