@@ -49,6 +49,7 @@ export {
   type OutboundRequest,
   type OutboundResponse,
 } from './outbound.ts'
+export { nearestName } from './nearest.ts'
 export { silentPeer } from './peer.ts'
 export { type Bound, definePlug, type Plug, type PlugDefinition, type PlugRegistry, plugRegistry } from './plug.ts'
 export { type Grants, noGrants, type Principal } from './principal.ts'

@@ -1,0 +1,19 @@
+import { describe, expect, it } from 'vitest'
+import { nearestName } from './nearest.ts'
+
+describe('nearestName', () => {
+  it.each([
+    ['arguemnts', ['name', 'arguments'], 'arguments'],
+    ['Models', ['model', 'models'], 'models'],
+    ['urls', ['url', 'args'], 'url'],
+    ['temperature', ['models', 'arguments'], undefined],
+    ['node', ['name', 'note'], 'note'],
+    ['abcd', ['efgh'], undefined],
+  ])('takes %s for the closest of %j', (word, known, expected) => {
+    expect(nearestName(word, known)).toBe(expected)
+  })
+
+  it('prefers the first of equally close names', () => {
+    expect(nearestName('modex', ['modea', 'modeb'])).toBe('modea')
+  })
+})

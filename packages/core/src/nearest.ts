@@ -1,0 +1,17 @@
+import { distance } from 'fastest-levenshtein'
+
+/**
+ * The known name that a misspelt one was probably meant to be; undefined where none is close. Two edits apart, one for
+ * short words: almost every word of four letters is two edits from another.
+ */
+export function nearestName(word: string, known: Iterable<string>): string | undefined {
+  let nearest: string | undefined
+  let bound = word.length <= 4 ? 1 : 2
+  for (const name of known) {
+    const edits = distance(word.toLowerCase(), name.toLowerCase())
+    if (edits > bound || (nearest !== undefined && edits === bound)) continue
+    nearest = name
+    bound = edits
+  }
+  return nearest
+}
