@@ -1,1 +1,9 @@
-export {}
+export { type Change, type ChangeListener, publish, type StopListening } from './changes.ts'
+export type { Database, Queries } from './database.ts'
+export { migrate } from './migrate.ts'
+export { type DatabaseOptions, openDatabase } from './open-database.ts'
+export { type CallRow, calls, type NewCallRow } from './schema/calls.ts'
+export { type ManagementEventRow, managementEvents } from './schema/management-events.ts'
+export { sealingKeys } from './schema/sealing-keys.ts'
+export { type NewVirtualKeyRow, type ObjectPermission, type VirtualKeyRow, virtualKeys } from './schema/virtual-keys.ts'
+export { askStore, databaseErrorCode, storeUnavailable, uniqueViolation } from './store-errors.ts'

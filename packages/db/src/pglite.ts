@@ -1,0 +1,63 @@
+/**
+ * Postgres within the process, for the zero-configuration start and for tests. One connection, and a query blocks the
+ * event loop while it runs: keep queries short. It never calls fsync, so a power cut may lose what was acknowledged;
+ * start-up says so. One process per folder, see `data-folder-lock.ts`.
+ */
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { PGlite } from '@electric-sql/pglite'
+import { drizzle } from 'drizzle-orm/pglite'
+import type { Database } from './database.ts'
+import { type FolderLock, lockDataFolder } from './data-folder-lock.ts'
+import { pingStore } from './ping.ts'
+
+export interface EmbeddedDatabase extends Database {
+  readonly kind: 'pglite'
+  /** The whole database as an uncompressed tar archive, for {@link openPgliteInMemory}. */
+  snapshot(): Promise<Blob>
+}
+
+/** Halves the memory of the process; the working set of a gateway is a few thousand rows. */
+const smallMemory = ['shared_buffers=4MB', 'max_connections=5']
+
+/** Opens or makes the database of a data folder. Rejects with `STORE_UNAVAILABLE` where another process has it. */
+export async function openPgliteFolder(dataDir: string): Promise<EmbeddedDatabase> {
+  await mkdir(dataDir, { recursive: true, mode: 0o700 })
+  const lock = await lockDataFolder(dataDir)
+  try {
+    const client = await PGlite.create({ dataDir: join(dataDir, 'postgres'), postgresqlconf: smallMemory })
+    return asDatabase(client, { address: dataDir, lock })
+  } catch (error) {
+    await lock.release()
+    throw error
+  }
+}
+
+/** A database that is gone when it is closed; `snapshot` spares the seconds that making a new one takes. */
+export async function openPgliteInMemory(snapshot?: Blob): Promise<EmbeddedDatabase> {
+  const client = await PGlite.create({
+    postgresqlconf: smallMemory,
+    ...(snapshot !== undefined && { loadDataDir: snapshot }),
+  })
+  return asDatabase(client, { address: 'memory' })
+}
+
+function asDatabase(client: PGlite, { address, lock }: { address: string; lock?: FolderLock }): EmbeddedDatabase {
+  const db = drizzle({ client })
+  return {
+    kind: 'pglite',
+    address,
+    db,
+    async listen(channel, { changed, resumed }) {
+      const unlisten = await client.listen(channel, changed)
+      resumed?.()
+      return () => unlisten()
+    },
+    ping: (signal) => pingStore(db, signal),
+    snapshot: () => client.dumpDataDir('none'),
+    async close() {
+      await client.close()
+      await lock?.release()
+    },
+  }
+}

@@ -1,0 +1,49 @@
+import { doublePrecision, index, integer, pgTable, text, timestamp } from 'drizzle-orm/pg-core'
+
+/**
+ * The ledger: one row per call, for audit, usage and spend alike. Append-only. Holds neither arguments nor results, and
+ * refers to keys by hash without a foreign key: a deleted key leaves its history behind.
+ */
+export const calls = pgTable(
+  'calls',
+  {
+    id: text().primaryKey(),
+    traceId: text('trace_id').notNull(),
+    kind: text({ enum: ['tool_call', 'list', 'mcp_request', 'generation'] }).notNull(),
+    method: text().notNull(),
+    door: text().notNull(),
+    requestId: text('request_id').notNull(),
+
+    principalId: text('principal_id').notNull(),
+    keyHash: text('key_hash').notNull(),
+    keyAlias: text('key_alias'),
+    userId: text('user_id'),
+    teamId: text('team_id'),
+
+    serverId: text('server_id'),
+    serverName: text('server_name'),
+    publicName: text('public_name'),
+    targetName: text('target_name'),
+    credentialType: text('credential_type'),
+
+    model: text(),
+    provider: text(),
+    round: integer(),
+    promptTokens: integer('prompt_tokens'),
+    completionTokens: integer('completion_tokens'),
+
+    stage: text(),
+    /** `ok`, `tool_error` or an error code. */
+    outcome: text().notNull(),
+    startedAt: timestamp('started_at', { withTimezone: true }).notNull(),
+    durationMs: doublePrecision('duration_ms').notNull(),
+  },
+  (call) => [
+    index('calls_started_at').on(call.startedAt),
+    index('calls_trace_id').on(call.traceId),
+    index('calls_key_hash_started_at').on(call.keyHash, call.startedAt),
+  ],
+)
+
+export type CallRow = typeof calls.$inferSelect
+export type NewCallRow = typeof calls.$inferInsert

@@ -1,0 +1,91 @@
+/**
+ * Tells a database that cannot be asked from one that said no. Driver errors hold the statement and parts of the data;
+ * they become `cause` and never a message.
+ */
+import { GatewayError, isJsonObject } from '@toolgate/core'
+
+/** SQLSTATE classes and codes (Postgres manual, appendix A) under which another try, later, may succeed. */
+const unavailableStates = /^(?:08|53|57P0[123]|57014|25006|40001|40P01|55P03)/
+
+/** Codes of the socket and of postgres.js. */
+const unavailableCodes = new Set([
+  'CONNECTION_CLOSED',
+  'CONNECTION_DESTROYED',
+  'CONNECTION_ENDED',
+  'CONNECT_TIMEOUT',
+  'EAI_AGAIN',
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'ENOTFOUND',
+  'EPIPE',
+  'ETIMEDOUT',
+])
+
+/** How deep an error may be wrapped: drizzle wraps once, an AggregateError of `connect` once more. */
+const maximumDepth = 4
+
+/** The first `code` of the driver or the socket along the chain of causes; not the ones of our own errors. */
+export function databaseErrorCode(error: unknown): string | undefined {
+  return firstAlongCauses(error, 'code')
+}
+
+/** The constraint a write violated by a duplicate (SQLSTATE 23505), else undefined. */
+export function uniqueViolation(error: unknown): string | undefined {
+  if (databaseErrorCode(error) !== '23505') return undefined
+  // postgres.js and PGlite name the field differently.
+  return firstAlongCauses(error, 'constraint_name') ?? firstAlongCauses(error, 'constraint')
+}
+
+/** Above the database's own limit for a statement, which gives the better error. */
+const defaultDeadlineMs = 20_000
+
+/**
+ * Runs `work`; a database that could not be asked, or does not answer within the deadline, is `STORE_UNAVAILABLE`,
+ * everything else rejects as it came. The deadline is ours because the driver has none: while connections are accepted
+ * and then dropped, as load balancers do before a database that is down, it goes on trying for ever. A write given up
+ * this way may still happen.
+ */
+export async function askStore<Answer>(
+  work: () => Promise<Answer>,
+  deadline: AbortSignal = AbortSignal.timeout(defaultDeadlineMs),
+): Promise<Answer> {
+  const { promise: expired, reject } = Promise.withResolvers<never>()
+  const expire = () => reject(storeUnavailable(deadline.reason))
+  if (deadline.aborted) throw storeUnavailable(deadline.reason)
+  deadline.addEventListener('abort', expire, { once: true })
+  try {
+    return await Promise.race([work(), expired])
+  } catch (error) {
+    throw isUnavailable(error) ? storeUnavailable(error) : error
+  } finally {
+    deadline.removeEventListener('abort', expire)
+  }
+}
+
+/** The error of a store that could not be asked. Never a 401 at any door: a client must not throw its key away. */
+export function storeUnavailable(cause: unknown): GatewayError {
+  if (cause instanceof GatewayError && cause.code === 'STORE_UNAVAILABLE') return cause
+  const code = databaseErrorCode(cause)
+  return new GatewayError('STORE_UNAVAILABLE', 'The database of the gateway cannot be reached. Try again shortly.', {
+    cause,
+    ...(code !== undefined && { internal: `database error ${code}` }),
+  })
+}
+
+function isUnavailable(error: unknown): boolean {
+  const code = databaseErrorCode(error)
+  return code !== undefined && (unavailableCodes.has(code) || unavailableStates.test(code))
+}
+
+function firstAlongCauses(error: unknown, field: string): string | undefined {
+  let current = error
+  for (let depth = 0; depth < maximumDepth && isJsonObject(current); depth += 1) {
+    const value = current instanceof GatewayError ? undefined : Reflect.get(current, field)
+    if (typeof value === 'string') return value
+    const nested: unknown = current instanceof AggregateError ? current.errors[0] : Reflect.get(current, 'cause')
+    current = nested
+  }
+  return undefined
+}

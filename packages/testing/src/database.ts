@@ -1,0 +1,125 @@
+/**
+ * Migrated databases for tests, and suites that run on every kind of store. Making an embedded database takes seconds;
+ * the first test of a schema makes one and leaves a copy in the temporary folder, everything after it starts from that.
+ */
+import { createHash, randomUUID } from 'node:crypto'
+import { readdir, readFile, rename, writeFile } from 'node:fs/promises'
+import { createRequire } from 'node:module'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type Database, migrate, openDatabase } from '@toolgate/db'
+import { openPgliteInMemory } from '@toolgate/db/pglite'
+import { afterAll, describe } from 'vitest'
+import { missingPostgres, type PostgresServer, startPostgresServer } from './postgres-server.ts'
+
+export interface TestStore {
+  /** Migrated and empty. */
+  readonly database: Database
+  /** The same store as another process sees it. An embedded one has one process: it is the same database. */
+  openAgain(): Promise<Database>
+}
+
+export type OpenStore = () => Promise<TestStore>
+
+const migrationsFolder = join(import.meta.dirname, '..', '..', '..', 'migrations')
+
+/** A migrated, empty database in memory. Close it. */
+export async function openTestDatabase(): Promise<Database> {
+  const copy = join(tmpdir(), `toolgate-template-${await schemaDigest()}.tar`)
+  const known = await readIfThere(copy)
+  if (known !== undefined) return openPgliteInMemory(new Blob([known]))
+  const database = await openPgliteInMemory()
+  await migrate(database)
+  const snapshot = await database.snapshot()
+  // Renamed into place, so that a test file running beside this one never reads half of it.
+  const draft = `${copy}.${randomUUID()}`
+  await writeFile(draft, Buffer.from(await snapshot.arrayBuffer()))
+  await rename(draft, copy)
+  return database
+}
+
+/**
+ * Runs a suite on PGlite and on real Postgres. Each `openStore()` is a database of its own, closed after the suite.
+ * Without Postgres that half is skipped by name; under CI it fails instead.
+ */
+export function describeOnStores(name: string, suite: (openStore: OpenStore) => void): void {
+  describe(`${name}, on PGlite`, () => {
+    suite(pgliteStores())
+  })
+  describeOnPostgres(`${name}, on Postgres`, (server) => suite(postgresStores(server)))
+}
+
+/** Runs a suite on real Postgres only, with a server that is started at the first use. */
+export function describeOnPostgres(name: string, suite: (server: () => Promise<PostgresServer>) => void): void {
+  const missing = missingPostgres()
+  if (missing !== undefined && process.env['CI'] === 'true') throw new Error(`${name}: ${missing}`)
+  // The reporter folds a skipped suite into a number; the reason belongs on the screen.
+  if (missing !== undefined) console.warn(`Skipped: ${name}, ${missing}.`)
+  const title = missing === undefined ? name : `${name} (skipped: ${missing})`
+  describe.skipIf(missing !== undefined).each([title])('%s', () => {
+    let server: Promise<PostgresServer> | undefined
+    afterAll(async () => (await server)?.stop())
+    suite(() => (server ??= startPostgresServer()))
+  })
+}
+
+function pgliteStores(): OpenStore {
+  const opened = closedAfterSuite()
+  return async () => {
+    const database = opened(await openTestDatabase())
+    return { database, openAgain: async () => database }
+  }
+}
+
+function postgresStores(server: () => Promise<PostgresServer>): OpenStore {
+  const opened = closedAfterSuite()
+  return async () => {
+    const url = await createDatabase(await server())
+    const database = opened(await openDatabase({ url }))
+    await migrate(database)
+    return { database, openAgain: async () => opened(await openDatabase({ url })) }
+  }
+}
+
+/** Makes an empty database on a server and returns its address. */
+export async function createDatabase(server: PostgresServer) {
+  const name = `toolgate_test_${randomUUID().replaceAll('-', '')}`
+  const administration = await openDatabase({ url: server.url('postgres') })
+  try {
+    await administration.db.execute(`create database ${name}`)
+  } finally {
+    await administration.close()
+  }
+  return server.url(name)
+}
+
+function closedAfterSuite(): (database: Database) => Database {
+  const open = new Set<Database>()
+  afterAll(async () => {
+    for (const database of open) await database.close()
+  })
+  return (database) => {
+    open.add(database)
+    return database
+  }
+}
+
+async function schemaDigest(): Promise<string> {
+  const hash = createHash('sha256').update(
+    createRequire(import.meta.resolve('@toolgate/db/pglite')).resolve('@electric-sql/pglite'),
+  )
+  const entries = await readdir(migrationsFolder, { recursive: true })
+  for (const entry of entries.filter((path) => path.endsWith('.sql')).toSorted()) {
+    hash.update(entry).update(await readFile(join(migrationsFolder, entry)))
+  }
+  return hash.digest('hex').slice(0, 16)
+}
+
+async function readIfThere(path: string): Promise<Buffer | undefined> {
+  try {
+    return await readFile(path)
+  } catch {
+    // Not there yet, or unreadable: a new one is made.
+    return undefined
+  }
+}
