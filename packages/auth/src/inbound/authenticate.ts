@@ -1,0 +1,46 @@
+import { type Clock, GatewayError, type Principal, type Secret } from '@toolgate/core'
+import type { DefaultAccess } from '../keys/grants.ts'
+import type { KeyCache } from '../keys/key-cache.ts'
+import { firstOf } from './first-of.ts'
+import { masterKeyAuthenticator } from './master-key.ts'
+import { virtualKeyAuthenticator } from './virtual-key.ts'
+
+export interface AuthenticatorOptions {
+  readonly masterKey: Secret
+  readonly keys: Pick<KeyCache, 'find'>
+  /** `general_settings.mcp_default_access`. */
+  readonly defaultAccess: DefaultAccess
+  readonly clock?: Clock
+}
+
+/**
+ * Who a presented credential is. Rejects with `CREDENTIAL_MISSING`, `CREDENTIAL_INVALID`, `KEY_EXPIRED`, `KEY_BLOCKED`, or
+ * `STORE_UNAVAILABLE` where that cannot be found out; no message holds more of the credential than its last characters.
+ */
+export type Authenticate = (credential: Secret | undefined, signal: AbortSignal) => Promise<Principal>
+
+/** More than any kind of credential is long; what is longer is not worth a hash. */
+const longestCredential = 8192
+
+export function createAuthenticator({ masterKey, ...virtualKeys }: AuthenticatorOptions): Authenticate {
+  const ways = firstOf([masterKeyAuthenticator(masterKey), virtualKeyAuthenticator(virtualKeys)])
+  return async (credential, signal) => {
+    if (credential === undefined) {
+      throw new GatewayError('CREDENTIAL_MISSING', 'Authentication Error, No api key passed in.')
+    }
+    if (!isWellFormed(credential.reveal())) {
+      throw new GatewayError('CREDENTIAL_INVALID', 'Authentication Error, the api key passed in is malformed.')
+    }
+    const principal = await ways.authenticate(credential, signal)
+    if (principal !== undefined) return principal
+    throw new GatewayError(
+      'CREDENTIAL_INVALID',
+      "Authentication Error, LiteLLM Virtual Key expected. The api key passed in does not start with 'sk-'.",
+    )
+  }
+}
+
+/** Visible characters of ASCII without spaces, as every kind of token has them (RFC 6750 §2.1 is narrower). */
+function isWellFormed(text: string): boolean {
+  return text.length <= longestCredential && /^[\x21-\x7e]+$/.test(text)
+}

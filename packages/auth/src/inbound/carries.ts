@@ -1,0 +1,34 @@
+import type { Secret } from '@toolgate/core'
+
+/** A shorter text is in other values by chance; it then counts only where it is the whole value. */
+const shortestTelling = 8
+
+/**
+ * Whether a header or cookie value holds this credential: as it is, percent-encoded, or as a part of
+ * `Basic`. Used to keep the gateway's key from travelling on; anything craftier is the caller's own doing.
+ */
+export function carries(value: string, credential: Secret | undefined): boolean {
+  if (credential === undefined) return false
+  const key = credential.reveal()
+  const texts = [value, percentDecoded(value), basicDecoded(value)]
+  return texts.some((text) => (key.length < shortestTelling ? bare(text) === key : text.includes(key)))
+}
+
+function bare(text: string): string {
+  return text.trim().replace(/^bearer\s+/i, '')
+}
+
+function percentDecoded(text: string): string {
+  if (!text.includes('%')) return text
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    // Not percent-encoded: it has been looked at as it is.
+    return text
+  }
+}
+
+function basicDecoded(text: string): string {
+  const [, encoded] = /^\s*basic\s+(\S+)/i.exec(text) ?? []
+  return encoded === undefined ? text : Buffer.from(encoded, 'base64').toString('utf8')
+}

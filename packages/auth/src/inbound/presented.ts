@@ -1,0 +1,155 @@
+/**
+ * What a request presents: the credential that is meant for the gateway, and what it brought for upstreams. The one file
+ * that knows the names of credential headers. It decides whose a header is, never whether a credential is good; and it
+ * sees to it that the gateway's own key is in nothing that may be forwarded, wherever else the caller put it.
+ */
+import { type Forwarded, GatewayError, Secret } from '@toolgate/core'
+import { isForwardableHeader } from '../upstream/header-names.ts'
+import { carries } from './carries.ts'
+
+/** Anything that lists headers: `Headers`, a map, entries. Names in any case. */
+export type HeaderList = Iterable<readonly [name: string, value: string]>
+
+export interface HeaderNames {
+  /** `general_settings.litellm_key_header_name`. */
+  readonly keyHeaderName?: string | undefined
+  /** LiteLLM's renameable `x-mcp-auth`. */
+  readonly legacyAuthHeaderName?: string | undefined
+}
+
+export interface PresentedOptions extends HeaderNames {
+  /** The request names exactly one server. */
+  readonly scopedToOneServer: boolean
+}
+
+export interface Presented {
+  /** Without its `Bearer`. */
+  readonly credential: Secret | undefined
+  readonly forwarded: Forwarded
+}
+
+/** Ours alone: where one of them is there, every other header is the caller's. */
+const gatewayHeaders = ['x-litellm-api-key', 'x-litellm-key']
+/** Ours where no header before them is there, else the caller's for an upstream. In this order. */
+const sharedHeaders = ['authorization', 'api-key', 'x-api-key', 'x-goog-api-key']
+
+const defaultLegacyAuthHeader = 'x-mcp-auth'
+const serverHeaderPrefix = 'x-mcp-'
+/** `x-mcp-…` headers that speak to the gateway and belong to no server. */
+const reservedServerHeaders = ['x-mcp-servers', 'x-mcp-auth', 'x-mcp-access-groups', 'x-mcp-toolset-id']
+
+/** Throws `CREDENTIAL_CONFLICT` where two headers that are only ours hold different keys. */
+export function readPresented(list: HeaderList, options: PresentedOptions): Presented {
+  const headers = lowerCased(list)
+  const found = ownCredential(headers, options)
+  if (found !== undefined) headers.delete(found.name)
+  const credential = found === undefined ? undefined : new Secret(found.value)
+  const brought = { ...setAside(headers, { credential, names: options }), scopedToOneServer: options.scopedToOneServer }
+  return { credential, forwarded: brought }
+}
+
+/**
+ * Adds the `headers` of a chat request's `tools` entry, which win over the request's own. Headers for the gateway are
+ * ignored in there: who calls is settled.
+ */
+export function mergeForwarded(
+  forwarded: Forwarded,
+  headers: Readonly<Record<string, string>>,
+  context: HeaderNames & { readonly credential: Secret | undefined },
+): Forwarded {
+  const more = setAside(lowerCased(Object.entries(headers)), { credential: context.credential, names: context })
+  return {
+    authorization: more.authorization ?? forwarded.authorization,
+    legacyAuth: more.legacyAuth ?? forwarded.legacyAuth,
+    serverHeaders: new Map([...forwarded.serverHeaders, ...more.serverHeaders]),
+    headers: new Map([...forwarded.headers, ...more.headers]),
+    cookies: new Map([...forwarded.cookies, ...more.cookies]),
+    scopedToOneServer: forwarded.scopedToOneServer,
+  }
+}
+
+/** A header sent twice counts as one, joined as RFC 9110 §5.3 has it: two different keys become one that is not valid. */
+function lowerCased(list: HeaderList): Map<string, string> {
+  const headers = new Map<string, string>()
+  for (const [name, value] of list) {
+    const before = headers.get(name.toLowerCase())
+    headers.set(name.toLowerCase(), before === undefined ? value : `${before}, ${value}`)
+  }
+  return headers
+}
+
+function ownHeaders({ keyHeaderName }: HeaderNames): readonly string[] {
+  const custom = keyHeaderName?.toLowerCase()
+  // Authorization keeps its place: set aside as an upstream's wherever another header holds the key.
+  return custom === undefined || custom === 'authorization' ? gatewayHeaders : [custom, ...gatewayHeaders]
+}
+
+function ownCredential(headers: ReadonlyMap<string, string>, names: HeaderNames) {
+  const own = ownHeaders(names).flatMap((name) => credentialIn(headers, name))
+  const [first] = own
+  const other = own.find(({ value }) => value !== first?.value)
+  if (first !== undefined && other !== undefined) {
+    throw new GatewayError(
+      'CREDENTIAL_CONFLICT',
+      `Authentication Error, the headers ${first.name} and ${other.name} hold different keys. Send one of them.`,
+    )
+  }
+  return first ?? sharedHeaders.flatMap((name) => credentialIn(headers, name))[0]
+}
+
+function credentialIn(headers: ReadonlyMap<string, string>, name: string): { name: string; value: string }[] {
+  const text = headers.get(name)?.trim() ?? ''
+  const [, scheme, rest] = /^([A-Za-z]+)(?:\s+(.*))?$/.exec(text) ?? []
+  const bearer = scheme?.toLowerCase() === 'bearer'
+  // Another scheme is not ours: `Basic` and its like are for an upstream.
+  if (name === 'authorization' && !bearer && /\s/.test(text)) return []
+  const value = (bearer ? (rest ?? '') : text).trim()
+  return value === '' ? [] : [{ name, value }]
+}
+
+interface Context {
+  readonly credential: Secret | undefined
+  readonly names: HeaderNames
+}
+
+function setAside(headers: ReadonlyMap<string, string>, { credential, names }: Context) {
+  const notForwarded = new Set(ownHeaders(names))
+  for (const name of listedIn(headers.get('connection'))) notForwarded.add(name)
+  const legacyName = (names.legacyAuthHeaderName ?? defaultLegacyAuthHeader).toLowerCase()
+  const kept = [...headers].filter(([name, value]) => !notForwarded.has(name) && !carries(value, credential))
+  const authorization = headers.get('authorization')
+  const legacyAuth = headers.get(legacyName)
+  const given = new Map(kept)
+  return {
+    ...(authorization !== undefined && given.has('authorization') && { authorization: new Secret(authorization) }),
+    ...(legacyAuth !== undefined && given.has(legacyName) && { legacyAuth: new Secret(legacyAuth) }),
+    serverHeaders: secrets(kept.flatMap((header) => serverHeader(header, legacyName))),
+    headers: secrets(kept.filter(([name]) => isEndToEnd(name, legacyName))),
+    cookies: secrets(cookiesIn(headers.get('cookie')).filter(([, value]) => !carries(value, credential))),
+  }
+}
+
+function serverHeader([name, value]: [string, string], legacyName: string): [string, string][] {
+  if (!name.startsWith(serverHeaderPrefix) || name === legacyName || reservedServerHeaders.includes(name)) return []
+  return [[name.slice(serverHeaderPrefix.length), value]]
+}
+
+function isEndToEnd(name: string, legacyName: string): boolean {
+  return name !== 'authorization' && name !== legacyName && isForwardableHeader(name)
+}
+
+/** RFC 6265 §4.2.1. Values stay as sent, quotes and all. */
+function cookiesIn(header: string | undefined): [string, string][] {
+  return (header ?? '').split(';').flatMap((pair): [string, string][] => {
+    const [name = '', ...value] = pair.split('=')
+    return name.trim() === '' || value.length === 0 ? [] : [[name.trim(), value.join('=').trim()]]
+  })
+}
+
+function listedIn(header: string | undefined): readonly string[] {
+  return (header ?? '').split(',').map((name) => name.trim().toLowerCase())
+}
+
+function secrets(entries: readonly (readonly [string, string])[]): ReadonlyMap<string, Secret> {
+  return new Map(entries.map(([name, value]) => [name, new Secret(value)]))
+}

@@ -1,0 +1,38 @@
+import { GatewayError } from '@toolgate/core'
+import type { z } from 'zod'
+
+export interface Issue {
+  readonly path: readonly PropertyKey[]
+  readonly message: string
+  readonly code: string
+}
+
+/**
+ * `INVALID_REQUEST` with `details.field` (the first issue's path, dotted) and `details.issues` as `{loc, msg, type}`, the
+ * shape of LiteLLM's validation errors. Messages name fields and never quote values: a value may be a key.
+ */
+export function invalidRequest(issues: readonly Issue[], where: 'body' | 'query' = 'body'): GatewayError {
+  const [first] = issues
+  const field = first?.path.map(String).join('.') ?? ''
+  return new GatewayError('INVALID_REQUEST', `${field === '' ? where : field}: ${first?.message}`, {
+    details: {
+      field,
+      issues: issues.map(({ path, message, code }) => ({
+        loc: [where, ...path.map(String)],
+        msg: message,
+        type: code,
+      })),
+    },
+  })
+}
+
+/** What the schema makes of `value`. Throws {@link invalidRequest}. */
+export function parseRequest<Schema extends z.ZodType>(
+  schema: Schema,
+  value: unknown,
+  where: 'body' | 'query' = 'body',
+): z.output<Schema> {
+  const parsed = schema.safeParse(value)
+  if (parsed.success) return parsed.data
+  throw invalidRequest(parsed.error.issues, where)
+}

@@ -1,0 +1,96 @@
+import { createHmac, createSecretKey, type KeyObject, scryptSync } from 'node:crypto'
+import { GatewayError, Secret } from '@toolgate/core'
+import { CompactEncrypt, compactDecrypt } from 'jose'
+
+/**
+ * Secrets at rest: compact JWE (RFC 7516) with `dir` and A256GCM, the key's id in the header of every value, so that keys can
+ * be changed without rewriting what is stored. Pure functions; who stores the values is not their business.
+ */
+export interface SealingKey {
+  /** Derived from the key and telling nothing about it: the JWE's `kid`. */
+  readonly id: string
+  readonly key: KeyObject
+}
+
+export interface Sealer {
+  /** Id of the key that seals. */
+  readonly keyId: string
+  seal(plaintext: Secret): Promise<string>
+  /** Rejects with `INTERNAL` where no key fits or the value was altered. */
+  open(sealed: string): Promise<Secret>
+}
+
+const algorithm = { alg: 'dir', enc: 'A256GCM' } as const
+
+/** The first key seals, all of them open: a new key is put in front of the former ones. */
+export function createSealer({ keys }: { readonly keys: readonly [SealingKey, ...SealingKey[]] }): Sealer {
+  const [sealing] = keys
+  const byId = new Map(keys.map(({ id, key }) => [id, key]))
+
+  const keyOf = ({ kid }: { kid?: string }): KeyObject => {
+    const key = kid === undefined ? undefined : byId.get(kid)
+    if (key !== undefined) return key
+    throw new GatewayError(
+      'INTERNAL',
+      'A stored secret was sealed with a key that is not configured. Give the former encryption key as well.',
+      { internal: `known keys: ${[...byId.keys()].join(', ')}` },
+    )
+  }
+
+  return {
+    keyId: sealing.id,
+    seal: (plaintext) =>
+      new CompactEncrypt(Buffer.from(plaintext.reveal()))
+        .setProtectedHeader({ ...algorithm, kid: sealing.id })
+        .encrypt(sealing.key),
+    async open(sealed) {
+      try {
+        const { plaintext } = await compactDecrypt(sealed, keyOf, {
+          keyManagementAlgorithms: [algorithm.alg],
+          contentEncryptionAlgorithms: [algorithm.enc],
+        })
+        return new Secret(Buffer.from(plaintext).toString('utf8'))
+      } catch (error) {
+        if (error instanceof GatewayError) throw error
+        throw new GatewayError('INTERNAL', 'A stored secret cannot be opened: it is damaged or was altered.', {
+          cause: error,
+        })
+      }
+    },
+  }
+}
+
+const keyBytes = 32
+const base64Text = /^[A-Za-z0-9+/_-]+={0,2}$/
+
+/** `TOOLGATE_ENCRYPTION_KEY`: 32 bytes in base64 or base64url, padded or not. */
+export function parseEncryptionKey(text: Secret): SealingKey {
+  const encoded = text.reveal().trim()
+  // Node reads both alphabets under either name and skips what it does not know, hence the check of the alphabet.
+  const bytes = Buffer.from(encoded, 'base64')
+  if (!base64Text.test(encoded) || bytes.length !== keyBytes) {
+    throw new GatewayError(
+      'INTERNAL',
+      `TOOLGATE_ENCRYPTION_KEY must be ${keyBytes} bytes in base64 or base64url. Make one with: openssl rand -base64 ${keyBytes}`,
+    )
+  }
+  return sealingKey(bytes)
+}
+
+const minSaltKeyLength = 16
+/** Public on purpose: it separates our use of the text from others, it does not have to be secret. */
+const derivationSalt = 'toolgate sealing key, version 1'
+
+/** `LITELLM_SALT_KEY`: any text of 16 characters or more. It may be a human's, so it goes through scrypt (some 50 ms). */
+export function deriveSealingKey(saltKey: Secret): SealingKey {
+  const text = saltKey.reveal()
+  if (text.length < minSaltKeyLength) {
+    throw new GatewayError('INTERNAL', `LITELLM_SALT_KEY must have at least ${minSaltKeyLength} characters.`)
+  }
+  return sealingKey(scryptSync(text, derivationSalt, keyBytes, { N: 2 ** 14, r: 8, p: 1 }))
+}
+
+function sealingKey(bytes: Buffer): SealingKey {
+  const id = createHmac('sha256', bytes).update('toolgate sealing key id').digest('base64url').slice(0, 16)
+  return { id, key: createSecretKey(bytes) }
+}

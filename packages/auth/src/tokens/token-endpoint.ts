@@ -1,0 +1,139 @@
+import { isJsonObject, type JsonObject, type JsonValue, type Outbound, Secret } from '@toolgate/core'
+
+/**
+ * One client-credentials exchange (RFC 6749 §4.4) as two functions: asking, and judging the answer. Nothing of the answer but
+ * the token itself, its lifetime and a registered error code ever leaves this file. It caches nothing and tries nothing twice.
+ */
+
+/** All that decides which token comes back. */
+export interface ClientCredentialsGrant {
+  readonly tokenUrl: string
+  readonly clientId: string
+  readonly clientSecret: Secret
+  readonly authMethod: ClientAuthMethod
+  readonly scopes: readonly string[]
+  readonly audience?: string | undefined
+  /** RFC 8707 resource indicator. */
+  readonly resource?: string | undefined
+}
+
+export const clientAuthMethods = ['client_secret_post', 'client_secret_basic'] as const
+export type ClientAuthMethod = (typeof clientAuthMethods)[number]
+
+export interface AccessToken {
+  readonly value: Secret
+  /** Milliseconds; absent where the endpoint did not say. */
+  readonly lifetimeMs: number | undefined
+}
+
+export interface TokenAnswer {
+  readonly status: number
+  readonly text: string
+}
+
+/** The endpoint answered, but not with a token. The message completes "the token endpoint …" and quotes nothing of the answer. */
+export class TokenRefused extends Error {
+  override readonly name = 'TokenRefused'
+}
+
+const maxAnswerBytes = 64 * 1024
+
+/** Posts the grant. Rejects with whatever the transport failed with; `timeoutMs` bounds the whole exchange. */
+export async function requestToken(
+  grant: ClientCredentialsGrant,
+  { outbound, signal, timeoutMs }: { outbound: Outbound; signal: AbortSignal; timeoutMs: number },
+): Promise<TokenAnswer> {
+  const response = await outbound.request({
+    url: grant.tokenUrl,
+    method: 'POST',
+    headers: {
+      accept: 'application/json',
+      'content-type': 'application/x-www-form-urlencoded',
+      ...(grant.authMethod === 'client_secret_basic' && { authorization: basicClientAuth(grant) }),
+    },
+    body: tokenForm(grant).toString(),
+    signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]),
+    headersTimeoutMs: timeoutMs,
+    bodyTimeoutMs: timeoutMs,
+  })
+  return { status: response.status, text: await response.text(maxAnswerBytes) }
+}
+
+function tokenForm({ authMethod, clientId, clientSecret, scopes, audience, resource }: ClientCredentialsGrant) {
+  const form = new URLSearchParams({ grant_type: 'client_credentials' })
+  if (authMethod === 'client_secret_post') {
+    form.set('client_id', clientId)
+    form.set('client_secret', clientSecret.reveal())
+  }
+  if (scopes.length > 0) form.set('scope', scopes.join(' '))
+  if (audience !== undefined) form.set('audience', audience)
+  if (resource !== undefined) form.set('resource', resource)
+  return form
+}
+
+/** RFC 6749 §2.3.1: both parts are form-encoded before they are joined. */
+function basicClientAuth({ clientId, clientSecret }: ClientCredentialsGrant): string {
+  const pair = `${formEncoded(clientId)}:${formEncoded(clientSecret.reveal())}`
+  return `Basic ${Buffer.from(pair).toString('base64')}`
+}
+
+function formEncoded(value: string): string {
+  return new URLSearchParams({ '': value }).toString().slice(1)
+}
+
+/** The token in an answer (RFC 6749 §5.1). Throws {@link TokenRefused} for everything that is not one. */
+export function processTokenAnswer({ status, text }: TokenAnswer): AccessToken {
+  const body = parseObject(text)
+  if (status < 200 || status > 299) throw new TokenRefused(`answered with HTTP ${status}${registeredError(body)}`)
+  if (body === undefined) throw new TokenRefused('did not answer with a JSON object')
+  const { access_token: value, token_type: type, expires_in: expiresIn } = body
+  if (typeof value !== 'string' || value === '') throw new TokenRefused('answered without an access_token')
+  if (!headerSafe.test(value)) throw new TokenRefused('answered with an access_token that no header can carry')
+  if (!isBearer(type)) throw new TokenRefused('answered with a token_type other than Bearer')
+  return { value: new Secret(value), lifetimeMs: lifetimeMs(expiresIn) }
+}
+
+const headerSafe = /^[\x21-\x7e]+$/
+
+function parseObject(text: string): JsonObject | undefined {
+  try {
+    const parsed: unknown = JSON.parse(text)
+    return isJsonObject(parsed) ? parsed : undefined
+  } catch {
+    // Not JSON is an answer like any other that holds no token; the parser's message would quote the body.
+    return undefined
+  }
+}
+
+/** RFC 6749 §5.2 and RFC 8707 §2. Any other text could be anything, so it is not repeated. */
+const registeredErrors = new Set([
+  'invalid_request',
+  'invalid_client',
+  'invalid_grant',
+  'unauthorized_client',
+  'unsupported_grant_type',
+  'invalid_scope',
+  'invalid_target',
+])
+
+function registeredError(body: JsonObject | undefined): string {
+  const error = body?.['error']
+  return typeof error === 'string' && registeredErrors.has(error) ? ` (${error})` : ''
+}
+
+/** `token_type` is required by RFC 6749 §5.1, yet some endpoints leave it out and always mean Bearer. */
+function isBearer(type: JsonValue | undefined): boolean {
+  return type === undefined || type === null || (typeof type === 'string' && type.toLowerCase() === 'bearer')
+}
+
+/** Some endpoints send the seconds as a string. */
+function lifetimeMs(expiresIn: JsonValue | undefined): number | undefined {
+  if (expiresIn === undefined || expiresIn === null) return undefined
+  const seconds = typeof expiresIn === 'string' && decimal.test(expiresIn) ? Number(expiresIn) : expiresIn
+  if (typeof seconds !== 'number' || !Number.isFinite(seconds) || seconds < 0) {
+    throw new TokenRefused('answered with an expires_in that is no number of seconds')
+  }
+  return seconds * 1000
+}
+
+const decimal = /^\d+(\.\d+)?$/

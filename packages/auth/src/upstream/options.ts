@@ -1,0 +1,11 @@
+import type { ClientCredentials } from '../tokens/client-credentials.ts'
+
+/** What every upstream-auth plug is given by whoever reads the configuration. */
+export interface UpstreamAuthOptions {
+  readonly tokens: ClientCredentials
+  /**
+   * Hears what loads but deserves a word at start: `warning` for what will not work as written, `info` for what was
+   * inferred. The message names settings, not the server: the reader knows its path.
+   */
+  report(level: 'info' | 'warning', message: string): void
+}

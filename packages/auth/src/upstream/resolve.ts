@@ -1,0 +1,138 @@
+import {
+  type Caller,
+  callerScope,
+  type Credential,
+  type CredentialSource,
+  type Forwarded,
+  GatewayError,
+  type Logger,
+  type PresentedCredential,
+  Secret,
+  type ServerDefinition,
+  sharedScope,
+} from '@toolgate/core'
+import { identifiesCaller, isForwardableHeader } from './header-names.ts'
+import { createServerHeaders, serverHeaderName } from './server-headers.ts'
+import { writeBareValue } from './static-value.ts'
+
+/**
+ * What the gateway presents at one server for one caller. The one place with the order of precedence:
+ *
+ * 1. what this request brought for this very server: `x-mcp-{alias}-*`, joined by `Authorization` where the server declares
+ *    that it wants the caller's; only without both, and only on a request for one server, the deprecated `x-mcp-auth`;
+ * 2. what the server's method presents: a client-credentials token or the static credential.
+ *
+ * The second is left out as soon as there is any of the first (trace ids aside): a caller must not add headers of its choice
+ * to a request that carries the gateway's credential. The operator may: `extra_headers` and allow-listed cookies ride along with either, and
+ * `static_headers` win over everything. Nothing is given to two servers, and nothing else of a request goes upstream.
+ */
+export interface CredentialSourceOptions {
+  /** Aliases and names of every known server; see {@link createServerHeaders}. */
+  readonly prefixes: () => readonly string[]
+  readonly log: Logger
+}
+
+type Headers = ReadonlyMap<string, Secret>
+
+export function createCredentialSource({ prefixes, log }: CredentialSourceOptions): CredentialSource {
+  const serverHeaders = createServerHeaders(prefixes)
+
+  /** Order 1. */
+  const broughtFor = (server: ServerDefinition, forwarded: Forwarded): Headers => {
+    const named = serverHeaders.broughtFor(server, forwarded.serverHeaders)
+    const brought = new Map([...declaredAuthorization(server, forwarded), ...named])
+    if (brought.size > 0 || forwarded.legacyAuth === undefined) return brought
+    if (forwarded.scopedToOneServer) return writeBareValue(server.auth, forwarded.legacyAuth)
+    log.debug({ server: server.name }, 'x-mcp-auth is not used: the request is not for one server only')
+    return brought
+  }
+
+  return {
+    async forCaller(server, caller) {
+      const brought = broughtFor(server, caller.forwarded)
+      const own = identifying(server, brought).length > 0 ? undefined : await server.auth.present(server, caller.signal)
+      return assemble({ server, caller, own, brought })
+    },
+    async forDiscovery(server, signal) {
+      const auth = server.discoveryAuth ?? server.auth
+      const own = await auth.present(server, signal)
+      if (own === undefined && auth.needsUserToken) requireStaticAuthorization(server)
+      const headers = new Map([...(own?.headers ?? []), ...server.staticHeaders])
+      return {
+        type: gatewayType(server, own),
+        scope: sharedScope,
+        headers: () => headers,
+        rejected: () => own?.rejected() ?? false,
+      }
+    },
+  }
+}
+
+function declaredAuthorization({ auth, extraHeaders }: ServerDefinition, { authorization }: Forwarded): Headers {
+  const declared = auth.forwardsAuthorization || extraHeaders.has('authorization')
+  return new Map(declared && authorization !== undefined ? [['authorization', authorization]] : [])
+}
+
+function extraHeaders({ extraHeaders }: ServerDefinition, { headers }: Forwarded): Headers {
+  const copied = new Map<string, Secret>()
+  for (const name of extraHeaders) {
+    // These two come apart from the others, each by a rule of its own.
+    if (name === 'authorization' || name === 'cookie' || !isForwardableHeader(name)) continue
+    const value = headers.get(name)
+    if (value !== undefined) copied.set(name, value)
+  }
+  return copied
+}
+
+/** One `Cookie` header (RFC 6265 §5.4) of the listed cookies, or of all where the operator lists the header itself. */
+function cookieHeader({ cookieNames, extraHeaders }: ServerDefinition, { cookies }: Forwarded): Headers {
+  const pairs = [...cookies]
+    .filter(([name]) => cookieNames.has(name) || extraHeaders.has('cookie'))
+    .map(([name, value]) => `${name}=${value.reveal()}`)
+  return new Map(pairs.length === 0 ? [] : [['cookie', new Secret(pairs.join('; '))]])
+}
+
+/** Those of a caller's headers that will really be sent and say whose request it is. */
+function identifying({ staticHeaders }: ServerDefinition, fromCaller: Headers): readonly [string, Secret][] {
+  return [...fromCaller].filter(([name]) => identifiesCaller(name) && !staticHeaders.has(name))
+}
+
+interface Assembly {
+  readonly server: ServerDefinition
+  readonly caller: Caller
+  readonly own: PresentedCredential | undefined
+  readonly brought: Headers
+}
+
+function assemble({ server, caller, own, brought }: Assembly): Credential {
+  const { forwarded } = caller
+  const fromCaller = new Map([...extraHeaders(server, forwarded), ...cookieHeader(server, forwarded), ...brought])
+  const identity = identifying(server, fromCaller).map(([name, value]) => `${name}: ${value.reveal()}`)
+  if (own === undefined && identity.length === 0 && server.auth.needsUserToken) requireStaticAuthorization(server)
+  const headers = new Map([...(own?.headers ?? []), ...fromCaller, ...server.staticHeaders])
+  return {
+    type: own === undefined && identity.length > 0 ? 'caller' : gatewayType(server, own),
+    scope: callerScope(caller, identity.toSorted()),
+    headers: () => headers,
+    // What a caller brought comes again with its next request only.
+    rejected: () => own?.rejected() ?? false,
+  }
+}
+
+function gatewayType({ staticHeaders }: ServerDefinition, own: PresentedCredential | undefined): string {
+  return own?.type ?? (staticHeaders.size > 0 ? 'static_headers' : 'none')
+}
+
+/** The operator may have written the credential as a plain header; without one the server is closed to this request. */
+function requireStaticAuthorization(server: ServerDefinition): void {
+  if (server.staticHeaders.has('authorization')) return
+  const named = `Send it as "${serverHeaderName(server, 'authorization')}"`
+  const forwarded = server.auth.forwardsAuthorization
+    ? ', or as "Authorization" with the gateway\'s key in "x-litellm-api-key"'
+    : ''
+  throw new GatewayError(
+    'UPSTREAM_SIGN_IN_REQUIRED',
+    `Server "${server.name}" needs a credential of your own and none was brought. ${named}${forwarded}.`,
+    { details: { server: server.name, stage: 'credential' } },
+  )
+}
