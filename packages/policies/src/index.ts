@@ -1,1 +1,5 @@
-export {}
+export type { LedgerStore } from './batch-writer.ts'
+export { createLedger, type Ledger, type LedgerLimits, type LedgerOptions, ledgerLimits } from './ledger.ts'
+export { createPostgresLedgerStore } from './ledger.postgres.ts'
+export type { LedgerRow } from './ledger-row.ts'
+export { createRecorder, type RecorderOptions } from './record.ts'

@@ -1,0 +1,65 @@
+import { GatewayError } from '@toolgate/core'
+import { calls, databaseErrorCode, type NewCallRow, type Queries } from '@toolgate/db'
+import { getColumns, sql } from 'drizzle-orm'
+import type { LedgerStore } from './batch-writer.ts'
+import type { LedgerRow } from './ledger-row.ts'
+
+/**
+ * The ledger in table `calls`. A batch is one parameter: as a list of values it costs the embedded database, which runs
+ * on the thread of the requests, twice the time. Rows that came twice are there once. What Postgres could not hold is cut to what it can: one
+ * row that is refused for its content would hold up all others for ever.
+ */
+export function createPostgresLedgerStore(db: Queries): LedgerStore {
+  return {
+    // The drivers cannot take a statement back; the writer stops waiting and the late rows conflict with themselves.
+    async append(rows) {
+      try {
+        const records = JSON.stringify(rows.map(toRecord))
+        await db.execute(
+          sql`insert into ${calls} select * from json_populate_recordset(null::${calls}, ${records}::text::json) on conflict do nothing`,
+        )
+      } catch (error) {
+        // Without the driver's error as cause: its message holds the statement with all its rows.
+        throw new GatewayError('STORE_UNAVAILABLE', 'The ledger cannot be written.', {
+          internal: `database error ${databaseErrorCode(error) ?? 'without a code'}`,
+        })
+      }
+    },
+  }
+}
+
+const columnNames = Object.entries(getColumns(calls)).map(([field, { name }]) => [field, name] as const)
+
+/** The row under the names of its columns. */
+function toRecord(row: LedgerRow): Record<string, unknown> {
+  const stored: Readonly<Record<string, unknown>> = toCallRow(row)
+  return Object.fromEntries(columnNames.map(([field, name]) => [name, stored[field]]))
+}
+
+function toCallRow(row: LedgerRow): NewCallRow {
+  return {
+    ...row,
+    requestId: storable(row.requestId),
+    method: storable(row.method),
+    publicName: row.publicName && storable(row.publicName),
+    targetName: row.targetName && storable(row.targetName),
+    model: row.model && storable(row.model),
+    round: countable(row.round),
+    promptTokens: countable(row.promptTokens),
+    completionTokens: countable(row.completionTokens),
+  }
+}
+
+const maxTextLength = 512
+
+/** For what a caller may have chosen: bounded, well-formed, and without NUL, which no Postgres text can hold. */
+function storable(text: string): string {
+  return text.slice(0, maxTextLength).replaceAll('\0', '').toWellFormed()
+}
+
+const maxInteger = 2 ** 31 - 1
+
+/** For what a provider may have said: within a Postgres integer, else not known. */
+function countable(value: number | undefined): number | undefined {
+  return Number.isInteger(value) && value !== undefined && value >= 0 && value <= maxInteger ? value : undefined
+}
