@@ -1,0 +1,54 @@
+import type { TurnCall } from './dialects/dialect.ts'
+import type { LoopTool } from './loop-tool.ts'
+
+/** What the loop does about one call of a turn. */
+export type Decision<Tool extends LoopTool = LoopTool> =
+  | Answerable<Tool>
+  /** The client's own function, or a call it has to approve. */
+  | { readonly kind: 'return'; readonly call: TurnCall }
+
+export type Answerable<Tool extends LoopTool = LoopTool> =
+  | { readonly kind: 'run'; readonly call: TurnCall; readonly tool: Tool }
+  /** Answered without running anything. */
+  | { readonly kind: 'refuse'; readonly call: TurnCall; readonly reason: string; readonly overLimit: boolean }
+
+export function isAnswerable<Tool extends LoopTool>(decision: Decision<Tool>): decision is Answerable<Tool> {
+  return decision.kind !== 'return'
+}
+
+export interface Offer<Tool extends LoopTool> {
+  readonly tools: readonly Tool[]
+  readonly clientFunctions: ReadonlySet<string>
+}
+
+const namesShownToTheModel = 20
+
+/**
+ * Decides about each call on its own: one that needs approval never runs because another one of its turn does not.
+ * Beyond `callsLeft` nothing runs.
+ */
+export function decideCalls<Tool extends LoopTool>(
+  calls: readonly TurnCall[],
+  { tools, clientFunctions }: Offer<Tool>,
+  callsLeft: number,
+): Decision<Tool>[] {
+  const byName = new Map(tools.map((tool) => [tool.functionName, tool]))
+  let left = callsLeft
+  return calls.map((call): Decision<Tool> => {
+    if (clientFunctions.has(call.name)) return { kind: 'return', call }
+    const tool = byName.get(call.name)
+    if (tool === undefined) return { kind: 'refuse', call, reason: unknownTool(call, byName.keys()), overLimit: false }
+    if (tool.approval === 'always') return { kind: 'return', call }
+    if (left <= 0) {
+      const reason = 'Not executed: the limit of tool calls for one request is reached.'
+      return { kind: 'refuse', call, reason, overLimit: true }
+    }
+    left -= 1
+    return { kind: 'run', call, tool }
+  })
+}
+
+function unknownTool({ name }: TurnCall, known: Iterable<string>): string {
+  const shown = [...known].slice(0, namesShownToTheModel).join(', ')
+  return `Unknown tool "${name}". Tools of this request: ${shown}`
+}

@@ -1,0 +1,78 @@
+import { createOutbound, type JsonObject, Secret } from '@toolgate/core'
+import { fakeClock } from '@toolgate/testing/fake-clock'
+import { countingIds } from '@toolgate/testing/llm-loop'
+import { describe, expect, it } from 'vitest'
+import { toDeployment } from './deployment.ts'
+
+const entry = (parameters: JsonObject) => ({ model_name: 'm', litellm_params: { api_key: 'sk-canary', ...parameters } })
+const options = { outbound: createOutbound(), clock: fakeClock(), newId: countingIds() }
+
+describe('an entry of model_list', () => {
+  it.each([
+    [{ model: 'openai/gpt-4o' }, 'openai', 'gpt-4o'],
+    [{ model: 'openai/org/model', api_base: 'http://127.0.0.1:1' }, 'openai', 'org/model'],
+    [{ model: 'org/model', custom_llm_provider: 'openai' }, 'openai', 'org/model'],
+    [{ model: 'anthropic/claude-x' }, 'anthropic', 'claude-x'],
+    [{ model: 'claude-3-haiku-20240307' }, 'anthropic', 'claude-3-haiku-20240307'],
+    [{ model: 'gpt-4o' }, 'openai', 'gpt-4o'],
+    [{ model: 'o3-mini' }, 'openai', 'o3-mini'],
+    [{ model: 'mock/tool-caller' }, 'mock', 'tool-caller'],
+    [{ model: 'openai/*' }, 'openai', '*'],
+  ])('%j is placed at %s as %s', (parameters, providerType, upstreamModel) => {
+    const deployment = toDeployment(entry(parameters))
+    expect(deployment).toMatchObject({ ok: true, modelName: 'm', providerType })
+    expect(deployment.ok && deployment.create(options)).toMatchObject({
+      upstreamModel,
+      provider: { type: providerType },
+    })
+  })
+
+  it.each([
+    ['gemini-2.5-pro', '"gemini-2.5-pro": the provider "gemini" is not supported'],
+    ['bedrock/x', '"bedrock/x": the provider "bedrock" is not supported'],
+    ['llama-3', '"llama-3" names no provider and its name tells none'],
+  ])('%s is an error when loaded that names what is supported', (model, problem) => {
+    expect(toDeployment(entry({ model }))).toEqual({
+      ok: false,
+      issues: [
+        {
+          path: ['litellm_params', 'model'],
+          message: `${problem}. Supported are openai/…, anthropic/…, mock/…; any server that speaks OpenAI's dialect is openai/… with its api_base`,
+        },
+      ],
+    })
+  })
+
+  it('needs a key where its provider does, from the entry or by default', () => {
+    const keyless = { model_name: 'm', litellm_params: { model: 'gpt-4o' } }
+    expect(toDeployment(keyless)).toMatchObject({ ok: false, issues: [{ path: ['litellm_params', 'api_key'] }] })
+    const defaultApiKeys = new Map([['openai', new Secret('sk-default')]])
+    expect(toDeployment(keyless, { defaultApiKeys })).toMatchObject({ ok: true })
+  })
+
+  it.each([
+    [{ model: 'openai/x', api_base: 'nonsense' }, 'api_base'],
+    [{ model: 'openai/x', timeout: 'soon' }, 'timeout'],
+    [{ model: 'openai/x', api_key: '' }, 'api_key'],
+  ])('%j is an error at its path that shows no key', (parameters, field) => {
+    const deployment = toDeployment(entry(parameters))
+    expect(deployment).toMatchObject({ ok: false, issues: [{ path: ['litellm_params', field] }] })
+    expect(JSON.stringify(deployment)).not.toContain('sk-canary')
+  })
+
+  it('warns of every setting that nothing acts on', () => {
+    expect(toDeployment(entry({ model: 'gpt-4o', rpm: 5, drop_params: true }))).toMatchObject({
+      warnings: [
+        'litellm_params.rpm is accepted and not acted on by the provider "openai"',
+        'litellm_params.drop_params is accepted and not acted on by the provider "openai"',
+      ],
+    })
+  })
+
+  it.each([{}, { model_name: 'm' }, { model_name: '', litellm_params: { model: 'x' } }, null])(
+    '%j is refused',
+    (odd) => {
+      expect(toDeployment(odd)).toMatchObject({ ok: false })
+    },
+  )
+})

@@ -1,0 +1,102 @@
+import type { Secret } from '@toolgate/core'
+import { z } from 'zod'
+import type { LlmProvider, ProviderOptions } from './providers/provider.ts'
+import { placements, providers } from './providers/index.ts'
+
+/**
+ * One entry of `model_list`: a public name and where it is served. Checks the entry when it is loaded, so that a wrong
+ * provider or a missing key is an error of the file and not of somebody's request.
+ */
+export interface Deployment {
+  /** What callers ask for; may hold one `*`. */
+  readonly modelName: string
+  /** The provider's name of it; a `*` in here takes what the public one's stood for. */
+  readonly upstreamModel: string
+  readonly provider: LlmProvider
+}
+
+export type DeploymentEntry =
+  | {
+      readonly ok: true
+      readonly modelName: string
+      readonly providerType: string
+      /** Settings that are accepted and not acted on. */
+      readonly warnings: readonly string[]
+      create(options: ProviderOptions): Deployment
+    }
+  | { readonly ok: false; readonly issues: readonly DeploymentIssue[] }
+
+export interface DeploymentIssue {
+  /** Within the entry, for example `['litellm_params', 'model']`. */
+  readonly path: readonly PropertyKey[]
+  /** Never shows a value of a setting other than the model's name. */
+  readonly message: string
+}
+
+/** The shape of a `model_list` entry; what else LiteLLM knows in `litellm_params` belongs to the provider. */
+export const deploymentSchema = z.looseObject({
+  model_name: z.string().min(1),
+  litellm_params: z.looseObject({
+    model: z.string().min(1),
+    custom_llm_provider: z.string().min(1).optional(),
+  }),
+  model_info: z.looseObject({}).optional(),
+})
+
+export interface ToDeploymentOptions {
+  /** Provider type → key for entries without `api_key`: what LiteLLM takes from `OPENAI_API_KEY`, `ANTHROPIC_API_KEY`. */
+  readonly defaultApiKeys?: ReadonlyMap<string, Secret>
+}
+
+/** Checks an entry, `os.environ/…` already resolved. The product waits for what only the composition root has. */
+export function toDeployment(entry: unknown, { defaultApiKeys }: ToDeploymentOptions = {}): DeploymentEntry {
+  const parsed = deploymentSchema.safeParse(entry)
+  if (!parsed.success) return { ok: false, issues: parsed.error.issues }
+  const { model_name: modelName, litellm_params: parameters } = parsed.data
+  const { model, custom_llm_provider: named, ...settings } = parameters
+
+  const placed = place(model, named)
+  const plug = placed && providers.get(placed.provider)
+  if (plug === undefined) return { ok: false, issues: [unknownProvider(model, placed?.provider)] }
+
+  const known = Object.entries(settings).filter(([key]) => plug.keys.includes(key))
+  const defaultKey = plug.keys.includes('api_key') ? defaultApiKeys?.get(plug.type) : undefined
+  const bound = plug.bind({ ...(defaultKey && { api_key: defaultKey }), ...Object.fromEntries(known) })
+  if (!bound.ok) {
+    return {
+      ok: false,
+      issues: bound.issues.map(({ path, message }) => ({ path: ['litellm_params', ...path], message })),
+    }
+  }
+  return {
+    ok: true,
+    modelName,
+    providerType: plug.type,
+    warnings: Object.keys(settings)
+      .filter((key) => !plug.keys.includes(key))
+      .map((key) => `litellm_params.${key} is accepted and not acted on by the provider "${plug.type}"`),
+    create: (options) => ({ modelName, upstreamModel: placed?.model ?? model, provider: bound.create(options) }),
+  }
+}
+
+function place(model: string, named: string | undefined): { provider: string; model: string } | undefined {
+  if (named !== undefined) {
+    return { provider: named, model: model.startsWith(`${named}/`) ? model.slice(named.length + 1) : model }
+  }
+  const slash = model.indexOf('/')
+  if (slash > 0) return { provider: model.slice(0, slash), model: model.slice(slash + 1) }
+  const placement = placements.find(({ names }) => names.test(model))
+  return placement && { provider: placement.provider, model }
+}
+
+function unknownProvider(model: string, provider: string | undefined): DeploymentIssue {
+  const problem =
+    provider === undefined
+      ? `"${model}" names no provider and its name tells none`
+      : `"${model}": the provider "${provider}" is not supported`
+  const supported = providers.types.map((type) => `${type}/…`).join(', ')
+  return {
+    path: ['litellm_params', 'model'],
+    message: `${problem}. Supported are ${supported}; any server that speaks OpenAI's dialect is openai/… with its api_base`,
+  }
+}

@@ -1,0 +1,78 @@
+import type { JsonObject, NewId } from '@toolgate/core'
+import type { LoopTool } from '../loop-tool.ts'
+
+/**
+ * What the tool loop must be able to do with a request and an answer, whatever API they are written in. A dialect knows
+ * the shapes and nothing else: it executes nothing, keeps nothing, and leaves every field it does not know as it came.
+ * Every function returns a new value.
+ */
+export interface Dialect {
+  /** Names of the functions that the client offers itself. */
+  clientFunctions(body: JsonObject): ReadonlySet<string>
+  /**
+   * The request as the provider gets it in the first round: not streamed, with the gateway's tools. Rejects with
+   * `INVALID_REQUEST` what a loop cannot serve.
+   */
+  begin(body: JsonObject, tools: readonly LoopTool[]): JsonObject
+  /** Reads one answer, however loosely it is written. Rejects with `PROVIDER_PROTOCOL` where there is none in it. */
+  readTurn(response: JsonObject, newId: NewId): Turn
+  /** The request continued by what the model said and by the results of those of its calls that have one. */
+  append(body: JsonObject, turn: Turn, results: readonly ToolOutcome[]): JsonObject
+  /** A choice that forces a call would force it in every round: from the second on the model decides. */
+  relaxToolChoice(body: JsonObject): JsonObject
+  /** The request without any tool: the model has to answer. */
+  withoutTools(body: JsonObject): JsonObject
+  /** Intermediate text would spoil an answer that must be one JSON document. */
+  answersInOneDocument(body: JsonObject): boolean
+  /** What `body` holds beyond `from`: everything the loop appended. */
+  appendedSince(from: JsonObject, body: JsonObject): readonly JsonObject[]
+  /** Puts back what earlier requests appended and the client never saw; `find` looks it up by a call id. */
+  restore(body: JsonObject, find: FindAppended): Promise<JsonObject>
+  answer(answer: AnswerParts): JsonObject
+}
+
+export type FindAppended = (callId: string) => Promise<readonly JsonObject[] | undefined>
+
+/** One assistant message, normalised. */
+export interface Turn {
+  /** Empty where the model said nothing. */
+  readonly text: string
+  readonly calls: readonly TurnCall[]
+  /** Token counts as the provider sent them. */
+  readonly usage: JsonObject | undefined
+  /** The provider's message as it came. */
+  readonly message: JsonObject
+}
+
+export interface TurnCall {
+  /** Unique within the turn; ours where the provider sent none. */
+  readonly id: string
+  readonly name: string
+  readonly arguments: CallArguments
+  /** The call as it came, for whoever it is meant for. */
+  readonly raw: JsonObject
+}
+
+export type CallArguments =
+  | { readonly ok: true; readonly value: JsonObject }
+  | { readonly ok: false; readonly problem: string }
+
+/** What one call came to, as the model reads it. */
+export interface ToolOutcome {
+  readonly call: TurnCall
+  readonly text: string
+}
+
+export interface AnswerParts {
+  /** The last answer of the provider: what the client gets is this one, completed. */
+  readonly response: JsonObject
+  readonly turn: Turn
+  /** Text of every turn. */
+  readonly text: string
+  /** Summed over all rounds. */
+  readonly usage: JsonObject | undefined
+  /** Calls the client has to answer itself; none: the answer is final. */
+  readonly returned: readonly TurnCall[]
+  /** Shown as `provider_specific_fields` of the message. */
+  readonly report: JsonObject
+}

@@ -1,0 +1,17 @@
+import type { JsonObject } from '@toolgate/core'
+
+/** A gateway tool attached to one request, as the loop and the dialects see it. */
+export interface LoopTool {
+  /** What the gateway calls it. */
+  readonly publicName: string
+  /** What the model calls it: the public name where providers accept it (see `toFunctionNames`). */
+  readonly functionName: string
+  readonly definition: {
+    readonly description?: string | undefined
+    readonly inputSchema: JsonObject
+  }
+  /** `always`: the model's call is handed to the client instead of being executed. */
+  readonly approval: Approval
+}
+
+export type Approval = 'never' | 'always'

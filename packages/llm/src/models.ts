@@ -1,0 +1,181 @@
+import {
+  type CallTrace,
+  type Caller,
+  type Clock,
+  compose,
+  GatewayError,
+  isJsonObject,
+  type JsonObject,
+  type Layer,
+  type NewId,
+  type Principal,
+  randomId,
+  type Recorder,
+  systemClock,
+  type TracedCall,
+} from '@toolgate/core'
+import type { Deployment } from './deployment.ts'
+import { authorizeModel, permitsModel } from './model-access.ts'
+import { findRoute, type Route } from './routing.ts'
+import { watchEnd } from './stream-end.ts'
+import { watchUsage } from './stream-usage.ts'
+
+/**
+ * The second spine: record ▸ authorize ▸ policies ▸ route ▸ provider. Every request to a model passes here, each round of
+ * a tool loop on its own. It knows no tools and repeats nothing.
+ */
+export interface Models {
+  /** Names the principal may ask for, in the order of the file. */
+  list(principal: Principal): readonly string[]
+  /** One whole answer, as the provider gave it. */
+  generate(caller: Caller, request: ModelRequest): Promise<JsonObject>
+  /** The provider's server-sent events. Its rings close, and its row is written, when the stream ends or is left. */
+  stream(caller: Caller, request: ModelRequest): Promise<AsyncIterable<Uint8Array>>
+}
+
+export interface ModelRequest {
+  /** In OpenAI's chat dialect; `model` is the public name. */
+  readonly body: JsonObject
+  /** Of the tool loop, from 1. */
+  readonly round?: number | undefined
+  /** Narrower than the caller's, where given. */
+  readonly signal?: AbortSignal | undefined
+}
+
+/** What the policies see. */
+export interface ModelCall extends TracedCall {
+  /** The public name. */
+  readonly model: string
+  readonly body: JsonObject
+  readonly signal: AbortSignal
+  /** Streaming: takes the stream and resolves when it has been read or left. */
+  readonly deliver?: ((bytes: AsyncIterable<Uint8Array>) => Promise<void>) | undefined
+}
+
+/** `body` is absent where the answer was streamed. */
+export interface Generation {
+  readonly body?: JsonObject | undefined
+  readonly usage?: JsonObject | undefined
+}
+
+export interface ModelsOptions {
+  readonly deployments: readonly Deployment[]
+  readonly record: Recorder
+  /** First is outermost. */
+  readonly policies: readonly Layer<ModelCall, Generation>[]
+  readonly clock?: Clock
+  readonly newId?: NewId
+  /** 0 ≤ value < 1; spreads requests over the deployments of one name. */
+  readonly random?: () => number
+}
+
+export function createModels({
+  deployments,
+  record,
+  policies,
+  clock = systemClock,
+  newId = randomId,
+  random = Math.random,
+}: ModelsOptions): Models {
+  const ask = compose(policies, (call) => send(call, route(call)))
+
+  const route = ({ model, caller }: ModelCall): Route => {
+    const found = findRoute(deployments, model, random)
+    if (found === undefined) throw unknownModel(model, listModels(deployments, caller.principal))
+    return found
+  }
+
+  const run = (call: ModelCall): Promise<Generation> =>
+    record(call, async () => {
+      authorizeModel(call.caller.principal, call.model)
+      return ask(call)
+    })
+
+  const toCall = (caller: Caller, { body, round, signal = caller.signal }: ModelRequest): ModelCall => {
+    const model = readModel(body)
+    const trace: CallTrace = {
+      callId: newId('gen'),
+      kind: 'generation',
+      method: 'chat.completions',
+      startedAt: clock.now(),
+      publicName: model,
+      round,
+    }
+    return { caller, trace, model, body, signal }
+  }
+
+  return {
+    list: (principal) => listModels(deployments, principal),
+    async generate(caller, request) {
+      const { body } = await run(toCall(caller, request))
+      if (body === undefined) throw new GatewayError('INTERNAL', 'The model was asked, and its answer went astray.')
+      return body
+    },
+    async stream(caller, request) {
+      const opened = Promise.withResolvers<AsyncIterable<Uint8Array>>()
+      const call = toCall(caller, request)
+      const deliver = (bytes: AsyncIterable<Uint8Array>) => {
+        const { watched, ended } = watchEnd(bytes, call.signal)
+        opened.resolve(watched)
+        return ended
+      }
+      // Once the stream is open, who reads it sees its failure: rejecting is then without effect.
+      run({ ...call, deliver }).catch(opened.reject)
+      return opened.promise
+    },
+  }
+}
+
+function readModel({ model }: JsonObject): string {
+  if (typeof model === 'string' && model !== '') return model
+  throw new GatewayError('INVALID_REQUEST', '"model" is missing: name the model to ask.', {
+    details: { field: 'model' },
+  })
+}
+
+async function send({ trace, body, signal, deliver }: ModelCall, { deployment, model }: Route): Promise<Generation> {
+  const { provider } = deployment
+  trace.model = model
+  trace.provider = provider.type
+  if (deliver === undefined) {
+    const { stream: _stream, stream_options: _options, ...whole } = body
+    const answer = await provider.generate({ ...whole, model }, signal)
+    const usage = isJsonObject(answer['usage']) ? answer['usage'] : undefined
+    countTokens(trace, usage)
+    return { body: answer, usage }
+  }
+  let usage: JsonObject | undefined
+  const bytes = await provider.stream({ ...body, model, stream: true }, signal)
+  await deliver(
+    watchUsage(bytes, (seen) => {
+      usage = seen
+      countTokens(trace, seen)
+    }),
+  )
+  return { usage }
+}
+
+function countTokens(trace: CallTrace, usage: JsonObject | undefined): void {
+  const { prompt_tokens: prompt, completion_tokens: completion } = usage ?? {}
+  if (typeof prompt === 'number') trace.promptTokens = prompt
+  if (typeof completion === 'number') trace.completionTokens = completion
+}
+
+/** A configured pattern is listed as it is, and so is every name granted to the key that a pattern serves. */
+function listModels(deployments: readonly Deployment[], principal: Principal): readonly string[] {
+  const configured = deployments.map(({ modelName }) => modelName).filter((name) => permitsModel(principal, name))
+  const granted = [...principal.grants.models].filter(
+    (name) => !name.includes('*') && findRoute(deployments, name, () => 0) !== undefined,
+  )
+  return [...new Set([...configured, ...granted])]
+}
+
+const modelsNamedInErrors = 20
+
+function unknownModel(model: string, known: readonly string[]): GatewayError {
+  const shown = known.slice(0, modelsNamedInErrors).join(', ')
+  const rest = known.length > modelsNamedInErrors ? ` and ${known.length - modelsNamedInErrors} more` : ''
+  return new GatewayError('MODEL_NOT_FOUND', `Unknown model "${model}". This key may use: ${shown || 'none'}${rest}.`, {
+    details: { model },
+  })
+}

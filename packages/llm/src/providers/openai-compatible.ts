@@ -1,0 +1,126 @@
+import { definePlug, isJsonObject, type JsonObject, type Outbound, type Secret } from '@toolgate/core'
+import { z } from 'zod'
+import { textOf } from '../json-fields.ts'
+import type { LlmProvider, ProviderOptions, ProviderParty } from './provider.ts'
+import { providerError, providerProtocolError, toProviderFailure, unreadableAnswer } from './provider-failure.ts'
+import { apiBaseSchema, apiKeySchema, timeoutMsSchema } from './settings.ts'
+
+/**
+ * OpenAI, and every server that speaks its chat completions at an `api_base`. Same dialect on both sides, so it relays:
+ * bodies go through as they are, and a stream's bytes are not even looked at.
+ */
+
+const defaultBase = 'https://api.openai.com/v1'
+/** Bytes of an answer that is read whole. */
+const maxAnswerBytes = 64_000_000
+const maxErrorBytes = 256_000
+
+const schema = z
+  .object({ api_key: apiKeySchema.optional(), api_base: apiBaseSchema.default(defaultBase), timeout: timeoutMsSchema })
+  .superRefine(({ api_key: apiKey, api_base: apiBase }, context) => {
+    if (apiKey !== undefined || apiBase !== defaultBase) return
+    context.addIssue({ code: 'custom', path: ['api_key'], message: 'is needed where no api_base is given' })
+  })
+
+export const openAiCompatible = definePlug({
+  type: 'openai',
+  schema,
+  create: (settings, options: ProviderOptions): LlmProvider =>
+    createOpenAiCompatible({
+      type: 'openai',
+      outbound: options.outbound,
+      address: `${settings.api_base}/chat/completions`,
+      timeoutMs: settings.timeout,
+      apiKey: settings.api_key,
+    }),
+})
+
+interface Relay {
+  readonly type: string
+  readonly outbound: Outbound
+  readonly address: string
+  readonly timeoutMs: number
+  /** Absent: local servers want none. */
+  readonly apiKey: Secret | undefined
+}
+
+function createOpenAiCompatible(relay: Relay): LlmProvider {
+  const partyOf = ({ model }: JsonObject): ProviderParty => ({
+    provider: relay.type,
+    model: textOf(model),
+    apiKey: relay.apiKey,
+  })
+
+  return {
+    type: relay.type,
+    async generate(body, signal) {
+      const party = partyOf(body)
+      const withinTime = AbortSignal.any([signal, AbortSignal.timeout(relay.timeoutMs)])
+      try {
+        const response = await post(relay, body, withinTime)
+        if (!isSuccess(response.status)) throw await readError(party, response)
+        return parseAnswer(await response.text(maxAnswerBytes), party)
+      } catch (error) {
+        throw toProviderFailure(error, party, signal)
+      }
+    },
+    async stream(body, signal) {
+      const party = partyOf(body)
+      try {
+        const response = await post(relay, body, signal)
+        if (!isSuccess(response.status)) throw await readError(party, response)
+        return relayBytes(response.body, party, signal)
+      } catch (error) {
+        throw toProviderFailure(error, party, signal)
+      }
+    },
+  }
+}
+
+type ProviderResponse = Awaited<ReturnType<Outbound['request']>>
+
+function post({ outbound, address, timeoutMs, apiKey }: Relay, body: JsonObject, signal: AbortSignal) {
+  return outbound.request({
+    url: address,
+    method: 'POST',
+    headers: {
+      'content-type': 'application/json',
+      accept: 'application/json, text/event-stream',
+      ...(apiKey && { authorization: `Bearer ${apiKey.reveal()}` }),
+    },
+    body: JSON.stringify(body),
+    signal,
+    headersTimeoutMs: timeoutMs,
+    bodyTimeoutMs: timeoutMs,
+  })
+}
+
+function isSuccess(status: number): boolean {
+  return status >= 200 && status < 300
+}
+
+async function readError(party: ProviderParty, response: ProviderResponse) {
+  return providerError(party, response.status, await response.text(maxErrorBytes))
+}
+
+function parseAnswer(text: string, party: ProviderParty): JsonObject {
+  const answer = parseJson(text, party)
+  if (isJsonObject(answer)) return answer
+  throw providerProtocolError(party, 'answered with JSON that is no object.')
+}
+
+function parseJson(text: string, party: ProviderParty): unknown {
+  try {
+    return JSON.parse(text)
+  } catch (error) {
+    throw unreadableAnswer(party, error)
+  }
+}
+
+async function* relayBytes(bytes: AsyncIterable<Uint8Array>, party: ProviderParty, signal: AbortSignal) {
+  try {
+    yield* bytes
+  } catch (error) {
+    throw toProviderFailure(error, party, signal)
+  }
+}

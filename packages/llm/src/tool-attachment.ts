@@ -1,0 +1,142 @@
+import {
+  type ErrorCode,
+  GatewayError,
+  isJsonObject,
+  type JsonObject,
+  type OutcomeStatus,
+  type ServerDefinition,
+  type ServerOutcome,
+} from '@toolgate/core'
+import type { Approval, LoopTool } from './loop-tool.ts'
+import { toFunctionNames } from './tool-mapping.ts'
+import { resolveApproval, type ToolSelection } from './tool-selection.ts'
+
+/**
+ * Turns what a request asked for into tools the loop can offer. Whatever the request itself named must be there, else the
+ * request fails before any model is asked; what it did not name may be missing, and is reported.
+ */
+
+/** A tool as the gateway lists it for this caller. */
+export interface ListedTool {
+  readonly server: AttachableServer
+  readonly publicName: string
+  /** The MCP tool as its server sent it. */
+  readonly definition: JsonObject
+}
+
+type AttachableServer = Pick<ServerDefinition, 'id' | 'name' | 'prefix' | 'requireApproval'>
+
+export interface ToolListing {
+  readonly items: readonly ListedTool[]
+  readonly outcomes: readonly ServerOutcome[]
+}
+
+/** Lists what a selection's servers offer to the caller; rejects for named servers that the caller does not reach. */
+export type ListTools = (selection: ToolSelection) => Promise<ToolListing>
+
+export interface AttachedTool extends LoopTool {
+  readonly server: AttachableServer
+  /** The server's own name for it. */
+  readonly toolName: string
+  /** The selection that brought it; its headers go with its calls. */
+  readonly selection: ToolSelection
+}
+
+export interface AttachedTools {
+  readonly tools: readonly AttachedTool[]
+  /** One per server asked, healthy or not. */
+  readonly outcomes: readonly ServerOutcome[]
+}
+
+/**
+ * Rejects where something the request named cannot be offered, saying what and why: with the upstream's failure where a
+ * server is the reason, else with `TOOLS_UNRESOLVED`.
+ */
+export async function attachTools(selections: readonly ToolSelection[], list: ListTools): Promise<AttachedTools> {
+  const listings = await Promise.all(
+    selections.map(async (selection) => ({ selection, listing: await list(selection) })),
+  )
+  const offers = listings.flatMap(({ selection, listing }) => toOffers(selection, listing))
+  const outcomes = new Map(listings.flatMap(({ listing }) => listing.outcomes).map((one) => [one.serverId, one]))
+  return { tools: mergeOffers(offers), outcomes: [...outcomes.values()] }
+}
+
+type Offer = Omit<AttachedTool, 'functionName'>
+
+function toOffers(selection: ToolSelection, { items, outcomes }: ToolListing): Offer[] {
+  const failed = outcomes.filter(({ status }) => status !== 'ok' && status !== 'stale')
+  if (selection.servers !== undefined && failed.length > 0)
+    throw unresolved('These MCP servers are not available', failed)
+  const offers = items.flatMap((item) => toOffer(selection, item))
+  if (selection.origin === 'auto') return offers
+  requireAllowedTools(selection, items, failed)
+  if (offers.length === 0) throw unresolved('The request asked for MCP tools, and none is available', failed)
+  return offers
+}
+
+function toOffer(selection: ToolSelection, { server, publicName, definition }: ListedTool): Offer[] {
+  const { name, description, inputSchema } = definition
+  const toolName = typeof name === 'string' ? name : publicName
+  const spellings = [publicName, toolName]
+  if (selection.allowedTools && !selection.allowedTools.some((allowed) => spellings.includes(allowed))) return []
+  return [
+    {
+      publicName,
+      toolName,
+      server,
+      selection,
+      approval: resolveApproval(selection, server.requireApproval, spellings),
+      definition: {
+        description: typeof description === 'string' ? description : undefined,
+        inputSchema: isJsonObject(inputSchema) ? inputSchema : {},
+      },
+    },
+  ]
+}
+
+function requireAllowedTools(
+  { allowedTools = [] }: ToolSelection,
+  items: readonly ListedTool[],
+  failed: readonly ServerOutcome[],
+): void {
+  const known = new Set(items.flatMap(({ publicName, definition }) => [publicName, definition['name']]))
+  const missing = allowedTools.filter((name) => !known.has(name))
+  if (missing.length > 0) throw unresolved(`No such MCP tool for this key: ${missing.join(', ')}`, failed)
+}
+
+function unresolved(problem: string, failed: readonly ServerOutcome[]): GatewayError {
+  const reasons = failed.map(({ serverName, status, message }) => `${serverName}: ${message ?? status}`)
+  const explained = reasons.length > 0 ? `${problem} (${reasons.join('; ')}).` : `${problem}.`
+  const [first] = failed
+  return new GatewayError(first ? failureCodes[first.status] : 'TOOLS_UNRESOLVED', explained, {
+    details: { ...(first && { server: first.serverName }), servers: failed },
+  })
+}
+
+const failureCodes = {
+  ok: 'TOOLS_UNRESOLVED',
+  stale: 'TOOLS_UNRESOLVED',
+  needs_auth: 'UPSTREAM_SIGN_IN_REQUIRED',
+  rejected: 'UPSTREAM_CREDENTIAL_REJECTED',
+  timeout: 'UPSTREAM_TIMEOUT',
+  unreachable: 'UPSTREAM_UNREACHABLE',
+  protocol_error: 'UPSTREAM_PROTOCOL',
+} as const satisfies Record<OutcomeStatus, ErrorCode>
+
+/** A tool that came in more than once is offered once; it needs approval if any of its selections wants that. */
+function mergeOffers(offers: readonly Offer[]): AttachedTool[] {
+  const byName = new Map<string, Offer>()
+  for (const offer of offers) {
+    const known = byName.get(offer.publicName)
+    byName.set(offer.publicName, known ? { ...known, approval: stricter(known.approval, offer.approval) } : offer)
+  }
+  const functionNames = toFunctionNames(byName.keys())
+  return [...byName.values()].map((offer) => ({
+    ...offer,
+    functionName: functionNames.get(offer.publicName) ?? offer.publicName,
+  }))
+}
+
+function stricter(left: Approval, right: Approval): Approval {
+  return left === 'always' || right === 'always' ? 'always' : 'never'
+}

@@ -1,0 +1,197 @@
+import { type Clock, GatewayError, type JsonObject, type NewId, randomId, systemClock } from '@toolgate/core'
+import type { Dialect, ToolOutcome, Turn, TurnCall } from './dialects/dialect.ts'
+import type { LoopTool } from './loop-tool.ts'
+import { type Decision, decideCalls, isAnswerable } from './call-decision.ts'
+import { cancelled } from './cancelled.ts'
+import { type CallTool, executeCalls } from './tool-execution.ts'
+import { createToolReport, type LimitReached } from './tool-report.ts'
+import type { TurnRecords } from './turn-records.ts'
+import { sumUsage } from './usage.ts'
+
+/**
+ * Asks the model, runs the gateway's tools it called, hands the results back, until it answers. It goes by the
+ * normalised message and not by provider or finish reason, decides about every call on its own, and always ends:
+ * in an answer, in calls that only the client can answer, or at a bound where the model is asked once more without tools.
+ */
+export interface ToolLoopOptions<Tool extends LoopTool = LoopTool> {
+  /** The client's request without the entries that became {@link ToolLoopOptions.tools}. */
+  readonly body: JsonObject
+  readonly dialect: Dialect
+  readonly tools: readonly Tool[]
+  /** Asks the model once, not streaming. Rounds count from 1. */
+  readonly generate: (body: JsonObject, context: RoundContext) => Promise<JsonObject>
+  readonly call: CallTool<Tool>
+  /** Whose conversation it is: the principal's id. */
+  readonly owner: string
+  readonly turnRecords: TurnRecords
+  readonly signal: AbortSignal
+  readonly limits?: Partial<LoopLimits>
+  readonly clock?: Clock
+  readonly newId?: NewId
+  /** Hears of every answer of the model as soon as it is there, before its calls run. */
+  readonly onRound?: (round: LoopRound) => void
+}
+
+export interface RoundContext {
+  readonly round: number
+  readonly signal: AbortSignal
+}
+
+export interface LoopLimits {
+  /** Rounds in which tools may run; the one without tools at the bound comes on top. */
+  readonly maxRounds: number
+  /** Calls executed over all rounds. */
+  readonly maxCalls: number
+  /** After this no tool is started and running ones are stopped. */
+  readonly maxDurationMs: number
+  /** Calls of one turn that run at the same time. */
+  readonly maxParallel: number
+}
+
+export const defaultLoopLimits: LoopLimits = { maxRounds: 8, maxCalls: 64, maxDurationMs: 600_000, maxParallel: 8 }
+
+export interface LoopRound {
+  readonly round: number
+  /** What this round adds to the text of the answer: all additions in order are its text. */
+  readonly text: string
+}
+
+export interface LoopAnswer {
+  readonly response: JsonObject
+  readonly rounds: number
+  /** Calls of gateway tools, also those that failed. */
+  readonly executedCalls: number
+  readonly limitReached: LimitReached | undefined
+}
+
+/** Rejects with `CANCELLED`, with what `generate` rejects with, and with `INVALID_REQUEST`. A failing tool never rejects. */
+export async function runToolLoop<Tool extends LoopTool>(options: ToolLoopOptions<Tool>): Promise<LoopAnswer> {
+  const { dialect, tools, owner, turnRecords, signal, clock = systemClock } = options
+  const limits = { ...defaultLoopLimits, ...options.limits }
+  const clientFunctions = dialect.clientFunctions(options.body)
+  refuseCollisions(tools, clientFunctions)
+  const restored = await dialect.restore(options.body, (callId) => turnRecords.find(owner, callId))
+
+  const timeUp = new AbortController()
+  const cancelTimer = clock.after(limits.maxDurationMs, () => timeUp.abort())
+  try {
+    return await runRounds({
+      ...options,
+      newId: options.newId ?? randomId,
+      limits,
+      clientFunctions,
+      start: dialect.begin(restored, tools),
+      toolSignal: AbortSignal.any([signal, timeUp.signal]),
+    })
+  } finally {
+    cancelTimer()
+  }
+}
+
+function refuseCollisions(tools: readonly LoopTool[], clientFunctions: ReadonlySet<string>): void {
+  const collision = tools.find(({ functionName }) => clientFunctions.has(functionName))
+  if (collision === undefined) return
+  throw new GatewayError(
+    'INVALID_REQUEST',
+    `"${collision.functionName}" is both a function of the request and an MCP tool. Rename the function, or leave the tool out with allowed_tools.`,
+    { details: { field: 'tools', name: collision.functionName } },
+  )
+}
+
+interface Run<Tool extends LoopTool> extends ToolLoopOptions<Tool> {
+  readonly newId: NewId
+  readonly limits: LoopLimits
+  readonly clientFunctions: ReadonlySet<string>
+  readonly start: JsonObject
+  readonly toolSignal: AbortSignal
+}
+
+async function runRounds<Tool extends LoopTool>(run: Run<Tool>): Promise<LoopAnswer> {
+  const { dialect, limits, start, signal } = run
+  const report = createToolReport(run.tools)
+  const offer = { tools: run.tools, clientFunctions: run.clientFunctions }
+  let body = start
+  let text = ''
+  let usage: JsonObject | undefined
+  let limitReached: LimitReached | undefined
+
+  for (let round = 1; ; round += 1) {
+    if (signal.aborted) throw cancelled()
+    const response = await run.generate(body, { round, signal })
+    // Without tools of ours every call is between the model and the client.
+    if (run.tools.length === 0) return { response, rounds: round, executedCalls: 0, limitReached }
+    const turn = dialect.readTurn(response, run.newId)
+    usage = sumUsage(usage, turn.usage)
+    const decisions =
+      limitReached === undefined ? decideCalls(turn.calls, offer, limits.maxCalls - report.executed) : []
+    const final = decisions.length === 0
+    const addition = dialect.answersInOneDocument(start) && !final ? '' : toAddition(text, turn.text)
+    text += addition
+    run.onRound?.({ round, text: addition })
+
+    const answer = (returned: readonly TurnCall[]): LoopAnswer => ({
+      response: dialect.answer({ response, turn, text, usage, returned, report: report.fields(limitReached) }),
+      rounds: round,
+      executedCalls: report.executed,
+      limitReached,
+    })
+    if (final) return answer([])
+
+    const outcomes = await executeCalls(decisions.filter(isAnswerable), {
+      call: run.call,
+      round,
+      maxParallel: limits.maxParallel,
+      clientSignal: signal,
+      signal: run.toolSignal,
+    })
+    report.add(decisions, outcomes)
+    const returned = decisions.filter(({ kind }) => kind === 'return').map(({ call }) => call)
+    if (returned.length > 0) return answer(await handBack({ run, body, turn, returned, outcomes }))
+
+    limitReached = boundReached(run, round, decisions)
+    body = dialect.append(body, turn, outcomes)
+    body = limitReached === undefined ? dialect.relaxToolChoice(body) : dialect.withoutTools(body)
+  }
+}
+
+/** Turns are paragraphs of one answer. */
+function toAddition(text: string, turnText: string): string {
+  return text !== '' && turnText !== '' ? `\n\n${turnText}` : turnText
+}
+
+function boundReached<Tool extends LoopTool>(
+  { toolSignal, limits }: Run<Tool>,
+  round: number,
+  decisions: readonly Decision<Tool>[],
+): LimitReached | undefined {
+  if (toolSignal.aborted) return 'time'
+  if (decisions.some((decision) => decision.kind === 'refuse' && decision.overLimit)) return 'calls'
+  return round >= limits.maxRounds ? 'rounds' : undefined
+}
+
+interface HandBack<Tool extends LoopTool> {
+  readonly run: Run<Tool>
+  readonly body: JsonObject
+  readonly turn: Turn
+  readonly returned: readonly TurnCall[]
+  readonly outcomes: readonly ToolOutcome[]
+}
+
+/**
+ * The calls as the client gets them. Where the gateway already did something in this request, they carry ids of ours: the
+ * record is found by them, and a provider that numbers its calls (`call_0`) must not open another conversation's record.
+ */
+async function handBack<Tool extends LoopTool>({ run, body, turn, returned, outcomes }: HandBack<Tool>) {
+  const { dialect, start, owner, turnRecords, newId } = run
+  if (body === start && outcomes.length === 0) return returned
+  const renamed = new Map(returned.map((call) => [call, { ...call, id: newId('call') }]))
+  const calls = turn.calls.map((call) => renamed.get(call) ?? call)
+  const continued = dialect.append(body, { ...turn, calls }, outcomes)
+  const handed = [...renamed.values()]
+  await turnRecords.save({
+    owner,
+    callIds: handed.map(({ id }) => id),
+    appended: dialect.appendedSince(start, continued),
+  })
+  return handed
+}

@@ -1,0 +1,45 @@
+import type { JsonObject } from '@toolgate/core'
+import type { Decision } from './call-decision.ts'
+import type { ToolOutcome } from './dialects/dialect.ts'
+import type { LoopTool } from './loop-tool.ts'
+import { toFunctionTool } from './tool-mapping.ts'
+
+/** Which bound ended the tool calls of a request. */
+export type LimitReached = 'rounds' | 'calls' | 'time'
+
+export interface ToolReport {
+  /** Calls of gateway tools so far, also those that failed. */
+  readonly executed: number
+  add(decisions: readonly Decision[], outcomes: readonly ToolOutcome[]): void
+  /** LiteLLM's `provider_specific_fields`; `mcp_limit_reached` is ours. Empty where no gateway tool was attached. */
+  fields(limitReached: LimitReached | undefined): JsonObject
+}
+
+/** Collects what the gateway did for one request, for the client that wants to see it. */
+export function createToolReport(tools: readonly LoopTool[]): ToolReport {
+  const calls: JsonObject[] = []
+  const results: JsonObject[] = []
+  let executed = 0
+
+  return {
+    get executed() {
+      return executed
+    },
+    add(decisions, outcomes) {
+      executed += decisions.filter(({ kind }) => kind === 'run').length
+      for (const { call, text } of outcomes) {
+        const input = call.arguments.ok ? JSON.stringify(call.arguments.value) : '{}'
+        calls.push({ id: call.id, type: 'function', function: { name: call.name, arguments: input } })
+        results.push({ tool_call_id: call.id, result: text, name: call.name })
+      }
+    },
+    fields(limitReached) {
+      if (tools.length === 0) return {}
+      return {
+        mcp_list_tools: tools.map(({ functionName, definition }) => toFunctionTool({ functionName, ...definition })),
+        ...(calls.length > 0 && { mcp_tool_calls: calls, mcp_call_results: results }),
+        ...(limitReached !== undefined && { mcp_limit_reached: limitReached }),
+      }
+    },
+  }
+}

@@ -1,0 +1,153 @@
+import { type ApprovalPolicy, GatewayError, isJsonObject, type JsonObject, type JsonValue } from '@toolgate/core'
+import { z } from 'zod'
+import { listOf, textOf } from './json-fields.ts'
+import type { Approval } from './loop-tool.ts'
+
+/**
+ * Which gateway tools a chat request asks for, read from its `tools`, from `x-mcp-servers` and from what its key adds on
+ * its own. Pure: it resolves no server and grants nothing. MCP entries aimed at other servers are the provider's and
+ * stay in the request.
+ */
+
+/** One way in which tools were asked for. */
+export interface ToolSelection {
+  readonly origin: 'entry' | 'header' | 'auto'
+  /** As named by the request: server names, aliases, ids or groups. Absent: everything the key reaches. */
+  readonly servers?: readonly string[] | undefined
+  /** Prefixed or bare names. Absent: every tool; empty: none. */
+  readonly allowedTools?: readonly string[] | undefined
+  /** What the entry itself says. */
+  readonly approval?: ApprovalPolicy | undefined
+  /** The entry's own headers, for its servers only. Names as sent. */
+  readonly headers: Readonly<Record<string, string>>
+}
+
+export interface SelectToolsOptions {
+  readonly body: JsonObject
+  /** The value of `x-mcp-servers`: comma-separated names. */
+  readonly serversHeader?: string | undefined
+  /** The key adds its tools to requests that name none (`Principal.autoTools`). */
+  readonly autoTools?: boolean
+}
+
+export interface SelectedTools {
+  readonly selections: readonly ToolSelection[]
+  /** The request without the entries that are ours. */
+  readonly body: JsonObject
+}
+
+/** Rejects entries that cannot be read with `INVALID_REQUEST`, naming the field. */
+export function selectTools({ body, serversHeader, autoTools = false }: SelectToolsOptions): SelectedTools {
+  const all = listOf(body['tools'])
+  const headerServers = parseNames(serversHeader ?? '')
+  const entries = all.flatMap((tool, index) => (isOurs(tool) ? [readEntry(tool, `tools[${index}]`)] : []))
+  return {
+    selections: combine(entries, headerServers, autoTools),
+    body:
+      entries.length === 0
+        ? body
+        : withTools(
+            body,
+            all.filter((tool) => !isOurs(tool)),
+          ),
+  }
+}
+
+/**
+ * The header scopes entries that name no server; it adds tools of its own only where no entry took it up. Otherwise tools
+ * that an entry wants approved would come in a second time, approved.
+ */
+function combine(entries: ToolSelection[], headerServers: string[], autoTools: boolean): ToolSelection[] {
+  if (headerServers.length > 0) {
+    const takenUp = entries.some(({ servers }) => servers === undefined)
+    const scoped = entries.map((entry) => ({ ...entry, servers: entry.servers ?? headerServers }))
+    return takenUp ? scoped : [...scoped, { origin: 'header', servers: headerServers, headers: {} }]
+  }
+  if (entries.length > 0 || !autoTools) return entries
+  return [{ origin: 'auto', headers: {} }]
+}
+
+function withTools(body: JsonObject, tools: JsonValue[]): JsonObject {
+  if (tools.length > 0) return { ...body, tools }
+  const { tools: _removed, ...rest } = body
+  return rest
+}
+
+const ourAddress = 'litellm_proxy'
+const addressPattern = /^litellm_proxy(?:\/mcp(?:\/(?<servers>.*))?)?\/?$/
+
+function isOurs(tool: JsonValue): tool is JsonObject {
+  if (!isJsonObject(tool) || tool['type'] !== 'mcp') return false
+  return textOf(tool['server_url']).startsWith(ourAddress)
+}
+
+const names = z.array(z.string().min(1))
+const namedTools = z.looseObject({ tool_names: names.nullish() })
+
+const approvalSchema = z.union([
+  z.enum(['never', 'always']),
+  z.strictObject({ never: namedTools.nullish(), always: namedTools.nullish() }).transform(({ never, always }) => ({
+    never: new Set(never?.tool_names),
+    always: new Set(always?.tool_names),
+  })),
+])
+
+const entrySchema = z.looseObject({
+  server_url: z
+    .string()
+    .regex(addressPattern, 'expected litellm_proxy, litellm_proxy/mcp or litellm_proxy/mcp/<names>'),
+  allowed_tools: z.union([names, namedTools.transform(({ tool_names }) => tool_names ?? undefined)]).nullish(),
+  require_approval: approvalSchema.nullish(),
+  headers: z.record(z.string(), z.string()).nullish(),
+})
+
+function readEntry(tool: JsonObject, path: string): ToolSelection {
+  const parsed = entrySchema.safeParse(tool)
+  if (!parsed.success) {
+    const [issue] = parsed.error.issues
+    const field = [path, ...(issue?.path ?? [])].join('.')
+    throw new GatewayError('INVALID_REQUEST', `${field} of the request is not usable: ${issue?.message}.`, {
+      details: { field },
+    })
+  }
+  const { server_url, allowed_tools, require_approval, headers } = parsed.data
+  const named = parseNames(addressPattern.exec(server_url)?.groups?.['servers'] ?? '')
+  const scope = named.length > 0 ? named : parseNames(scopeHeader(headers ?? {}))
+  return {
+    origin: 'entry',
+    servers: scope.length > 0 ? scope : undefined,
+    allowedTools: allowed_tools ?? undefined,
+    approval: require_approval ?? undefined,
+    headers: headers ?? {},
+  }
+}
+
+function scopeHeader(headers: Record<string, string>): string {
+  return Object.entries(headers).find(([name]) => name.toLowerCase() === 'x-mcp-servers')?.[1] ?? ''
+}
+
+function parseNames(list: string): string[] {
+  return list
+    .split(',')
+    .map((name) => name.trim().replace(/\/$/, ''))
+    .filter((name) => name !== '')
+}
+
+/**
+ * Whether one tool's calls run without asking: what the entry says, else what its server says, else `never` for the header
+ * and the key's own tools and `always` for an entry that leaves it open, as OpenAI does. A tool that a list names in no
+ * place needs approval; `always` wins where it is named twice.
+ *
+ * `spellings`: every name the tool may be listed under.
+ */
+export function resolveApproval(
+  { origin, approval }: Pick<ToolSelection, 'origin' | 'approval'>,
+  serverApproval: ApprovalPolicy | undefined,
+  spellings: readonly string[],
+): Approval {
+  const policy = approval ?? serverApproval
+  if (policy === undefined) return origin === 'entry' ? 'always' : 'never'
+  if (policy === 'always' || policy === 'never') return policy
+  if (spellings.some((name) => policy.always.has(name))) return 'always'
+  return spellings.some((name) => policy.never.has(name)) ? 'never' : 'always'
+}

@@ -1,0 +1,15 @@
+import { isJsonObject, type JsonObject, type JsonValue } from '@toolgate/core'
+
+/** Adds two usage objects field by field, also fields nobody here knows; what is no number is taken from the later one. */
+export function sumUsage(earlier: JsonObject | undefined, later: JsonObject | undefined): JsonObject | undefined {
+  if (earlier === undefined || later === undefined) return later ?? earlier
+  const sum: JsonObject = { ...earlier }
+  for (const [field, value] of Object.entries(later)) sum[field] = sumField(earlier[field], value)
+  return sum
+}
+
+function sumField(earlier: JsonValue | undefined, later: JsonValue): JsonValue {
+  if (typeof earlier === 'number' && typeof later === 'number') return earlier + later
+  if (isJsonObject(earlier) && isJsonObject(later)) return sumUsage(earlier, later) ?? later
+  return later ?? earlier ?? null
+}

@@ -1,0 +1,44 @@
+import type { JsonObject } from '@toolgate/core'
+
+/** Answers of a model, one per round, past the end the last again; keeps what it was asked. */
+export function scriptedModel(answers: readonly JsonObject[]) {
+  const asked: JsonObject[] = []
+  return {
+    asked,
+    generate: async (body: JsonObject): Promise<JsonObject> => {
+      asked.push(body)
+      const answer = answers[Math.min(asked.length, answers.length) - 1]
+      if (answer === undefined) throw new Error('the script is empty')
+      return answer
+    },
+  }
+}
+
+/** Ids that count: `call_1`, `call_2`, … */
+export function countingIds(): (prefix: string) => string {
+  let count = 0
+  return (prefix) => {
+    count += 1
+    return `${prefix}_${count}`
+  }
+}
+
+/** A `CallToolResult` of one text. */
+export function textResult(text: string, isError = false): JsonObject {
+  return { content: [{ type: 'text', text }], ...(isError && { isError }) }
+}
+
+export async function readText(bytes: AsyncIterable<Uint8Array>): Promise<string> {
+  const chunks: Uint8Array[] = []
+  for await (const chunk of bytes) chunks.push(chunk)
+  return Buffer.concat(chunks).toString('utf8')
+}
+
+/** The `data` of a chat stream's events in order, parsed; `[DONE]` stays text, comments are left out. */
+export async function readChatEvents(bytes: AsyncIterable<Uint8Array>): Promise<(JsonObject | '[DONE]')[]> {
+  const events = (await readText(bytes)).split('\n\n').filter((event) => event.startsWith('data: '))
+  return events.map((event) => {
+    const data = event.slice('data: '.length)
+    return data === '[DONE]' ? data : JSON.parse(data)
+  })
+}
