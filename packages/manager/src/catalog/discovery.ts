@@ -1,0 +1,119 @@
+import {
+  type Caller,
+  type Clock,
+  type Credential,
+  GatewayError,
+  jsonRpcCodes,
+  type JsonObject,
+  type JsonValue,
+  silentPeer,
+} from '@toolgate/core'
+import { type ListKind, listMethods } from '../methods.ts'
+import type { ManagedServer } from '../registry/managed-server.ts'
+import { exchange } from '../session-exchange.ts'
+import type { Connection } from '../upstream/connection.ts'
+import type { Pool } from '../upstream/pool.ts'
+import { emptyListing, type Listing, listingOf } from './listing.ts'
+
+/** Bounds of one list. A server beyond them is refused, because a list cut short would look complete. */
+const maxPages = 100
+const maxItems = 10_000
+
+export interface DiscoveryRequest {
+  readonly server: ManagedServer
+  readonly kind: ListKind
+  /** Absent where the service asks for itself. */
+  readonly caller: Caller | undefined
+  readonly signal: AbortSignal
+  resolve(): Promise<Credential>
+}
+
+/**
+ * Asks one server for everything it offers of one kind. Reading has no effect, so a session that expires between two
+ * pages starts the list again. Rejects with a `GatewayError` naming the server.
+ */
+export async function discover(
+  { pool, clock }: { pool: Pool; clock: Clock },
+  { server, kind, caller, signal, resolve }: DiscoveryRequest,
+): Promise<Listing> {
+  return exchange(pool, {
+    server,
+    caller,
+    signal,
+    resolve,
+    use: async (connection, credential) => {
+      if (connection.handshake.capabilities[listMethods[kind].capability] === undefined) return emptyListing
+      return listingOf(kind, await readPages(connection, { server, kind, credential, signal, clock }))
+    },
+  })
+}
+
+interface ListRequest {
+  readonly server: ManagedServer
+  readonly kind: ListKind
+  readonly credential: Credential
+  readonly signal: AbortSignal
+  readonly clock: Clock
+}
+
+async function readPages(connection: Connection, request: ListRequest): Promise<readonly JsonValue[]> {
+  const { server, kind, clock } = request
+  const deadline = clock.monotonic() + server.timeouts.listMs
+  const items: JsonValue[] = []
+  const seen = new Set<string>()
+  let params: JsonObject = {}
+  while (seen.size < maxPages) {
+    const page = await readPage(connection, { ...request, params, timeLeftMs: deadline - clock.monotonic() })
+    const found = page[kind]
+    if (!Array.isArray(found)) throw protocolError(request, `a result without "${kind}"`)
+    if (items.length + found.length > maxItems) throw protocolError(request, `more than ${maxItems} items`)
+    items.push(...found)
+    const cursor = page['nextCursor']
+    // Some servers end with `null` or an empty string where the spec has no field.
+    if (cursor === undefined || cursor === null || cursor === '') return items
+    if (typeof cursor !== 'string') throw protocolError(request, 'a cursor that is not a string')
+    if (seen.has(cursor)) throw protocolError(request, 'the same cursor twice')
+    seen.add(cursor)
+    params = { cursor }
+  }
+  throw protocolError(request, `more than ${maxPages} pages`)
+}
+
+async function readPage(
+  connection: Connection,
+  { server, kind, credential, signal, params, timeLeftMs }: ListRequest & { params: JsonObject; timeLeftMs: number },
+): Promise<JsonObject> {
+  const { listMs } = server.timeouts
+  if (timeLeftMs <= 0) {
+    throw new GatewayError('UPSTREAM_TIMEOUT', `MCP server "${server.name}" took more than ${listMs} ms to list.`, {
+      details: { server: server.name, stage: 'list' },
+    })
+  }
+  try {
+    return await connection.request({
+      method: listMethods[kind].method,
+      params,
+      headers: credential.headers(),
+      signal,
+      idleTimeoutMs: Math.min(listMs, timeLeftMs),
+      totalTimeoutMs: timeLeftMs,
+      peer: silentPeer,
+    })
+  } catch (error) {
+    // Templates have no capability of their own: a server with resources need not know the method.
+    if (kind === 'resourceTemplates' && isMethodNotFound(error)) return { [kind]: [] }
+    throw error
+  }
+}
+
+function isMethodNotFound(error: unknown): boolean {
+  return error instanceof GatewayError && error.details.upstream?.code === jsonRpcCodes.methodNotFound
+}
+
+function protocolError({ server, kind }: ListRequest, what: string): GatewayError {
+  return new GatewayError(
+    'UPSTREAM_PROTOCOL',
+    `MCP server "${server.name}" answered ${listMethods[kind].method} with ${what}.`,
+    { details: { server: server.name, stage: 'list' } },
+  )
+}

@@ -1,0 +1,49 @@
+import { isJsonObject, type JsonObject, type JsonValue } from '@toolgate/core'
+import { type ListKind, listMethods } from '../methods.ts'
+
+/** What one server offers of one kind: definitions as it sent them, and what was left out of them. */
+export interface Listing {
+  readonly items: readonly JsonObject[]
+  /** By the upstream's own name (for resources the URI or URI template). */
+  readonly byName: ReadonlyMap<string, JsonObject>
+  readonly quarantined: readonly QuarantinedItem[]
+}
+
+export interface QuarantinedItem {
+  readonly name: string
+  /** One sentence, with the upstream's fault in it. */
+  readonly reason: string
+}
+
+/** Each item is looked at alone, so that one bad tool costs one tool and not the list. Nothing is changed or stripped. */
+export function listingOf(kind: ListKind, candidates: readonly JsonValue[]): Listing {
+  const byName = new Map<string, JsonObject>()
+  const quarantined: QuarantinedItem[] = []
+  for (const [index, candidate] of candidates.entries()) {
+    const { name, fault } = inspectItem(kind, candidate)
+    if (name !== undefined && fault === undefined && isJsonObject(candidate) && !byName.has(name)) {
+      byName.set(name, candidate)
+    } else {
+      quarantined.push({ name: name ?? `#${index + 1}`, reason: fault ?? 'Another item has the same name.' })
+    }
+  }
+  return { items: [...byName.values()], byName, quarantined }
+}
+
+export const emptyListing: Listing = { items: [], byName: new Map(), quarantined: [] }
+
+function inspectItem(kind: ListKind, item: JsonValue): { name?: string; fault?: string } {
+  if (!isJsonObject(item)) return { fault: 'Not an object.' }
+  const { identity } = listMethods[kind]
+  const name = item[identity]
+  if (typeof name !== 'string' || name === '') return { fault: `"${identity}" is not a non-empty string.` }
+  if (kind === 'tools' && !takesAnObject(item['inputSchema'])) {
+    return { name, fault: '"inputSchema" is not a JSON Schema with "type": "object".' }
+  }
+  return { name }
+}
+
+/** Spec 2025-11-25, Tools: arguments are an object. A schema that is absent says nothing against that. */
+function takesAnObject(schema: JsonValue | undefined): boolean {
+  return schema === undefined || (isJsonObject(schema) && schema['type'] === 'object')
+}

@@ -1,0 +1,55 @@
+import type { JsonObject, Principal, ServerOutcome } from '@toolgate/core'
+import { type ListKind, listMethods } from '../methods.ts'
+import { permits } from '../permits.ts'
+import type { ManagedServer } from '../registry/managed-server.ts'
+import type { Reading } from '../registry/name-reading.ts'
+import type { ServerListing } from './catalog.ts'
+
+/** What a caller is shown: of what the servers list, what it may use, under names that lead back to it. */
+export interface Offer {
+  readonly items: readonly ListedItem[]
+  /** What the caller could use but for a fault, with the reason. */
+  readonly withheld: readonly WithheldItem[]
+  /** One per server that was looked at. */
+  readonly outcomes: readonly ServerOutcome[]
+}
+
+export interface ListedItem {
+  readonly server: ManagedServer
+  /** The name to call it by: `name`, for resources the URI or the URI template. */
+  readonly publicName: string
+  /** As the upstream sent it. */
+  readonly definition: JsonObject
+}
+
+export interface WithheldItem {
+  readonly server: ManagedServer
+  readonly name: string
+  readonly reason: string
+}
+
+export interface OfferRequest {
+  readonly kind: ListKind
+  readonly principal: Principal
+  readonly separator: string
+  readonly listings: readonly ServerListing[]
+  nameOf(reading: Reading): string | undefined
+}
+
+const nameless = 'Another server offers the same name, and the naming rules leave none that would tell them apart.'
+
+export function offerTo({ kind, principal, separator, listings, nameOf }: OfferRequest): Offer {
+  const items: ListedItem[] = []
+  const withheld: WithheldItem[] = []
+  for (const { server, listing } of listings) {
+    const mayUse = (name: string) => permits(principal, { server, kind: listMethods[kind].target, name }, separator)
+    for (const [name, definition] of listing?.byName ?? []) {
+      if (!mayUse(name)) continue
+      const publicName = nameOf({ server, name })
+      if (publicName === undefined) withheld.push({ server, name, reason: nameless })
+      else items.push({ server, publicName, definition })
+    }
+    for (const { name, reason } of listing?.quarantined ?? []) if (mayUse(name)) withheld.push({ server, name, reason })
+  }
+  return { items, withheld, outcomes: listings.map(({ outcome }) => outcome) }
+}

@@ -1,0 +1,21 @@
+import { type ErrorCode, type OutcomeStatus, type ServerOutcome, toGatewayError } from '@toolgate/core'
+import type { ManagedServer } from '../registry/managed-server.ts'
+
+/** What a failure to list says about the server. */
+const statusOf = new Map<ErrorCode, OutcomeStatus>([
+  ['UPSTREAM_SIGN_IN_REQUIRED', 'needs_auth'],
+  ['UPSTREAM_CREDENTIAL_REJECTED', 'rejected'],
+  ['UPSTREAM_TIMEOUT', 'timeout'],
+  ['UPSTREAM_PROTOCOL', 'protocol_error'],
+  ['UPSTREAM_ERROR', 'protocol_error'],
+])
+
+/** A failure as an outcome. Whatever is not in the table kept us from reaching the server, be it our own fault. */
+export function failedOutcome(server: ManagedServer, failure: unknown): ServerOutcome {
+  const { code, message } = toGatewayError(failure)
+  return outcome(server, statusOf.get(code) ?? 'unreachable', message)
+}
+
+export function outcome(server: ManagedServer, status: OutcomeStatus, message?: string): ServerOutcome {
+  return { serverId: server.id, serverName: server.name, status, message }
+}

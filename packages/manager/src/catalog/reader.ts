@@ -1,0 +1,87 @@
+import type { Caller, Clock } from '@toolgate/core'
+import type { ListKind } from '../methods.ts'
+import type { ManagedServer } from '../registry/managed-server.ts'
+import type { Entries, Entry } from './entries.ts'
+import type { Listing } from './listing.ts'
+import { failedOutcome, outcome } from './outcome.ts'
+import type { Place, Places } from './places.ts'
+import type { Refresh } from './refresh.ts'
+import { withinDeadline } from './within-deadline.ts'
+
+export interface ReaderOptions {
+  readonly entries: Entries
+  readonly places: Places
+  readonly refresh: Refresh
+  readonly clock: Clock
+  /** Ends what runs for everybody. */
+  readonly lifetime: AbortSignal
+}
+
+export interface ReadRequest {
+  readonly caller: Caller
+  readonly kind: ListKind
+}
+
+/** One server's list as one caller may see it: the service's, else, where that opens nothing, the caller's own. */
+export interface Reader {
+  /** From memory, or by asking, for at most the server's `listMs`. Rejects only when the caller's signal aborts. */
+  entry(server: ManagedServer, request: ReadRequest): Promise<Entry>
+  /** From memory alone. */
+  known(server: ManagedServer, request: ReadRequest): Promise<Listing | undefined>
+}
+
+export function createReader({ entries, places, refresh, clock, lifetime }: ReaderOptions): Reader {
+  const obtain = async (place: Place, signal: AbortSignal): Promise<Entry> => {
+    const entry = entries.get(place)
+    if (entry !== undefined && clock.now() < entry.dueAt) return entry
+    // Reading for everybody goes on when this caller has gone: a slow server must get the time to come up.
+    const work = refresh.run(place, place.holder === undefined ? lifetime : signal)
+    if (entry !== undefined && place.holder === undefined) {
+      // Its failures are kept as entries; it rejects only because the catalog was closed.
+      work.catch(() => undefined)
+      return entry
+    }
+    const ms = place.server.timeouts.listMs
+    return withinDeadline(work, { clock, ms, signal, late: () => lateEntry(place) })
+  }
+
+  return {
+    async entry(server, { caller, kind }) {
+      const forAll = await obtain(places.shared(server, kind), caller.signal)
+      if (!wantsUser(forAll)) return forAll
+      try {
+        const own = await places.own(server, { kind, caller })
+        return own === undefined ? forAll : await obtain(own, caller.signal)
+      } catch (error) {
+        caller.signal.throwIfAborted()
+        return unkept({ server, kind }, failedOutcome(server, error))
+      }
+    },
+    async known(server, { caller, kind }) {
+      const forAll = entries.get(places.shared(server, kind))
+      if (forAll === undefined || !wantsUser(forAll)) return forAll?.listing
+      try {
+        const own = await places.own(server, { kind, caller })
+        return own && entries.get(own)?.listing
+      } catch {
+        // Without a credential nothing was ever read; whoever lists or calls this server hears why.
+        return undefined
+      }
+    },
+  }
+}
+
+/** The service's credential does not open it; one of the caller's may. */
+function wantsUser({ outcome }: Entry): boolean {
+  return outcome.status === 'needs_auth' || outcome.status === 'rejected'
+}
+
+function lateEntry({ server, kind }: Place): Entry {
+  const message = `MCP server "${server.name}" has listed nothing within ${server.timeouts.listMs} ms.`
+  return unkept({ server, kind }, outcome(server, 'timeout', message))
+}
+
+/** An answer for one request, not worth remembering. */
+function unkept(of: Pick<Entry, 'server' | 'kind'>, outcome: Entry['outcome']): Entry {
+  return { ...of, outcome, listing: undefined, at: 0, dueAt: 0 }
+}

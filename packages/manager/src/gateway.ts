@@ -1,0 +1,133 @@
+import {
+  type AuthorizedCall,
+  type Caller,
+  type Clock,
+  compose,
+  type CredentialSource,
+  type JsonObject,
+  type Layer,
+  type NewId,
+  type Recorder,
+} from '@toolgate/core'
+import { authorize, serverNotFound } from './authorize.ts'
+import type { Catalog } from './catalog/catalog.ts'
+import { type Offer, offerTo } from './catalog/offer.ts'
+import { addressOf, type ListKind, listMethods } from './methods.ts'
+import { permitsServer } from './permits.ts'
+import { recording } from './recording.ts'
+import type { ManagedServer } from './registry/managed-server.ts'
+import type { NameMap } from './registry/name-map.ts'
+import type { Registry } from './registry/registry.ts'
+import { type Selection, selectServers } from './registry/selection.ts'
+import { exchange } from './session-exchange.ts'
+import type { Pool } from './upstream/pool.ts'
+
+/**
+ * The spine: every request to an upstream, from whatever door, and every list goes through here, top to bottom:
+ * record, locate, authorize, policies, credential, acquire, request. Results and lists are relayed as they came; of a
+ * request only the public name is replaced by the upstream's own.
+ */
+export interface Gateway {
+  /** Rejects with a `GatewayError`. A tool's own `isError` is a result. */
+  send(caller: Caller, request: SendRequest): Promise<JsonObject>
+  /** A server that cannot list is an outcome. Rejects with `SERVER_NOT_FOUND` where a named server is not the caller's. */
+  list(caller: Caller, request: ListRequest): Promise<Offer>
+  /** For doors that do not refuse a request because of one name. */
+  select(caller: Caller, names?: readonly string[]): Selection
+}
+
+export interface SendRequest {
+  /** Id, name or alias. Given, the target may stand in `params` with its prefix or without. */
+  readonly server?: string | undefined
+  readonly method: string
+  readonly params: JsonObject
+}
+
+export interface ListRequest {
+  readonly kind: ListKind
+  /** Ids, names, aliases or access groups; absent: every server of the caller. */
+  readonly servers?: readonly string[] | undefined
+}
+
+export interface GatewayOptions {
+  readonly registry: Registry
+  readonly catalog: Catalog
+  readonly names: NameMap
+  readonly credentials: CredentialSource
+  readonly pool: Pool
+  readonly record: Recorder
+  /** The first is the outermost. */
+  readonly policies: readonly Layer<AuthorizedCall, JsonObject>[]
+  readonly clock: Clock
+  readonly newId: NewId
+}
+
+export function createGateway(options: GatewayOptions): Gateway {
+  const { registry, catalog, names, policies } = options
+  const { separator } = names.rules
+  const recorded = recording(options)
+  const ask = asking(options)
+
+  const permittedServer = (caller: Caller, handle: string): ManagedServer => {
+    const server = registry.find(handle)
+    if (server === undefined || !permitsServer(caller.principal, server)) throw serverNotFound(handle)
+    return server
+  }
+
+  return {
+    send: (caller, { server: handle, method, params }) =>
+      recorded(caller, { kind: method === 'tools/call' ? 'tool_call' : 'mcp_request', method }, async (trace) => {
+        const { kind, name, rename } = addressOf(method, params)
+        trace.publicName = name
+        const within = handle === undefined ? undefined : permittedServer(caller, handle)
+        const target = await names.locate({ caller, kind, name, server: within })
+        const request = { caller, trace, method, params: rename(target?.name ?? name) }
+        const call = authorize({ ...request, kind, publicName: name, target, separator })
+        const { server } = call.target
+        trace.serverId = server.id
+        trace.serverName = server.name
+        trace.targetName = call.target.name
+        // A policy may change what is sent, never where to.
+        const result = await compose(policies, (passed: AuthorizedCall) => ask(passed, server))(call)
+        trace.outcome = result['isError'] === true ? 'tool_error' : 'ok'
+        return result
+      }),
+
+    list: (caller, { kind, servers: handles }) =>
+      recorded(caller, { kind: 'list', method: listMethods[kind].method }, async () => {
+        const { principal } = caller
+        const { servers, unresolved } = selectServers(registry, principal, handles)
+        if (unresolved[0] !== undefined) throw serverNotFound(unresolved[0])
+        const listings = await catalog.list({ servers, caller, kind })
+        const nameOf = await names.namer(caller, listMethods[kind].target)
+        return offerTo({ kind, principal, separator, listings, nameOf })
+      }),
+
+    select: ({ principal }, handles) => selectServers(registry, principal, handles),
+  }
+}
+
+/** The centre of the rings: credential, connection, request. */
+function asking({ credentials, pool }: Pick<GatewayOptions, 'credentials' | 'pool'>) {
+  return ({ caller, trace, method, params }: AuthorizedCall, server: ManagedServer): Promise<JsonObject> =>
+    exchange(pool, {
+      server,
+      caller,
+      signal: caller.signal,
+      async resolve() {
+        const credential = await credentials.forCaller(server, caller)
+        trace.credentialType = credential.type
+        return credential
+      },
+      use: (connection, credential) =>
+        connection.request({
+          method,
+          params,
+          headers: credential.headers(),
+          signal: caller.signal,
+          idleTimeoutMs: server.timeouts.callMs,
+          totalTimeoutMs: server.timeouts.callTotalMs,
+          peer: caller.peer,
+        }),
+    })
+}

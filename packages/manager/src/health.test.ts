@@ -1,0 +1,41 @@
+import { GatewayError, type JsonObject } from '@toolgate/core'
+import { expect, it } from 'vitest'
+import { noAuth, serverOf, toolsNamed, worldOf } from './fake-world.ts'
+import { createHealth } from './health.ts'
+
+const { signal } = new AbortController()
+const notes = serverOf({ id: 'notes' })
+
+it('is unknown before the first attempt, then what the last one came to', async () => {
+  let failure: GatewayError | undefined
+  const answer = async (): Promise<JsonObject> => {
+    if (failure !== undefined) throw failure
+    return { tools: toolsNamed('read') }
+  }
+  const { catalog, clock } = worldOf({ servers: [notes], upstreams: { notes: { answer } } })
+  const health = createHealth({ catalog })
+  expect(health.last(notes)).toEqual({ status: 'unknown' })
+
+  expect(await health.check(notes, signal)).toEqual({ status: 'healthy', message: undefined, checkedAt: clock.now() })
+
+  failure = new GatewayError('UPSTREAM_TIMEOUT', 'MCP server "notes" did not answer in time.')
+  clock.advance(1_000)
+  const unhealthy = { status: 'unhealthy', message: failure.message, checkedAt: clock.now() }
+  expect(await health.check(notes, signal)).toEqual(unhealthy)
+  expect(health.last(notes)).toEqual(unhealthy)
+})
+
+it('never asks a server that only a user’s credential opens', async () => {
+  const mail = serverOf({ id: 'mail', auth: { ...noAuth, needsUserToken: true } })
+  const { catalog, pool } = worldOf({ servers: [mail], upstreams: { mail: {} } })
+  const health = createHealth({ catalog })
+  expect(await health.check(mail, signal)).toMatchObject({ status: 'needs_auth' })
+  expect(health.last(mail)).toMatchObject({ status: 'needs_auth', message: expect.stringContaining('mail') })
+  expect(pool.acquired).toEqual([])
+})
+
+it('probes with the discovery credential where that differs from what users bring', async () => {
+  const mail = serverOf({ id: 'mail', auth: { ...noAuth, needsUserToken: true }, discoveryAuth: noAuth })
+  const { catalog } = worldOf({ servers: [mail], upstreams: { mail: {} } })
+  expect(await createHealth({ catalog }).check(mail, signal)).toMatchObject({ status: 'healthy' })
+})

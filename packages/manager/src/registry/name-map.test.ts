@@ -1,0 +1,176 @@
+import { GatewayError, type JsonObject, noGrants } from '@toolgate/core'
+import { callerOf, principalOf } from '@toolgate/testing/callers'
+import { describe, expect, it } from 'vitest'
+import { serverOf, targetOf, toolsNamed, type World, worldOf } from '../fake-world.ts'
+
+const offering = (...names: string[]) => ({ lists: { tools: toolsNamed(...names) } })
+
+/** `server/tool` that a call reached. */
+async function reached(world: World, name: string, server?: string): Promise<string> {
+  const caller = callerOf()
+  return targetOf(await world.call(caller, name, server === undefined ? {} : { server }))
+}
+
+const codeOf = (call: Promise<unknown>) =>
+  call.then(
+    () => 'ok',
+    (error: unknown) => (error instanceof GatewayError ? error.code : error),
+  )
+
+describe('a name without a server', () => {
+  it('is read by alias, name and id, and without any list', async () => {
+    const git = serverOf({ id: 'id-1', name: 'git hub', alias: 'gh' })
+    const world = worldOf({ servers: [git], upstreams: { 'id-1': offering('log') } })
+    for (const name of ['gh-log', 'git_hub-log', 'id-1-log']) expect(await reached(world, name)).toBe('id-1/log')
+    expect(world.pool.sent.map(({ method }) => method)).toEqual(['tools/call', 'tools/call', 'tools/call'])
+  })
+
+  it('takes the longest prefix while nothing is listed, and what is listed afterwards', async () => {
+    const servers = [serverOf({ id: 'a' }), serverOf({ id: 'a-b' })]
+    const upstreams = { a: offering('b-c'), 'a-b': offering('d') }
+    const world = worldOf({ servers, upstreams })
+    expect(await reached(world, 'a-b-c')).toBe('a-b/c')
+    await world.catalog.start()
+    expect(await reached(world, 'a-b-c')).toBe('a/b-c')
+    expect(await reached(world, 'a-b-d')).toBe('a-b/d')
+    world.catalog.close()
+  })
+
+  it('is refused where two servers list what it reads as, with names that are not ambiguous', async () => {
+    const servers = [serverOf({ id: 'id-1', name: 'a' }), serverOf({ id: 'id-2', name: 'a-b' })]
+    const world = worldOf({ servers, upstreams: { 'id-1': offering('b-c'), 'id-2': offering('c') } })
+    expect(await world.toolNames(callerOf())).toEqual(['id-1-b-c', 'id-2-c'])
+    await expect(world.call(callerOf(), 'a-b-c')).rejects.toMatchObject({
+      code: 'TARGET_AMBIGUOUS',
+      details: { candidates: ['id-2-c', 'id-1-b-c'] },
+    })
+    expect(await reached(world, 'id-1-b-c')).toBe('id-1/b-c')
+  })
+
+  it('may be bare where exactly one permitted tool has it', async () => {
+    const servers = [serverOf({ id: 'a' }), serverOf({ id: 'b' })]
+    const world = worldOf({ servers, upstreams: { a: offering('x', 'same'), b: offering('y', 'same') } })
+    expect(await reached(world, 'y')).toBe('b/y')
+    await expect(world.call(callerOf(), 'same')).rejects.toMatchObject({
+      code: 'TARGET_AMBIGUOUS',
+      message: '"same" means more than one thing. Use one of: a-same, b-same',
+    })
+    const onlyB = callerOf({ principal: principalOf({ grants: { ...noGrants, servers: new Set(['b']) } }) })
+    expect(await world.call(onlyB, 'same')).toMatchObject({ server: 'b' })
+  })
+
+  it('that nobody is known to have asks each unlisted server once, also for many callers at a time', async () => {
+    const servers = [serverOf({ id: 'a' }), serverOf({ id: 'b' })]
+    const world = worldOf({ servers, upstreams: { a: offering('x'), b: offering('y') } })
+    expect(await Promise.all([reached(world, 'x'), reached(world, 'y'), reached(world, 'x')])).toEqual([
+      'a/x',
+      'b/y',
+      'a/x',
+    ])
+    expect(await codeOf(world.call(callerOf(), 'z'))).toBe('TARGET_NOT_FOUND')
+    expect(world.pool.sent.filter(({ method }) => method === 'tools/list')).toHaveLength(2)
+  })
+
+  it('is a prompt or a resource by its own lists, and a URI also by a template', async () => {
+    const lists = {
+      prompts: [{ name: 'greet' }],
+      resources: [{ uri: 'note://one' }],
+      resourceTemplates: [{ uriTemplate: 'note://by-day/{day}' }],
+    }
+    const world = worldOf({
+      servers: [serverOf({ id: 'a' }), serverOf({ id: 'b' })],
+      upstreams: { a: { lists }, b: {} },
+    })
+    const send = (method: string, params: JsonObject) => world.gateway.send(callerOf(), { method, params })
+    expect(await send('prompts/get', { name: 'a-greet' })).toMatchObject({ params: { name: 'greet' } })
+    expect(await send('prompts/get', { name: 'greet' })).toMatchObject({ server: 'a' })
+    for (const uri of ['note://one', 'note://by-day/monday']) {
+      expect(await send('resources/read', { uri })).toMatchObject({ server: 'a', params: { uri } })
+      expect(await send('resources/read', { uri: `a-${uri}` })).toMatchObject({ server: 'a', params: { uri } })
+    }
+    expect(await codeOf(send('resources/read', { uri: 'note://two' }))).toBe('TARGET_NOT_FOUND')
+    expect(await codeOf(send('prompts/get', { name: 'note://one' }))).toBe('TARGET_NOT_FOUND')
+  })
+})
+
+describe('a name with a server', () => {
+  it('may be prefixed or bare, and the server may be named by id, name or alias', async () => {
+    const git = serverOf({ id: 'id-1', name: 'github', alias: 'gh' })
+    const world = worldOf({ servers: [git], upstreams: { 'id-1': offering('log', 'git-log') } })
+    for (const server of ['id-1', 'github', 'gh']) {
+      expect(await reached(world, 'log', server)).toBe('id-1/log')
+      expect(await reached(world, 'gh-log', server)).toBe('id-1/log')
+      expect(await reached(world, 'git-log', server)).toBe('id-1/git-log')
+    }
+  })
+
+  it('that means one tool with its prefix and another without is refused', async () => {
+    const world = worldOf({ servers: [serverOf({ id: 'git' })], upstreams: { git: offering('log', 'git-log') } })
+    await expect(world.call(callerOf(), 'git-log', { server: 'git' })).rejects.toMatchObject({
+      code: 'TARGET_AMBIGUOUS',
+      details: { candidates: ['git-git-log', 'log'] },
+    })
+    expect(await reached(world, 'git-git-log', 'git')).toBe('git/git-log')
+    expect(await reached(world, 'log', 'git')).toBe('git/log')
+  })
+
+  it('that is another permitted server’s is a mismatch, and unknown where that one is not permitted', async () => {
+    const servers = [serverOf({ id: 'a' }), serverOf({ id: 'b' })]
+    const world = worldOf({ servers, upstreams: { a: offering('x'), b: offering('y') } })
+    await world.catalog.start()
+    world.catalog.close()
+    await expect(world.call(callerOf(), 'a-x', { server: 'b' })).rejects.toMatchObject({
+      code: 'TOOL_SERVER_MISMATCH',
+      message: "Tool 'a-x' belongs to MCP server 'a' but request specified server_id for 'b'.",
+    })
+    const onlyB = callerOf({ principal: principalOf({ grants: { ...noGrants, servers: new Set(['b']) } }) })
+    await expect(world.call(onlyB, 'a-x', { server: 'b' })).rejects.toMatchObject({
+      code: 'TARGET_NOT_FOUND',
+      message: 'Unknown tool: a-x',
+    })
+  })
+
+  it('that begins like another server’s prefix but is its own is its own', async () => {
+    const servers = [serverOf({ id: 'a' }), serverOf({ id: 'b' })]
+    const world = worldOf({ servers, upstreams: { a: offering('x'), b: offering('a-x') } })
+    expect(await reached(world, 'a-x', 'b')).toBe('b/a-x')
+  })
+
+  it('goes to a server that was never listed as it is', async () => {
+    const world = worldOf({ servers: [serverOf({ id: 'a' })], upstreams: { a: offering() } })
+    expect(await reached(world, 'anything', 'a')).toBe('a/anything')
+  })
+})
+
+describe('naming rules', () => {
+  const servers = [serverOf({ id: 'a' }), serverOf({ id: 'b', prefixed: false })]
+  const upstreams = { a: offering('x', 'same'), b: offering('y', 'same') }
+  const names = (mode: 'always' | 'when_ambiguous' | 'never', separator = '-') =>
+    worldOf({ servers, upstreams, rules: { mode, separator } }).toolNames(callerOf())
+
+  it('prefix always, but for servers without prefix, and there only where it is ambiguous', async () => {
+    expect(await names('always')).toEqual(['a-x', 'a-same', 'y', 'b-same'])
+    expect(await names('always', '__')).toEqual(['a__x', 'a__same', 'y', 'b__same'])
+  })
+
+  it('prefix when ambiguous', async () => {
+    expect(await names('when_ambiguous')).toEqual(['x', 'a-same', 'y', 'b-same'])
+  })
+
+  it('never prefix: what two servers share is withheld with the reason', async () => {
+    const world = worldOf({ servers, upstreams, rules: { mode: 'never', separator: '-' } })
+    const { items, withheld } = await world.gateway.list(callerOf(), { kind: 'tools' })
+    expect(items.map(({ publicName }) => publicName)).toEqual(['x', 'y'])
+    expect(withheld.map(({ server, name }) => [server.id, name])).toEqual([
+      ['a', 'same'],
+      ['b', 'same'],
+    ])
+  })
+
+  it('leave URIs as they are, because results link to them, unless two servers have the same', async () => {
+    const resources = (...uris: string[]) => ({ lists: { resources: uris.map((uri) => ({ uri })) } })
+    const world = worldOf({ servers, upstreams: { a: resources('n://1', 'n://2'), b: resources('n://2') } })
+    const { items } = await world.gateway.list(callerOf(), { kind: 'resources' })
+    expect(items.map(({ publicName }) => publicName)).toEqual(['n://1', 'a-n://2', 'b-n://2'])
+  })
+})

@@ -1,0 +1,166 @@
+import { type Caller, GatewayError, type Target } from '@toolgate/core'
+import type { Catalog } from '../catalog/catalog.ts'
+import type { Listing } from '../catalog/listing.ts'
+import { type Addressed, listsOf } from '../methods.ts'
+import { permits, permitsServer } from '../permits.ts'
+import { defaultNaming, type NamingRules } from '../public-name.ts'
+import type { ManagedServer } from './managed-server.ts'
+import {
+  isListed,
+  nameWithin,
+  type NameView,
+  prefixedNameOf,
+  prefixReadings,
+  publicNameOf,
+  type Reading,
+  readBare,
+  readPrefixed,
+  readWithin,
+  wasListed,
+} from './name-reading.ts'
+import type { Registry } from './registry.ts'
+
+/**
+ * From public names to targets and back, within what one caller may use: a server it may not use can neither answer to a
+ * name nor make one ambiguous. The way of nearly every call, a prefixed name, costs a look at memory.
+ */
+export interface NameMap {
+  readonly rules: NamingRules
+  /**
+   * `undefined` where nothing bears the name. Rejects with `TARGET_AMBIGUOUS` listing names that are not, and, where the
+   * name is another permitted server's, with `TOOL_SERVER_MISMATCH`.
+   */
+  locate(request: LocateRequest): Promise<Target<ManagedServer> | undefined>
+  /** Names what a list shows; answers `undefined` for what no name would tell from something else. */
+  namer(caller: Caller, kind: Addressed['kind']): Promise<(reading: Reading) => string | undefined>
+}
+
+export interface LocateRequest extends Pick<Addressed, 'kind' | 'name'> {
+  readonly caller: Caller
+  /** Permitted to the caller, and named by the request. */
+  readonly server: ManagedServer | undefined
+}
+
+export interface NameMapOptions {
+  readonly registry: Registry
+  readonly catalog: Pick<Catalog, 'known' | 'list'>
+  readonly rules?: NamingRules
+}
+
+export function createNameMap({ registry, catalog, rules = defaultNaming }: NameMapOptions): NameMap {
+  const permitted = ({ principal }: Caller) => registry.list().filter((server) => permitsServer(principal, server))
+  const view = viewing({ registry, catalog, rules })
+
+  /** Waits for lists that were never read, and only for those. */
+  const fetch = async ({ caller, kind }: LocateRequest, servers: readonly ManagedServer[]) => {
+    await Promise.all(listsOf[kind].map((list) => catalog.list({ caller, kind: list, servers })))
+  }
+
+  const locateAnywhere = async (request: LocateRequest): Promise<Located> => {
+    const { caller, name } = request
+    const near = await view.over(request, serversIn(prefixReadings(view.frame(request), name)))
+    const prefixed = readPrefixed(near, name)
+    if (prefixed.length > 0) return { readings: prefixed, spell: (reading) => prefixedNameOf(near, reading) }
+
+    const servers = permitted(caller)
+    const wide = await view.over(request, servers)
+    const bare = readBare(wide, name)
+    const unlisted = servers.filter((server) => !wasListed(wide, server))
+    if (bare.length > 0 || unlisted.length === 0) {
+      return { readings: bare, spell: (reading) => prefixedNameOf(wide, reading) }
+    }
+    await fetch(request, unlisted)
+    const complete = await view.over(request, servers)
+    return { readings: readBare(complete, name), spell: (reading) => prefixedNameOf(complete, reading) }
+  }
+
+  const locateWithin = async (request: LocateRequest, server: ManagedServer): Promise<Located> => {
+    const { name } = request
+    const readings = prefixReadings(view.frame(request), name)
+    const servers = serversIn([{ server, name }, ...readings])
+    let seen = await view.over(request, servers)
+    if (readings.length > 0 && !wasListed(seen, server)) {
+      // Only its list tells whether the prefix is part of the name, and to wait for the server one calls is fair.
+      await fetch(request, [server])
+      seen = await view.over(request, servers)
+    }
+    const found = readWithin(seen, server, name)
+    const foreign = readings.find((reading) => reading.server.id !== server.id && isListed(seen, reading))
+    if (foreign !== undefined && !found.some((reading) => isListed(seen, reading))) {
+      throw mismatch(request, foreign.server, server)
+    }
+    return { readings: found, spell: (reading) => nameWithin(seen, reading) }
+  }
+
+  return {
+    rules,
+    async locate(request) {
+      const { server, kind, name } = request
+      const { readings, spell } = await (server ? locateWithin(request, server) : locateAnywhere(request))
+      const [first, ...others] = readings
+      if (others.length > 0) throw ambiguous(name, readings.map(spell))
+      return first && { kind, ...first }
+    },
+    async namer(caller, kind) {
+      const seen = await view.over({ caller, kind }, permitted(caller))
+      return (reading) => publicNameOf(seen, reading)
+    },
+  }
+}
+
+/** Makes views: without the lists, for reading prefixes, or with those of some servers. */
+function viewing({ registry, catalog, rules }: Required<NameMapOptions>) {
+  const frame = ({ caller, kind }: Viewer) => ({
+    rules,
+    kind,
+    prefixes: registry.prefixes(),
+    allows: ({ server, name }: Reading) => permits(caller.principal, { server, kind, name }, rules.separator),
+  })
+  return {
+    frame,
+    over: async ({ caller, kind }: Viewer, servers: readonly ManagedServer[]): Promise<NameView> => ({
+      ...frame({ caller, kind }),
+      servers,
+      listings: await knownListings(catalog, { caller, kind, servers }),
+    }),
+  }
+}
+
+type Viewer = Pick<LocateRequest, 'caller' | 'kind'>
+
+function serversIn(readings: readonly Reading[]): readonly ManagedServer[] {
+  return [...new Set(readings.map(({ server }) => server))]
+}
+
+interface Located {
+  readonly readings: readonly Reading[]
+  /** A name that means this reading and no other. */
+  spell(reading: Reading): string
+}
+
+async function knownListings(
+  catalog: Pick<Catalog, 'known'>,
+  { caller, kind, servers }: Viewer & { servers: readonly ManagedServer[] },
+): Promise<ReadonlyMap<string, readonly Listing[]>> {
+  const lists = await Promise.all(listsOf[kind].map((list) => catalog.known({ caller, kind: list, servers })))
+  return new Map(servers.map(({ id }) => [id, lists.flatMap((list) => list.get(id) ?? [])]))
+}
+
+function ambiguous(name: string, candidates: readonly string[]): GatewayError {
+  return new GatewayError(
+    'TARGET_AMBIGUOUS',
+    `"${name}" means more than one thing. Use one of: ${candidates.join(', ')}`,
+    {
+      details: { candidates },
+    },
+  )
+}
+
+function mismatch({ kind, name }: LocateRequest, owner: ManagedServer, asked: ManagedServer): GatewayError {
+  const noun = `${kind.charAt(0).toUpperCase()}${kind.slice(1)}`
+  return new GatewayError(
+    'TOOL_SERVER_MISMATCH',
+    `${noun} '${name}' belongs to MCP server '${owner.name}' but request specified server_id for '${asked.name}'.`,
+    { details: { server: owner.name } },
+  )
+}

@@ -1,0 +1,138 @@
+import { UriTemplate } from '@modelcontextprotocol/client'
+import type { Listing } from '../catalog/listing.ts'
+import { listsOf } from '../methods.ts'
+import { joinName, type NamingRules, prefixesOf, splitName } from '../public-name.ts'
+import type { ManagedServer } from './managed-server.ts'
+
+/**
+ * What a public name can mean, compared with what one caller may use and what is known of it. Pure. Every function returns
+ * all readings of equal rank: several are an ambiguity, which is never settled by guessing.
+ */
+
+/** One way to understand a public name: this server's thing of this name. */
+export interface Reading {
+  readonly server: ManagedServer
+  readonly name: string
+}
+
+export interface NameView {
+  readonly rules: NamingRules
+  readonly kind: 'tool' | 'prompt' | 'resource'
+  readonly prefixes: ReadonlyMap<string, ManagedServer>
+  /** The servers whose own names are looked through. */
+  readonly servers: readonly ManagedServer[]
+  /** By server id; of each server those lists of this kind that were ever read. */
+  readonly listings: ReadonlyMap<string, readonly Listing[]>
+  /** Whether the caller may use it: what it may not use does not exist here. */
+  allows(reading: Reading): boolean
+}
+
+/** Readings by a known prefix, the longest first, whether or not the server has such a thing. */
+export function prefixReadings(
+  { rules, prefixes, allows }: Pick<NameView, 'rules' | 'prefixes' | 'allows'>,
+  publicName: string,
+): readonly Reading[] {
+  return splitName(publicName, rules.separator).flatMap(({ prefix, name }) => {
+    const server = prefixes.get(prefix)
+    return server !== undefined && allows({ server, name }) ? [{ server, name }] : []
+  })
+}
+
+/** The prefixed meaning: of what is listed, else of the longest prefix whose server was not listed yet. */
+export function readPrefixed(view: NameView, publicName: string): readonly Reading[] {
+  const readings = prefixReadings(view, publicName)
+  const listed = readings.filter((reading) => isListed(view, reading))
+  if (listed.length > 0) return listed
+  const unlisted = readings.find(({ server }) => !wasListed(view, server))
+  return unlisted === undefined ? readings.filter((reading) => fitsTemplate(view, reading)) : [unlisted]
+}
+
+/** The meaning as somebody's own name, where that is listed or, for URIs, fits a template. */
+export function readBare(view: NameView, name: string): readonly Reading[] {
+  const readings = view.servers.map((server) => ({ server, name })).filter(view.allows)
+  const listed = readings.filter((reading) => isListed(view, reading))
+  return listed.length > 0 ? listed : readings.filter((reading) => fitsTemplate(view, reading))
+}
+
+/**
+ * The meaning on one server, where the name may stand with its prefix or without. A tool that a listed server does not
+ * list has no meaning: otherwise the upstream's own words for "unknown" would tell it from "forbidden".
+ */
+export function readWithin(view: NameView, server: ManagedServer, publicName: string): readonly Reading[] {
+  const plain = { server, name: publicName }
+  const stripped = prefixReadings(view, publicName).filter((reading) => reading.server.id === server.id)
+  const listed = [plain, ...stripped].filter((reading) => view.allows(reading) && isListed(view, reading))
+  if (listed.length > 0) return listed
+  // A URI may be one that its server never lists.
+  if (wasListed(view, server) && view.kind !== 'resource') return []
+  return [stripped[0] ?? plain]
+}
+
+/**
+ * The name under which something is listed: the first of its possible names that means it and nothing else, so that what is
+ * listed can be called. Absent where there is none.
+ */
+export function publicNameOf(view: NameView, reading: Reading): string | undefined {
+  return spellings(view, reading).find((spelling) => meansOnly(view, spelling, reading))
+}
+
+/** A name for error messages: prefixed, and unambiguous where there is such a one. */
+export function prefixedNameOf(view: NameView, reading: Reading): string {
+  const names = prefixedSpellings(view, reading)
+  return names.find((spelling) => meansOnly(view, spelling, reading)) ?? names[0] ?? reading.name
+}
+
+/** The same where the request names the server. */
+export function nameWithin(view: NameView, reading: Reading): string {
+  const { server, name } = reading
+  const names = [name, ...prefixedSpellings(view, reading)]
+  return names.find((spelling) => isOnly(readWithin(view, server, spelling), reading)) ?? name
+}
+
+function spellings(view: NameView, reading: Reading): readonly string[] {
+  const { mode } = view.rules
+  const prefixed = prefixedSpellings(view, reading)
+  if (view.kind === 'resource') return [reading.name, ...prefixed]
+  if (mode === 'never') return [reading.name]
+  return mode === 'always' && reading.server.prefixed ? prefixed : [reading.name, ...prefixed]
+}
+
+function prefixedSpellings({ rules }: NameView, { server, name }: Reading): readonly string[] {
+  return prefixesOf(server).map((prefix) => joinName(prefix, rules.separator, name))
+}
+
+function meansOnly(view: NameView, spelling: string, reading: Reading): boolean {
+  const prefixed = readPrefixed(view, spelling)
+  return isOnly(prefixed.length > 0 ? prefixed : readBare(view, spelling), reading)
+}
+
+function isOnly([first, ...others]: readonly Reading[], { server, name }: Reading): boolean {
+  return others.length === 0 && first?.server.id === server.id && first.name === name
+}
+
+/** Whether everything is known that the server lists of this kind. */
+export function wasListed({ kind, listings }: NameView, { id }: ManagedServer): boolean {
+  return listings.get(id)?.length === listsOf[kind].length
+}
+
+export function isListed({ listings }: NameView, { server, name }: Reading): boolean {
+  return listings.get(server.id)?.some(({ byName }) => byName.has(name)) ?? false
+}
+
+function fitsTemplate({ kind, listings }: NameView, { server, name }: Reading): boolean {
+  if (kind !== 'resource') return false
+  return (
+    listings.get(server.id)?.some((listing) => listing.items.some((item) => matches(item['uriTemplate'], name))) ??
+    false
+  )
+}
+
+function matches(template: unknown, uri: string): boolean {
+  if (typeof template !== 'string') return false
+  try {
+    return new UriTemplate(template).match(uri) !== null
+  } catch {
+    // An upstream's template that is none, or is beyond the bounds of the parser, fits nothing.
+    return false
+  }
+}

@@ -1,0 +1,102 @@
+import { maxPrefixLength, prefixesOf } from '../public-name.ts'
+import type { ManagedServer } from './managed-server.ts'
+
+/**
+ * The servers of this gateway as one snapshot in memory, replaced as a whole: a request sees the old set or the new one,
+ * never a mixture. A server that would make a name mean two things is set aside with its reason; the others go on.
+ */
+export interface Registry {
+  /** In the order of the last `replace`. */
+  list(): readonly ManagedServer[]
+  /** By id, name or alias, exactly as written. */
+  find(handle: string): ManagedServer | undefined
+  inGroup(group: string): readonly ManagedServer[]
+  /** Every known public prefix: alias, name and id, spelt as in public names. */
+  prefixes(): ReadonlyMap<string, ManagedServer>
+  /**
+   * Names and aliases of every server that was ever meant, also of those that were set aside: what a caller brings for one
+   * of them must not be read as being for another. The same array until the next `replace`.
+   */
+  handles(): readonly string[]
+  quarantined(): readonly Quarantined[]
+  /** `leftOut` are names and aliases of servers that could not even be made. */
+  replace(servers: readonly ManagedServer[], leftOut?: readonly string[]): void
+}
+
+export interface Quarantined {
+  readonly server: ManagedServer
+  /** One sentence for the operator. */
+  readonly reason: string
+}
+
+export interface RegistryOptions {
+  /** Called for each server that is gone or has another revision, after the swap; fits `Pool.retire`. */
+  readonly onRetire?: (serverId: string, currentRevision?: string) => void
+}
+
+export function createRegistry({ onRetire = () => {} }: RegistryOptions = {}): Registry {
+  let current = snapshotOf([], [])
+  return {
+    list: () => current.servers,
+    find: (handle) => current.byHandle.get(handle),
+    inGroup: (group) => current.servers.filter(({ accessGroups }) => accessGroups.has(group)),
+    prefixes: () => current.byPrefix,
+    handles: () => current.handles,
+    quarantined: () => current.quarantined,
+    replace(servers, leftOut = []) {
+      const previous = current
+      current = snapshotOf(servers, leftOut)
+      const revisions = new Map(current.servers.map(({ id, revision }) => [id, revision]))
+      for (const { id, revision } of previous.servers) {
+        const now = revisions.get(id)
+        if (now !== revision) onRetire(id, now)
+      }
+    },
+  }
+}
+
+interface Snapshot {
+  readonly servers: readonly ManagedServer[]
+  readonly byHandle: ReadonlyMap<string, ManagedServer>
+  readonly byPrefix: ReadonlyMap<string, ManagedServer>
+  readonly handles: readonly string[]
+  readonly quarantined: readonly Quarantined[]
+}
+
+/**
+ * Ids, names, aliases and prefixes share one space: a grant or a public name written for one server must not come to
+ * mean another because that one was given the same word in another place.
+ */
+function snapshotOf(candidates: readonly ManagedServer[], leftOut: readonly string[]): Snapshot {
+  const servers: ManagedServer[] = []
+  const byHandle = new Map<string, ManagedServer>()
+  const byPrefix = new Map<string, ManagedServer>()
+  const quarantined: Quarantined[] = []
+
+  for (const server of candidates) {
+    const reason = conflictOf(server, byPrefix)
+    if (reason !== undefined) {
+      quarantined.push({ server, reason })
+      continue
+    }
+    servers.push(server)
+    for (const prefix of prefixesOf(server)) byPrefix.set(prefix, server)
+    for (const handle of [server.alias, server.name, server.id]) if (handle !== undefined) byHandle.set(handle, server)
+  }
+  const handles = [
+    ...leftOut,
+    ...candidates.flatMap(({ name, alias }) => (alias === undefined ? [name] : [name, alias])),
+  ]
+  return { servers, byHandle, byPrefix, quarantined, handles: [...new Set(handles)] }
+}
+
+function conflictOf(server: ManagedServer, taken: ReadonlyMap<string, ManagedServer>): string | undefined {
+  for (const prefix of prefixesOf(server)) {
+    if (prefix.length > maxPrefixLength) return `Names, aliases and ids have at most ${maxPrefixLength} characters.`
+    const owner = taken.get(prefix)
+    if (owner !== undefined) {
+      return `"${prefix}" already means server "${owner.name}". Give one of the two another name, alias or id.`
+    }
+  }
+  return undefined
+}

@@ -1,0 +1,38 @@
+import { createParser } from 'eventsource-parser'
+import { GatewayError } from '@toolgate/core'
+
+/** Characters of one unfinished event that are held at most: the bound of any answer. */
+export const maxEventLength = 64 * 1024 * 1024
+
+/**
+ * The JSON values of an SSE body's `message` events, as they arrive. Events of other types and events without data (which
+ * only carry an id) are skipped. Rejects with a `GatewayError` where data is no JSON or an event outgrows its bound.
+ */
+export async function* readEventStream(body: AsyncIterable<Uint8Array>): AsyncGenerator<unknown, void, undefined> {
+  const arrived: string[] = []
+  let tooLarge = false
+  const parser = createParser({
+    maxBufferSize: maxEventLength,
+    onEvent({ event = 'message', data }) {
+      if (event === 'message' && data !== '') arrived.push(data)
+    },
+    onError({ type }) {
+      tooLarge ||= type === 'max-buffer-size-exceeded'
+    },
+  })
+  const decoder = new TextDecoder()
+  for await (const chunk of body) {
+    parser.feed(decoder.decode(chunk, { stream: true }))
+    if (tooLarge) throw new GatewayError('UPSTREAM_PROTOCOL', `Event larger than ${maxEventLength} characters.`)
+    for (const data of arrived.splice(0)) yield parseJson(data)
+  }
+}
+
+/** `JSON.parse` whose failure quotes nothing of the text. */
+export function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch (error) {
+    throw new GatewayError('UPSTREAM_PROTOCOL', 'Answer that is not JSON.', { cause: error })
+  }
+}

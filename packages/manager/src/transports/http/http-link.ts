@@ -1,0 +1,275 @@
+import {
+  type Clock,
+  isJsonObject,
+  isJsonRpcMessage,
+  isResponse,
+  type JsonObject,
+  type JsonRpcMessage,
+  type JsonRpcNotification,
+  type Logger,
+  type Outbound,
+  type OutboundResponse,
+} from '@toolgate/core'
+import { SessionExpired, type UpstreamRequest } from '../../upstream/connection.ts'
+import {
+  busy,
+  type FailurePlace,
+  outboundFailed,
+  outOfProtocol,
+  stageOf,
+  unreachable,
+  upstreamError,
+} from '../../upstream/failure.ts'
+import type { HandshakeLink, NotificationDelivery } from '../../upstream/handshake.ts'
+import { InFlightCall } from '../../upstream/in-flight-call.ts'
+import { type Reply, ServerTraffic, type ServerTrafficOptions } from '../../upstream/server-traffic.ts'
+import { parseJson, readEventStream } from './event-stream.ts'
+import { type CredentialHeaders, refusalOf } from './refusal.ts'
+
+/** Bytes of one JSON answer. */
+const maxAnswerBytes = 64 * 1024 * 1024
+
+/** Bytes of an answer that nobody reads. */
+const maxIgnoredBytes = 64 * 1024
+
+/** Calls in flight on one session; more are refused, because each holds a socket. */
+const maxCallsInFlight = 1024
+
+/** Milliseconds for what is sent on the side: answers to the server, cancellations, the end of the session. */
+const sideRequestTimeoutMs = 2_000
+
+/** Milliseconds that a server may take to end a stream after its response; then the socket is cut. */
+const lingerMs = 1_000
+
+export interface HttpLinkOptions extends Pick<ServerTrafficOptions, 'declared' | 'exclusive' | 'onUnsolicited'> {
+  readonly server: string
+  readonly url: string
+  readonly outbound: Outbound
+  readonly clock: Clock
+  readonly log: Logger
+  /** For what belongs to no call; asked anew each time, because a token may have been replaced. */
+  readonly credential: () => CredentialHeaders
+}
+
+/**
+ * JSON-RPC over streamable HTTP POSTs (spec 2025-11-25, Transports): each request goes out with its own credential, its
+ * body is written once, its answer parsed once, and nothing inside `params` and `result` is looked at. The session id
+ * and the protocol version are the only state.
+ */
+export class HttpLink implements HandshakeLink {
+  readonly traffic: ServerTraffic
+  readonly #options: HttpLinkOptions
+  #nextId = 1
+  #sessionId: string | undefined
+  #open = true
+  #protocolHeaders: Record<string, string> = {
+    accept: 'application/json, text/event-stream',
+    'content-type': 'application/json',
+  }
+
+  constructor(options: HttpLinkOptions) {
+    this.#options = options
+    const { declared, exclusive, onUnsolicited } = options
+    const reply = (response: Reply, call: InFlightCall | undefined) =>
+      this.#sendAside(response, call?.headers ?? options.credential())
+    this.traffic = new ServerTraffic({ declared, exclusive, onUnsolicited, reply })
+  }
+
+  get open(): boolean {
+    return this.#open
+  }
+
+  get sessionId(): string | undefined {
+    return this.#sessionId
+  }
+
+  /** From now on every request names the version that was agreed on. */
+  speak(protocolVersion: string): void {
+    this.#protocolHeaders = { ...this.#protocolHeaders, 'mcp-protocol-version': protocolVersion }
+  }
+
+  /** The credential and the protocol's own headers, which win; nothing else goes upstream. */
+  headers(credential: CredentialHeaders): Record<string, string> {
+    const headers: Record<string, string> = {}
+    for (const [name, value] of credential) headers[name] = value.reveal()
+    return Object.assign(headers, this.#protocolHeaders)
+  }
+
+  async request(request: UpstreamRequest): Promise<JsonObject> {
+    const { server, clock } = this.#options
+    this.#admit({ server, stage: stageOf(request.method) })
+    const call = new InFlightCall(request, { id: this.#nextId++, server, clock })
+    const tracked = this.traffic.track(call)
+    try {
+      return await this.#exchange(call)
+    } catch (error) {
+      if (error instanceof SessionExpired) this.#forget()
+      if (call.failure === undefined) throw error instanceof SessionExpired ? error : outboundFailed(call.place, error)
+      this.#withdraw(call, call.failure.code)
+      throw call.failure
+    } finally {
+      call[Symbol.dispose]()
+      tracked[Symbol.dispose]()
+    }
+  }
+
+  /** Sends a notification and waits until the server took it. Rejects with a `GatewayError`. */
+  async notify(notification: JsonRpcNotification, { headers, signal, place }: NotificationDelivery): Promise<void> {
+    try {
+      const response = await this.#post(notification, headers, signal)
+      if (!succeeded(response)) throw await this.#refusalOf(response, { place, headers })
+      await drain(response)
+    } catch (error) {
+      throw outboundFailed(place, error)
+    }
+  }
+
+  /** Ends what is in flight, then the session at the server, best effort within its bound. */
+  async close(): Promise<void> {
+    this.#open = false
+    for (const call of this.traffic.calls.values()) call.fail(unreachable(call.place, { why: 'was disconnected' }))
+    if (this.#sessionId === undefined) return
+    const headers = this.headers(this.#options.credential())
+    this.#forget()
+    try {
+      const signal = AbortSignal.timeout(sideRequestTimeoutMs)
+      const { url } = this.#options
+      const response = await this.#options.outbound.request({ url, method: 'DELETE', headers, signal, ...unbounded })
+      await drain(response)
+    } catch (error) {
+      // The server's own expiry ends the session then.
+      this.#options.log.debug({ server: this.#options.server, error }, 'session could not be ended upstream')
+    }
+  }
+
+  #admit(place: FailurePlace): void {
+    if (!this.#open) throw unreachable(place, { why: 'was disconnected' })
+    if (this.traffic.calls.size >= maxCallsInFlight) throw busy(place, 'too many calls are in flight on one session')
+  }
+
+  async #exchange(call: InFlightCall): Promise<JsonObject> {
+    const response = await this.#post(call.message, call.headers, call.signal)
+    if (!succeeded(response)) throw await this.#refusalOf(response, call)
+    if (call.message.method === 'initialize') this.#remember(response.header('mcp-session-id'))
+    const contentType = response.header('content-type')?.toLowerCase() ?? ''
+    if (contentType.startsWith('application/json')) return this.#readDocument(response, call)
+    if (contentType.startsWith('text/event-stream')) return this.#readStream(response, call)
+    response.discard()
+    throw outOfProtocol(call.place, `HTTP ${response.status} and neither JSON nor an event stream`)
+  }
+
+  async #readDocument(response: OutboundResponse, call: InFlightCall): Promise<JsonObject> {
+    const parsed = parseJson(await response.text(maxAnswerBytes))
+    // A batch may answer a single request in protocol version 2025-03-26.
+    for (const value of Array.isArray(parsed) ? parsed : [parsed]) {
+      const result = this.#take(value, call)
+      if (result !== undefined) return result
+    }
+    throw outOfProtocol(call.place, 'no response to this request')
+  }
+
+  async #readStream(response: OutboundResponse, call: InFlightCall): Promise<JsonObject> {
+    const stream = readEventStream(response.body)
+    try {
+      for (let event = await stream.next(); event.done !== true; event = await stream.next()) {
+        call.alive()
+        const result = this.#take(event.value, call)
+        if (result === undefined) continue
+        void this.#finish(stream, response)
+        return result
+      }
+    } catch (error) {
+      response.discard()
+      throw error
+    }
+    throw unreachable(call.place, { why: 'ended its event stream before it answered' })
+  }
+
+  /** A stream ends with its response; reading that end keeps the socket for the next call, cutting it does not. */
+  async #finish(stream: AsyncGenerator, response: OutboundResponse): Promise<void> {
+    const cancel = this.#options.clock.after(lingerMs, () => response.discard())
+    try {
+      while ((await stream.next()).done !== true);
+    } catch {
+      // The answer is in; how the stream ends after it concerns nobody.
+    } finally {
+      cancel()
+    }
+  }
+
+  /** The result, where this message is the response; anything else is the server's own traffic. */
+  #take(value: unknown, call: InFlightCall): JsonObject | undefined {
+    if (!isJsonRpcMessage(value)) throw outOfProtocol(call.place, 'something that is no JSON-RPC message')
+    if (!isResponse(value)) {
+      this.traffic.hear(value, call)
+      return undefined
+    }
+    // An error without id is the answer to a request that could not be read: on this exchange, ours.
+    const unread = 'error' in value && (value.id === undefined || value.id === null)
+    if (value.id !== call.id && !unread) throw outOfProtocol(call.place, 'the response to another request')
+    if ('error' in value) throw upstreamError(call.place, value.error)
+    if (!isJsonObject(value.result)) throw outOfProtocol(call.place, 'a result that is no object')
+    return value.result
+  }
+
+  #refusalOf(
+    response: OutboundResponse,
+    { place, headers: credential }: { place: FailurePlace; headers: CredentialHeaders },
+  ): Promise<Error> {
+    return refusalOf(response, { place, credential, sessionful: this.#sessionId !== undefined })
+  }
+
+  #post(
+    message: JsonRpcMessage | Reply,
+    credential: CredentialHeaders,
+    signal: AbortSignal,
+  ): Promise<OutboundResponse> {
+    const { outbound, url } = this.#options
+    const body = JSON.stringify(message)
+    return outbound.request({ url, method: 'POST', headers: this.headers(credential), body, signal, ...unbounded })
+  }
+
+  /**
+   * Tells the server that nobody waits any more. Only within a session: elsewhere the id names no request, or somebody
+   * else's.
+   */
+  #withdraw(call: InFlightCall, reason: string): void {
+    if (this.#sessionId === undefined || call.message.method === 'initialize') return
+    const params = { requestId: call.id, reason }
+    void this.#sendAside({ jsonrpc: '2.0', method: 'notifications/cancelled', params }, call.headers)
+  }
+
+  async #sendAside(message: JsonRpcNotification | Reply, headers: CredentialHeaders): Promise<void> {
+    try {
+      const response = await this.#post(message, headers, AbortSignal.timeout(sideRequestTimeoutMs))
+      await drain(response)
+    } catch (error) {
+      // Best effort: the call that it belongs to has its own outcome.
+      this.#options.log.debug({ server: this.#options.server, error }, 'message to upstream was not delivered')
+    }
+  }
+
+  #remember(sessionId: string | undefined): void {
+    if (sessionId === undefined) return
+    this.#sessionId = sessionId
+    this.#protocolHeaders = { ...this.#protocolHeaders, 'mcp-session-id': sessionId }
+  }
+
+  #forget(): void {
+    this.#sessionId = undefined
+    this.#open = false
+  }
+}
+
+function succeeded({ status }: OutboundResponse): boolean {
+  return status >= 200 && status <= 299
+}
+
+/** Reads a small body away, which keeps the socket usable. An event stream may never end and is cut. */
+async function drain(response: OutboundResponse): Promise<void> {
+  if (response.header('content-type')?.startsWith('text/event-stream') === true) return response.discard()
+  await response.text(maxIgnoredBytes)
+}
+
+/** The call's own clocks bound every exchange, so that messages say which one ran out. */
+const unbounded = { headersTimeoutMs: 0, bodyTimeoutMs: 0 } as const

@@ -1,0 +1,76 @@
+import { type Cancel, type Clock, isJsonRpcMessage, isResponse, type Logger, type Outbound } from '@toolgate/core'
+import { readEventStream } from './event-stream.ts'
+import type { HttpLink } from './http-link.ts'
+import type { CredentialHeaders } from './refusal.ts'
+
+/** Streams opened in a row that brought nothing, after which the server is not asked again. */
+const maxFruitlessAttempts = 5
+
+/** Milliseconds before the first attempt after a stream ended; doubled for each further one. */
+const firstRetryMs = 1_000
+
+export interface HttpListenerOptions {
+  readonly server: string
+  readonly url: string
+  readonly outbound: Outbound
+  readonly clock: Clock
+  readonly log: Logger
+  /** Asked anew for each attempt: a token may have been replaced meanwhile. */
+  readonly credential: () => CredentialHeaders
+}
+
+/**
+ * The GET stream of a session (spec 2025-11-25, Transports, Listening for Messages): what a server says outside any
+ * request. In the background and best effort: a server that has none (405), or that keeps ending it, is left alone, and
+ * no call waits for it. Runs until `signal` aborts.
+ */
+export async function listen(link: HttpLink, signal: AbortSignal, options: HttpListenerOptions): Promise<void> {
+  const { server, clock, log } = options
+  for (let fruitless = 0; fruitless < maxFruitlessAttempts && !signal.aborted; fruitless += 1) {
+    if (fruitless > 0) await pause(firstRetryMs * 2 ** (fruitless - 1), { clock, signal })
+    if (signal.aborted) return
+    try {
+      const heard = await listenOnce(link, signal, options)
+      if (heard === 'refused') return
+      if (heard === 'something') fruitless = 0
+    } catch (error) {
+      // Unsolicited news is a convenience: catalogs expire by themselves as well.
+      if (!signal.aborted) log.debug({ server, error }, 'listening stream of an upstream failed')
+    }
+  }
+}
+
+async function listenOnce(
+  link: HttpLink,
+  signal: AbortSignal,
+  { url, outbound, credential }: HttpListenerOptions,
+): Promise<'refused' | 'nothing' | 'something'> {
+  const response = await outbound.request({
+    url,
+    method: 'GET',
+    headers: { ...link.headers(credential()), accept: 'text/event-stream' },
+    signal,
+    headersTimeoutMs: 30_000,
+    bodyTimeoutMs: 0,
+  })
+  const streams = response.header('content-type')?.startsWith('text/event-stream') === true
+  if (response.status !== 200 || !streams) {
+    response.discard()
+    return response.status < 500 ? 'refused' : 'nothing'
+  }
+  let heard: 'nothing' | 'something' = 'nothing'
+  for await (const message of readEventStream(response.body)) {
+    heard = 'something'
+    if (isJsonRpcMessage(message) && !isResponse(message)) link.traffic.hear(message)
+  }
+  return heard
+}
+
+/** Resolves after `ms`, or as soon as `signal` aborts. */
+async function pause(ms: number, { clock, signal }: { clock: Clock; signal: AbortSignal }): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>()
+  const cancel: Cancel = clock.after(ms, resolve)
+  signal.addEventListener('abort', () => resolve(), { once: true })
+  await promise
+  cancel()
+}

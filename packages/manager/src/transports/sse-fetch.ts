@@ -1,0 +1,64 @@
+import { Buffer } from 'node:buffer'
+import { GatewayError, type Outbound } from '@toolgate/core'
+import type { FailurePlace } from '../upstream/failure.ts'
+import { maxEventLength } from './http/event-stream.ts'
+import { type CredentialHeaders, refusalOf } from './http/refusal.ts'
+
+export interface RefusingFetch {
+  /** For a library that opens an event stream and posts messages. Adds the credential; protocol headers win. */
+  readonly fetch: (input: string | URL, init?: RequestInit) => Promise<Response>
+  /** Why the last request failed: libraries replace that error by one of their own. */
+  refusal(): unknown
+}
+
+/** Core's outbound HTTP as a `fetch` that rejects, naming server and stage, instead of answering with an error status. */
+export function refusingFetch(
+  outbound: Outbound,
+  { place, credential }: { place: () => FailurePlace; credential: () => CredentialHeaders },
+): RefusingFetch {
+  let refusal: unknown
+  const send = async (input: string | URL, init: RequestInit): Promise<Response> => {
+    const posts = init.method === 'POST'
+    const headers: Record<string, string> = {}
+    const presented = credential()
+    for (const [name, value] of presented) headers[name] = value.reveal()
+    const response = await outbound.request({
+      url: String(input),
+      method: posts ? 'POST' : 'GET',
+      headers: Object.assign(headers, Object.fromEntries(new Headers(init.headers))),
+      body: typeof init.body === 'string' ? init.body : undefined,
+      signal: init.signal ?? new AbortController().signal,
+      // The stages of connecting and the calls have their own clocks; the stream may be quiet for long.
+      headersTimeoutMs: 0,
+      bodyTimeoutMs: 0,
+    })
+    const { status } = response
+    if (status < 200 || status > 299)
+      throw await refusalOf(response, { place: place(), sessionful: posts, credential: presented })
+    const type = response.header('content-type') ?? ''
+    return new Response(ReadableStream.from(bounded(response.body)), { headers: { 'content-type': type } })
+  }
+  return {
+    async fetch(input, init = {}) {
+      try {
+        return await send(input, init)
+      } catch (error) {
+        refusal = error
+        throw error
+      }
+    },
+    refusal: () => refusal,
+  }
+}
+
+/** Cuts the stream when one event outgrows the bound: the library that reads it has none. */
+async function* bounded(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {
+  let unfinished = 0
+  for await (const chunk of body) {
+    const text = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength)
+    unfinished = text.includes('\n\n') || text.includes('\n\r\n') ? 0 : unfinished + chunk.length
+    if (unfinished > maxEventLength)
+      throw new GatewayError('UPSTREAM_PROTOCOL', `Event larger than ${maxEventLength} bytes.`)
+    yield chunk
+  }
+}

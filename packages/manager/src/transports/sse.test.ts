@@ -1,0 +1,181 @@
+import { Secret } from '@toolgate/core'
+import { resultFor, startRawMcpServer } from '@toolgate/testing/mcp-raw'
+import { startSseMcpServer } from '@toolgate/testing/mcp-sse-server'
+import { describe, expect, it, vi } from 'vitest'
+import { bearerOf } from '../fake-world.ts'
+import { SessionExpired } from '../upstream/connection.ts'
+import { callOf, connected, connectRequestOf, peerAnswering, quickTimeouts, transportOf } from './connecting.fixture.ts'
+
+describe('legacy SSE against the maintenance SDK', () => {
+  it('shakes hands, lists and calls', async () => {
+    await using server = await startSseMcpServer()
+    await using sse = transportOf('sse', { url: server.url })
+    await using connection = await connected(sse)
+    expect(connection.handshake).toMatchObject({
+      serverInfo: { name: 'legacy-fixture' },
+      instructions: 'Use the tools.',
+    })
+    const listed = await connection.request(callOf('', { method: 'tools/list', params: {} }))
+    expect(JSON.stringify(listed)).toContain('"echo"')
+    const result = await connection.request(callOf('echo', { params: { name: 'echo', arguments: { message: 'hi' } } }))
+    expect(result).toEqual({ content: [{ type: 'text', text: 'hi' }] })
+  })
+
+  it('presents the credential of each request with its own message', async () => {
+    await using server = await startSseMcpServer()
+    await using sse = transportOf('sse', { url: server.url })
+    await using connection = await connected(sse, { credential: bearerOf('opener') })
+    const as = (token: string) => callOf('whoami', { headers: new Map([['authorization', new Secret(token)]]) })
+    const answers = await Promise.all([connection.request(as('ann')), connection.request(as('bob'))])
+    expect(answers.map((answer) => JSON.stringify(answer))).toEqual([
+      expect.stringContaining('ann'),
+      expect.stringContaining('bob'),
+    ])
+    expect(server.requests[0]).toMatchObject({ method: 'GET', headers: { authorization: 'Bearer opener' } })
+  })
+
+  it('reports progress under the token of the caller and asks its peer', async () => {
+    await using server = await startSseMcpServer()
+    await using sse = transportOf('sse', { url: server.url })
+    await using connection = await connected(sse, { clientCapabilities: { elicitation: {} }, exclusive: true })
+    const peer = peerAnswering({ action: 'decline' })
+    const params = { name: 'count', arguments: { steps: 1 }, _meta: { progressToken: 7.5 } }
+    await connection.request(callOf('count', { params, peer }))
+    expect(peer.notify).toHaveBeenCalledExactlyOnceWith(
+      expect.objectContaining({ params: { progressToken: 7.5, progress: 1, total: 1 } }),
+    )
+    expect(JSON.stringify(await connection.request(callOf('confirm', { peer })))).toContain('decline')
+  })
+
+  it('hears that the tools changed', async () => {
+    await using server = await startSseMcpServer()
+    await using sse = transportOf('sse', { url: server.url })
+    const heard = Promise.withResolvers<string>()
+    await using _ = await connected(sse, { onUnsolicited: ({ method }) => heard.resolve(method) })
+    await server.announceTools()
+    expect(await heard.promise).toBe('notifications/tools/list_changed')
+  })
+
+  it('fails what is in flight when the stream breaks', async () => {
+    await using server = await startSseMcpServer()
+    await using sse = transportOf('sse', { url: server.url })
+    await using connection = await connected(sse)
+    const call = connection.request(callOf('wait'))
+    await vi.waitUntil(() => server.requests.filter(({ method }) => method === 'POST').length === 3)
+    server.dropConnections()
+    await expect(call).rejects.toMatchObject({
+      code: 'UPSTREAM_UNREACHABLE',
+      details: { server: 'github', stage: 'call' },
+    })
+    expect(connection.open).toBe(false)
+  })
+
+  it('closes the stream when it closes', async () => {
+    await using server = await startSseMcpServer()
+    await using sse = transportOf('sse', { url: server.url })
+    const connection = await connected(sse)
+    await connection.close()
+    await vi.waitUntil(() => server.openStreams === 0)
+    expect(connection.open).toBe(false)
+  })
+})
+
+describe('a legacy SSE server that fails', () => {
+  const endpoint = 'event: endpoint\ndata: /message\n\n'
+  const opening = async function* () {
+    yield endpoint
+    await new Promise(() => {})
+  }
+
+  it('at the stream with 401 is a rejected credential, with the challenge', async () => {
+    await using server = await startRawMcpServer(() => ({ status: 401, headers: { 'www-authenticate': 'Bearer x' } }))
+    await using sse = transportOf('sse', { url: server.url })
+    await expect(sse.connect(connectRequestOf())).rejects.toMatchObject({
+      code: 'UPSTREAM_CREDENTIAL_REJECTED',
+      details: { server: 'github', stage: 'connect', challenge: 'Bearer x' },
+    })
+  })
+
+  it('by never naming its endpoint ends within the connect bound', async () => {
+    await using server = await startRawMcpServer(() => 'hang')
+    await using sse = transportOf('sse', { url: server.url })
+    const { server: definition } = connectRequestOf()
+    const impatient = { ...definition, timeouts: { ...quickTimeouts, connectMs: 100 } }
+    await expect(sse.connect(connectRequestOf({ server: impatient }))).rejects.toMatchObject({
+      code: 'UPSTREAM_TIMEOUT',
+      details: { server: 'github', stage: 'connect' },
+    })
+    expect(await server.requests[0]?.closed).toBe('abandoned')
+  })
+
+  it('by naming an endpoint elsewhere gets no message there', async () => {
+    await using thief = await startRawMcpServer()
+    await using server = await startRawMcpServer(() => ({ events: [`event: endpoint\ndata: ${thief.url}\n\n`] }))
+    await using sse = transportOf('sse', { url: server.url })
+    await expect(sse.connect(connectRequestOf({ credential: bearerOf('canary') }))).rejects.toMatchObject({
+      details: { server: 'github', stage: 'connect' },
+    })
+    expect(thief.requests).toEqual([])
+  })
+
+  it.each([
+    [401, 'UPSTREAM_CREDENTIAL_REJECTED'],
+    [500, 'UPSTREAM_PROTOCOL'],
+  ])('at a message with %i names the server', async (status, code) => {
+    await using server = await startRawMcpServer(({ method }) =>
+      method === 'GET' ? { events: opening() } : { status },
+    )
+    await using sse = transportOf('sse', { url: server.url })
+    await expect(sse.connect(connectRequestOf())).rejects.toMatchObject({
+      code,
+      details: { server: 'github', stage: 'handshake' },
+    })
+  })
+
+  const hello = { protocolVersion: '2024-11-05', capabilities: {}, serverInfo: {} }
+
+  it('by ending its stream is not followed into another session', async () => {
+    await using server = await startRawMcpServer(({ method }) =>
+      method === 'GET' ? { events: untilInitialized() } : { status: 202 },
+    )
+    let streams = 0
+    const untilInitialized = async function* () {
+      const session = streams++
+      yield `retry: 1\n${endpoint}`
+      await vi.waitUntil(() => server.received('initialize').length > session)
+      yield resultFor({ message: server.received('initialize')[session]?.message ?? {} }, hello)
+      await vi.waitUntil(() => server.received('notifications/initialized').length > session)
+    }
+    await using sse = transportOf('sse', { url: server.url })
+    const first = await sse.connect(connectRequestOf())
+    await vi.waitUntil(() => !first.open)
+    await sse.connect(connectRequestOf())
+    expect(streams).toBe(2)
+  })
+
+  it('by ending its stream during the handshake is unreachable, not cancelled', async () => {
+    await using server = await startRawMcpServer(({ method, message }) => {
+      if (method === 'GET') return { events: untilAsked() }
+      return message['method'] === 'initialize' ? { status: 202 } : 'hang'
+    })
+    const untilAsked = async function* () {
+      yield endpoint
+      await vi.waitUntil(() => server.received('initialize').length > 0)
+      yield resultFor({ message: server.received('initialize')[0]?.message ?? {} }, hello)
+      await vi.waitUntil(() => server.received('notifications/initialized').length > 0)
+    }
+    await using sse = transportOf('sse', { url: server.url })
+    await expect(sse.connect(connectRequestOf())).rejects.toMatchObject({
+      code: 'UPSTREAM_UNREACHABLE',
+      details: { server: 'github', stage: 'handshake' },
+    })
+  })
+
+  it('at a message with 404 has lost the session', async () => {
+    await using server = await startRawMcpServer(({ method }) =>
+      method === 'GET' ? { events: opening() } : { status: 404 },
+    )
+    await using sse = transportOf('sse', { url: server.url })
+    await expect(sse.connect(connectRequestOf())).rejects.toBeInstanceOf(SessionExpired)
+  })
+})

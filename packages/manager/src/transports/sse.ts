@@ -1,0 +1,102 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
+import { SSEClientTransport, SseError } from '@modelcontextprotocol/client'
+import { definePlug, type UpstreamStage } from '@toolgate/core'
+import { z } from 'zod'
+import type { Connection } from '../upstream/connection.ts'
+import { outboundFailed } from '../upstream/failure.ts'
+import { shakeHands } from '../upstream/handshake.ts'
+import { MessageConnection } from '../upstream/message-connection.ts'
+import { withinStage } from '../upstream/within-stage.ts'
+import { withoutCredentials } from './address.ts'
+import type { CredentialHeaders } from './http/refusal.ts'
+import { listenTo, type MessageTransport, type TransportListeners } from './message-transport.ts'
+import { type RefusingFetch, refusingFetch } from './sse-fetch.ts'
+import type { ConnectRequest, TransportOptions, UpstreamTransport } from './transport.ts'
+
+const schema = z.strictObject({ url: z.url({ protocol: /^https?$/ }) })
+
+/** Legacy HTTP+SSE (spec 2024-11-05, Transports): one stream down for everything, one POST up per message. */
+export const sse = definePlug({
+  type: 'sse',
+  schema,
+  create({ url }, options: TransportOptions): UpstreamTransport {
+    return {
+      type: 'sse',
+      address: withoutCredentials(url),
+      perCaller: false,
+      sharing: 'always',
+      sendsHeaders: true,
+      connect: (request) => connect(new URL(url), options, request),
+    }
+  },
+})
+
+async function connect(url: URL, options: TransportOptions, request: ConnectRequest): Promise<Connection> {
+  const { clock, log } = options
+  const { server, credential, clientCapabilities, exclusive, onUnsolicited } = request
+  // The SDK's `send` takes no headers; the ones of the message that is being sent travel beside it.
+  const sending = new AsyncLocalStorage<CredentialHeaders>()
+  let stage: UpstreamStage = 'connect'
+  const outbound = refusingFetch(options.outbound, {
+    place: () => ({ server: server.name, stage }),
+    credential: () => sending.getStore() ?? credential.headers(),
+  })
+  const transport = new SSEClientTransport(url, { fetch: outbound.fetch })
+  const carrier: MessageTransport = transport
+  const connection = new MessageConnection({
+    server: server.name,
+    wire: {
+      send: (message, headers) => sending.run(headers ?? credential.headers(), () => carrier.send(message)),
+      close: () => transport.close(),
+    },
+    clock,
+    log,
+    declared: clientCapabilities,
+    exclusive,
+    onUnsolicited,
+  })
+  listenTo(transport, listenersFor(transport, connection))
+  try {
+    await open(transport, outbound, { options, request })
+    stage = 'handshake'
+    const handshake = await shakeHands(
+      {
+        request: (initialize) => connection.request(initialize),
+        notify: (...sent) => connection.notify(...sent),
+        speak: (version) => transport.setProtocolVersion(version),
+      },
+      { request, clock, ms: server.timeouts.handshakeMs },
+    )
+    stage = 'call'
+    return connection.initialised(handshake)
+  } catch (error) {
+    void connection.close()
+    throw error
+  }
+}
+
+function listenersFor(transport: MessageTransport, connection: MessageConnection): TransportListeners {
+  return {
+    onmessage: (message) => connection.receive(message),
+    onclose: () => connection.lost({ why: 'was disconnected' }),
+    onerror(error) {
+      // Failures of a POST reject its `send`. A stream that ended took the session with it: the one that a reconnect would
+      // open is another, and not initialised.
+      if (!(error instanceof SseError)) return
+      connection.lost({ why: 'ended its event stream' })
+    },
+  }
+}
+
+async function open(
+  transport: SSEClientTransport,
+  { refusal }: RefusingFetch,
+  { options: { clock }, request: { server, signal } }: { options: TransportOptions; request: ConnectRequest },
+): Promise<void> {
+  const place = { server: server.name, stage: 'connect' } as const
+  try {
+    await withinStage({ clock, ms: server.timeouts.connectMs, place, signal }, () => transport.start())
+  } catch (error) {
+    throw outboundFailed(place, refusal() ?? error)
+  }
+}

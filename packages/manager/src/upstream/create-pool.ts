@@ -1,0 +1,243 @@
+import {
+  type Cancel,
+  type Clock,
+  connectionKey,
+  createSingleFlight,
+  GatewayError,
+  type Isolation,
+  type JsonRpcNotification,
+  type Logger,
+  type NewId,
+  randomId,
+} from '@toolgate/core'
+import type { ManagedServer } from '../registry/managed-server.ts'
+import { busy, cancelled } from './failure.ts'
+import { clientCapabilitiesFor, isExclusive, isolatedFor, isolationFor } from './isolation.ts'
+import type { Connection } from './connection.ts'
+import type { AcquireRequest, Lease, Pool } from './pool.ts'
+import { PooledConnection } from './pooled-connection.ts'
+
+export interface PoolOptions {
+  readonly clock: Clock
+  readonly log: Logger
+  readonly newId?: NewId
+  /** Hears what a server says outside any request, such as `notifications/tools/list_changed`. */
+  readonly onUnsolicited?: (server: ManagedServer, notification: JsonRpcNotification) => void
+  readonly bounds?: Partial<PoolBounds>
+}
+
+export interface PoolBounds {
+  /** Connections in all, those being made included. */
+  readonly connections: number
+  /** Connections that serve one principal, or one holder of a credential. */
+  readonly connectionsPerHolder: number
+  /** Milliseconds after which a connection that nobody borrows is closed. */
+  readonly idleMs: number
+  /** Milliseconds for closing the pool; calls in flight get half of it to finish. */
+  readonly closeMs: number
+}
+
+export const defaultPoolBounds: PoolBounds = {
+  connections: 256,
+  connectionsPerHolder: 16,
+  idleMs: 5 * 60_000,
+  closeMs: 5_000,
+}
+
+/** Sweeps per idle time: how late a connection is closed at most. */
+const sweepsPerIdleTime = 10
+
+/** Servers whose kind of session is remembered; the oldest is forgotten first, and learnt again. */
+const maxRememberedServers = 4_096
+
+/** How often a connection that closed between being made and being lent is replaced. */
+const maxAttempts = 3
+
+/** The pool of a gateway. Runs one timer until {@link Pool.close}. */
+export function createPool(options: PoolOptions): Pool {
+  return new ConnectionPool(options)
+}
+
+class ConnectionPool implements Pool {
+  readonly #clock: Clock
+  readonly #log: Logger
+  readonly #newId: NewId
+  readonly #onUnsolicited: (server: ManagedServer, notification: JsonRpcNotification) => void
+  readonly #bounds: PoolBounds
+  readonly #byKey = new Map<string, PooledConnection>()
+  readonly #leaving = new Set<PooledConnection>()
+  readonly #pending = new Set<PendingConnection>()
+  readonly #flights = createSingleFlight<PooledConnection>()
+  readonly #sessionless = new Set<string>()
+  readonly #closing = new AbortController()
+  readonly #cancelSweep: Cancel
+
+  constructor({ clock, log, newId = randomId, onUnsolicited = () => {}, bounds = {} }: PoolOptions) {
+    this.#clock = clock
+    this.#log = log
+    this.#newId = newId
+    this.#onUnsolicited = onUnsolicited
+    this.#bounds = { ...defaultPoolBounds, ...bounds }
+    this.#cancelSweep = clock.every(this.#bounds.idleMs / sweepsPerIdleTime, () => this.#sweep())
+  }
+
+  get size(): number {
+    return this.#byKey.size
+  }
+
+  async acquire(request: AcquireRequest): Promise<Lease> {
+    const { server, credential, signal } = request
+    const place = this.#place(request)
+    const key = connectionKey(server, credential.scope, place.isolation)
+    const ready = this.#usable(key)
+    if (ready !== undefined) return ready.lend()
+    try {
+      for (let attempt = 1; ; attempt += 1) {
+        const made = await this.#flights(key, signal, (flight) => this.#create(key, place, { request, flight }))
+        if (!made.leaving && made.connection.open) return made.lend()
+        if (attempt === maxAttempts) throw busy({ server: server.name, stage: 'connect' }, 'connections do not last')
+      }
+    } catch (error) {
+      if (!signal.aborted || error instanceof GatewayError) throw error
+      throw cancelled({ server: server.name, stage: 'connect' }, signal.reason)
+    }
+  }
+
+  retire(serverId: string, currentRevision?: string): void {
+    for (const entry of this.#byKey.values()) {
+      if (entry.serverId === serverId && entry.revision !== currentRevision) entry.leave()
+    }
+    for (const pending of this.#pending) {
+      if (pending.serverId === serverId && pending.revision !== currentRevision) pending.lastUse = true
+    }
+  }
+
+  async close(): Promise<void> {
+    const { closeMs } = this.#bounds
+    this.#cancelSweep()
+    this.#closing.abort(shuttingDown())
+    for (const entry of this.#byKey.values()) entry.leave()
+    await this.#closed(closeMs / 2)
+    for (const entry of this.#leaving) entry.abandon()
+    await this.#closed(closeMs / 2)
+  }
+
+  /** Resolves when nothing is left to close, at the latest after `ms`. */
+  async #closed(ms: number): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const cancel = this.#clock.after(ms, resolve)
+    await Promise.race([Promise.all([...this.#leaving].map(({ closed }) => closed)), promise])
+    cancel()
+  }
+
+  /** Where in the pool this request's connection is: how far it is shared, and whose quota pays. */
+  #place({ server, caller, credential: { scope } }: AcquireRequest): Place {
+    const kind = isolationFor({ server, caller, sessionless: this.#sessionless.has(memoryOf(server)) })
+    const of = isolatedFor(kind, { server, caller, callId: () => this.#newId('connection') })
+    const owner = kind === 'server' ? undefined : caller?.principal.id
+    return {
+      kind,
+      isolation: of === undefined ? { kind } : { kind, of },
+      holder: scope.kind === 'holder' ? scope.holder : owner,
+    }
+  }
+
+  #usable(key: string): PooledConnection | undefined {
+    const entry = this.#byKey.get(key)
+    if (entry === undefined || entry.connection.open) return entry
+    entry.leave()
+    return undefined
+  }
+
+  async #create(
+    key: string,
+    { kind, holder }: Place,
+    { request: { server, credential, caller }, flight }: { request: AcquireRequest; flight: AbortSignal },
+  ): Promise<PooledConnection> {
+    this.#closing.signal.throwIfAborted()
+    this.#makeRoom(server, holder)
+    const pending = { serverId: server.id, revision: server.revision, holder, lastUse: kind === 'call' }
+    this.#pending.add(pending)
+    try {
+      const connection = await server.transport.connect({
+        server,
+        credential,
+        caller,
+        clientCapabilities: clientCapabilitiesFor(kind, { server, caller }),
+        exclusive: isExclusive(kind),
+        signal: AbortSignal.any([flight, this.#closing.signal]),
+        onUnsolicited: (notification) => this.#onUnsolicited(server, notification),
+      })
+      this.#learn(server, connection.sessionful)
+      return this.#add(key, connection, pending)
+    } finally {
+      this.#pending.delete(pending)
+    }
+  }
+
+  #add(key: string, connection: Connection, pending: PendingConnection): PooledConnection {
+    const onLeave = (leaving: PooledConnection) => {
+      if (this.#byKey.get(key) === leaving) this.#byKey.delete(key)
+      this.#leaving.add(leaving)
+      void leaving.closed.then(() => this.#leaving.delete(leaving))
+    }
+    const entry = new PooledConnection(connection, { ...pending, clock: this.#clock, onLeave })
+    this.#byKey.set(key, entry)
+    if (this.#closing.signal.aborted) entry.leave()
+    return entry
+  }
+
+  /** At a bound the holder's own least recently used idle connection goes; nobody else's does, so none means no. */
+  #makeRoom({ name }: ManagedServer, holder: string | undefined): void {
+    const { connections, connectionsPerHolder } = this.#bounds
+    const everyone = [...this.#byKey.values(), ...this.#pending]
+    const held = everyone.filter((entry) => entry.holder === holder).length
+    const atOwnBound = holder !== undefined && held >= connectionsPerHolder
+    if (!atOwnBound && everyone.length < connections) return
+    const idlest = [...this.#byKey.values()]
+      .filter((entry) => entry.holder === holder && entry.idleMs !== undefined)
+      .toSorted((left, right) => (right.idleMs ?? 0) - (left.idleMs ?? 0))[0]
+    if (idlest === undefined) {
+      this.#log.warn({ server: name, atOwnBound, connections: everyone.length }, 'no upstream connection left to lend')
+      throw busy({ server: name, stage: 'connect' }, 'too many upstream connections are in use')
+    }
+    idlest.leave()
+  }
+
+  #sweep(): void {
+    for (const entry of this.#byKey.values()) {
+      if (!entry.connection.open || (entry.idleMs ?? 0) >= this.#bounds.idleMs) entry.leave()
+    }
+  }
+
+  #learn(server: ManagedServer, sessionful: boolean): void {
+    const memory = memoryOf(server)
+    this.#sessionless.delete(memory)
+    if (sessionful) return
+    this.#sessionless.add(memory)
+    const oldest = this.#sessionless.values().next().value
+    if (this.#sessionless.size > maxRememberedServers && oldest !== undefined) this.#sessionless.delete(oldest)
+  }
+}
+
+/** One that is being made: it counts, and its server may be retired meanwhile. */
+interface PendingConnection {
+  readonly serverId: string
+  readonly revision: string
+  readonly holder: string | undefined
+  lastUse: boolean
+}
+
+interface Place {
+  readonly kind: Isolation
+  readonly isolation: { readonly kind: Isolation; readonly of?: string }
+  readonly holder: string | undefined
+}
+
+function memoryOf({ id, revision }: ManagedServer): string {
+  return JSON.stringify([id, revision])
+}
+
+function shuttingDown(): GatewayError {
+  return new GatewayError('SHUTTING_DOWN', 'The gateway is shutting down.')
+}

@@ -1,0 +1,53 @@
+import { callerOf } from '@toolgate/testing/callers'
+import { describe, expect, it } from 'vitest'
+import { serverOf } from '../fake-world.ts'
+import { clientCapabilitiesFor, isolationFor } from './isolation.ts'
+
+const { transport: always } = serverOf({ id: 'any' })
+const http = { ...always, sharing: 'unless-sessionful' } as const
+const withElicitation = callerOf({
+  peer: {
+    ...callerOf().peer,
+    sessionId: 'down-1',
+    capabilities: { elicitation: { url: {} }, sampling: {}, other: {} },
+  },
+})
+
+describe('how far a connection is shared', () => {
+  const unknown = serverOf({ id: 'a', transport: http })
+  const forOne = serverOf({ id: 'a', transport: { ...always, perCaller: true } })
+  const asking = serverOf({ id: 'a', allowElicitation: true })
+  const [perCall, perSession] = [serverOf({ id: 'a', isolation: 'call' }), serverOf({ id: 'a', isolation: 'session' })]
+  const [ann, sessionless] = [callerOf(), true]
+
+  it.each([
+    ['everyone, where the transport keeps one state for all', { server: serverOf({ id: 'a' }), caller: ann }, 'server'],
+    ['one principal, while nobody knows of sessions', { server: unknown, caller: ann }, 'principal'],
+    ['everyone, once it is known to keep no session', { server: unknown, caller: ann, sessionless }, 'server'],
+    ['one principal, where the process is made for one', { server: forOne, caller: ann, sessionless }, 'principal'],
+    ['one session, where the server may ask the client', { server: asking, caller: withElicitation }, 'session'],
+    ['everyone, where it may not', { server: unknown, caller: withElicitation, sessionless }, 'server'],
+    ['whom the operator says', { server: perCall, caller: withElicitation }, 'call'],
+    ['one principal, where a session is declared and there is none', { server: perSession, caller: ann }, 'principal'],
+    ['discovery, whatever is declared', { server: perCall, caller: undefined }, 'server'],
+  ])('%s', (_name, request, expected) => {
+    expect(isolationFor({ sessionless: false, ...request })).toBe(expected)
+  })
+
+  it('is one session for roots, which need no permission', () => {
+    const caller = callerOf({ peer: { ...callerOf().peer, sessionId: 'down-1', capabilities: { roots: {} } } })
+    expect(isolationFor({ server: serverOf({ id: 'a' }), caller, sessionless: true })).toBe('session')
+  })
+})
+
+describe('what is declared to the server', () => {
+  it('is what the client can do and the server may use, as the client wrote it', () => {
+    const server = serverOf({ id: 'a', allowElicitation: true })
+    expect(clientCapabilitiesFor('session', { server, caller: withElicitation })).toEqual({ elicitation: { url: {} } })
+  })
+
+  it.each(['server', 'principal'] as const)('is nothing on a connection that others share: %s', (kind) => {
+    const server = serverOf({ id: 'a', allowElicitation: true, allowSampling: true })
+    expect(clientCapabilitiesFor(kind, { server, caller: withElicitation })).toEqual({})
+  })
+})

@@ -1,0 +1,30 @@
+import type { Caller, Credential } from '@toolgate/core'
+import type { ManagedServer } from '../registry/managed-server.ts'
+import type { Connection } from './connection.ts'
+
+/** Lends connections by (server, revision, scope, isolation); see `connectionKey`. */
+export interface Pool {
+  /**
+   * A connection that belongs to exactly this server, credential and caller. Concurrent callers of one key share one
+   * handshake. Rejects with a `GatewayError` naming server and stage.
+   */
+  acquire(request: AcquireRequest): Promise<Lease>
+  /** Closes what belongs to other revisions of this server, or to it altogether; calls in flight finish first. */
+  retire(serverId: string, currentRevision?: string): void
+  readonly size: number
+  close(): Promise<void>
+}
+
+export interface AcquireRequest {
+  readonly server: ManagedServer
+  readonly credential: Credential
+  readonly caller: Caller | undefined
+  readonly signal: AbortSignal
+}
+
+/** Returned by `await using` or `[Symbol.asyncDispose]`; keeps the connection from being closed as idle. */
+export interface Lease extends AsyncDisposable {
+  readonly connection: Connection
+  /** Drops the connection from the pool: its session expired or it answered out of protocol. */
+  discard(): void
+}

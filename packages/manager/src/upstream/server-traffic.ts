@@ -1,0 +1,129 @@
+import {
+  GatewayError,
+  isRequest,
+  type JsonObject,
+  type JsonRpcId,
+  type JsonRpcNotification,
+  type JsonRpcRequest,
+  jsonRpcCodes,
+} from '@toolgate/core'
+import type { UnsolicitedListener } from './connection.ts'
+import type { InFlightCall } from './in-flight-call.ts'
+
+/** Requests of one upstream that may wait for an answer at a time; beyond it they are refused. */
+const maxPendingServerRequests = 64
+
+/** What a server may ask of a client, and the capability that the client must have declared for it. */
+const capabilityFor = new Map([
+  ['elicitation/create', 'elicitation'],
+  ['sampling/createMessage', 'sampling'],
+  ['roots/list', 'roots'],
+])
+
+/** News about the server, not about a call, on whichever stream they come. */
+const aboutTheServer = /^notifications\/(?:(?:tools|prompts|resources)\/list_changed|resources\/updated)$/
+
+/** The answer to a server's request; an error of the client goes back as it came. */
+export type Reply = { readonly jsonrpc: '2.0'; readonly id: JsonRpcId } & (
+  | { readonly result: JsonObject }
+  | { readonly error: { readonly code: number; readonly message: string; readonly data?: unknown } }
+)
+
+export interface ServerTrafficOptions {
+  /** What `initialize` declared; anything else is refused whatever the peer could do. */
+  readonly declared: JsonObject
+  /** All calls on this connection come from one caller, so a message without a call belongs to that caller too. */
+  readonly exclusive: boolean
+  readonly onUnsolicited: UnsolicitedListener
+  /** Carries an answer to the upstream, with the call's credential where there is one. Never rejects. */
+  reply(response: Reply, call: InFlightCall | undefined): Promise<void>
+}
+
+/**
+ * What an upstream says on its own: notifications and requests, led to the peer of the call they belong to. On a shared
+ * connection a message that names no call reaches nobody's peer, because guessing would show it to a stranger.
+ */
+export class ServerTraffic {
+  readonly #options: ServerTrafficOptions
+  readonly #calls = new Map<JsonRpcId, InFlightCall>()
+  readonly #asked = new Map<JsonRpcId, AbortController>()
+
+  constructor(options: ServerTrafficOptions) {
+    this.#options = options
+  }
+
+  get calls(): ReadonlyMap<JsonRpcId, InFlightCall> {
+    return this.#calls
+  }
+
+  /** From now until disposed, messages can belong to this call. */
+  track(call: InFlightCall): Disposable {
+    this.#calls.set(call.id, call)
+    return { [Symbol.dispose]: () => void this.#calls.delete(call.id) }
+  }
+
+  /** `streamOf`: the call on whose own stream it came, where the transport has one per call. */
+  hear(message: JsonRpcRequest | JsonRpcNotification, streamOf?: InFlightCall): void {
+    if (isRequest(message)) void this.#answer(message, streamOf ?? this.#owner())
+    else this.#notice(message, streamOf)
+  }
+
+  #notice(notification: JsonRpcNotification, streamOf: InFlightCall | undefined): void {
+    const { method, params = {} } = notification
+    if (method === 'notifications/progress') return this.#byToken(params)?.progress(params)
+    if (method === 'notifications/cancelled') return this.#withdraw(params)
+    const call = aboutTheServer.test(method) ? undefined : (streamOf ?? this.#owner())
+    if (call === undefined) return this.#options.onUnsolicited(notification)
+    call.peer.notify(notification)
+  }
+
+  #byToken({ progressToken }: JsonObject): InFlightCall | undefined {
+    return typeof progressToken === 'number' ? this.#calls.get(progressToken) : undefined
+  }
+
+  #withdraw({ requestId }: JsonObject): void {
+    if (typeof requestId === 'number' || typeof requestId === 'string') this.#asked.get(requestId)?.abort()
+  }
+
+  /** The latest call of the one caller: the best there is where the transport does not tell. */
+  #owner(): InFlightCall | undefined {
+    return this.#options.exclusive ? [...this.#calls.values()].at(-1) : undefined
+  }
+
+  async #answer(request: JsonRpcRequest, call: InFlightCall | undefined): Promise<void> {
+    const { id } = request
+    try {
+      const result = request.method === 'ping' ? {} : await this.#ask(request, call)
+      await this.#options.reply({ jsonrpc: '2.0', id, result }, call)
+    } catch (error) {
+      // The failure is the upstream's answer; the call it belongs to goes on.
+      await this.#options.reply({ jsonrpc: '2.0', id, error: errorBody(error) }, call)
+    }
+  }
+
+  async #ask({ id, method, params }: JsonRpcRequest, call: InFlightCall | undefined): Promise<JsonObject> {
+    const capability = capabilityFor.get(method)
+    if (capability === undefined || !Object.hasOwn(this.#options.declared, capability) || call === undefined) {
+      throw new GatewayError('METHOD_NOT_FOUND', `This client does not answer "${method}".`)
+    }
+    if (this.#asked.size >= maxPendingServerRequests) {
+      throw new GatewayError('OVERLOADED', 'Too many requests wait for this client.')
+    }
+    using _ = call.hold()
+    const controller = new AbortController()
+    this.#asked.set(id, controller)
+    try {
+      const signal = AbortSignal.any([controller.signal, call.signal])
+      return await call.peer.request(params === undefined ? { method } : { method, params }, { signal })
+    } finally {
+      this.#asked.delete(id)
+    }
+  }
+}
+
+function errorBody(error: unknown): { code: number; message: string; data?: unknown } {
+  if (!(error instanceof GatewayError)) return { code: jsonRpcCodes.internalError, message: 'The client failed.' }
+  if (error.details.upstream !== undefined) return error.details.upstream
+  const unknown = error.code === 'METHOD_NOT_FOUND'
+  return { code: unknown ? jsonRpcCodes.methodNotFound : jsonRpcCodes.internalError, message: error.message }
+}

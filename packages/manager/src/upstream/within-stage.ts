@@ -1,0 +1,35 @@
+import type { Clock } from '@toolgate/core'
+import { cancelled, type FailurePlace, timedOut } from './failure.ts'
+
+export interface StageBound {
+  readonly clock: Clock
+  readonly ms: number
+  readonly place: FailurePlace
+  readonly signal: AbortSignal
+}
+
+/**
+ * Runs one stage of connecting within its bound. At the bound, or when `signal` aborts, `work`'s own signal aborts and the
+ * rejection says which of the two it was, whatever `work` makes of it.
+ */
+export async function withinStage<Result>(
+  { clock, ms, place, signal }: StageBound,
+  work: (signal: AbortSignal) => Promise<Result>,
+): Promise<Result> {
+  const controller = new AbortController()
+  const ended = Promise.withResolvers<never>()
+  const end = (error: Error) => {
+    ended.reject(error)
+    controller.abort(error)
+  }
+  const leave = () => end(cancelled(place, signal.reason))
+  const cancel = clock.after(ms, () => end(timedOut(place, ms)))
+  signal.addEventListener('abort', leave, { once: true })
+  if (signal.aborted) leave()
+  try {
+    return await Promise.race([ended.promise, work(controller.signal)])
+  } finally {
+    cancel()
+    signal.removeEventListener('abort', leave)
+  }
+}
