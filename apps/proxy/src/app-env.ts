@@ -7,5 +7,7 @@ export interface AppEnv {
   Variables: {
     requestId: string
     caller: Caller
+    /** The caller as one part of the request wants it: with headers of its own set aside for upstreams. */
+    callerWith: (headers: Readonly<Record<string, string>>) => Caller
   }
 }

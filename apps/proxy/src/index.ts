@@ -1,1 +1,7 @@
-export {}
+export { type App, createApp } from './app.ts'
+export { readEnvironment } from './config/env.ts'
+export { type LoadedConfig, loadSource } from './config/load.ts'
+export { parseSource } from './config/source.ts'
+export { documentedRoutes } from './openapi.ts'
+export { isPublicPath } from './public-paths.ts'
+export { createServices, type Services } from './services.ts'

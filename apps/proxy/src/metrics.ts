@@ -1,11 +1,11 @@
-import { collectDefaultMetrics, Counter, Histogram, Registry } from 'prom-client'
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
 
 /** The gateway's Prometheus metrics. A registry of its own: nothing global, two gateways in one process do not meet. */
 export interface Metrics {
   observeRequest(request: { door: string; method: string; status: number; seconds: number }): void
   observeCall(call: { kind: string; server: string; outcome: string; seconds: number }): void
-  /** Rows of the ledger that were given up because the store stayed away too long. */
-  countDroppedRows(rows: number): void
+  /** How many rows of the ledger were given up so far, asked for at each rendering. */
+  watchDroppedRows(read: () => number): void
   readonly contentType: string
   render(): Promise<string>
 }
@@ -42,11 +42,6 @@ export function createMetrics(): Metrics {
     buckets: latencyBuckets,
     registers,
   })
-  const dropped = new Counter({
-    name: 'toolgate_ledger_rows_dropped_total',
-    help: 'Ledger rows lost because the store was away longer than the buffer lasts.',
-    registers,
-  })
 
   return {
     observeRequest({ door, method, status, seconds }) {
@@ -57,7 +52,16 @@ export function createMetrics(): Metrics {
       calls.inc({ kind, server, outcome })
       callSeconds.observe({ kind, server }, seconds)
     },
-    countDroppedRows: (rows) => dropped.inc(rows),
+    watchDroppedRows(read) {
+      void new Gauge({
+        name: 'toolgate_ledger_rows_dropped',
+        help: 'Ledger rows lost since start because the store was away longer than the buffer lasts.',
+        registers,
+        collect() {
+          this.set(read())
+        },
+      })
+    },
     contentType: registry.contentType,
     render: () => registry.metrics(),
   }

@@ -3,7 +3,7 @@ import type { Context } from 'hono'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import type { AppEnv } from '../app-env.ts'
 import { type Door, doorOf } from '../door.ts'
-import { type RenderedError, renderOpenAiError } from '../render/openai.ts'
+import { type RenderedError, renderAdminError, renderOpenAiError } from '../render/openai.ts'
 import { renderRestError } from '../render/rest.ts'
 
 /** Which dialect a door's failures are told in. A refused credential is LiteLLM's `auth_error` at every door. */
@@ -12,7 +12,7 @@ const renderers = {
   'mcp-admin': renderRestError,
   chat: renderOpenAiError,
   models: renderOpenAiError,
-  admin: renderOpenAiError,
+  admin: renderAdminError,
   health: renderOpenAiError,
   metadata: renderRestError,
 } as const satisfies Record<Door, (error: GatewayError) => RenderedError>

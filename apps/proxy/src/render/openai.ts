@@ -1,4 +1,4 @@
-import type { ErrorCode, GatewayError } from '@toolgate/core'
+import type { ErrorCode, GatewayError, JsonObject } from '@toolgate/core'
 import { httpStatus } from './status.ts'
 
 /**
@@ -59,7 +59,7 @@ export interface RenderedError {
   readonly body: object
 }
 
-export function renderOpenAiError(error: GatewayError): RenderedError {
+export function renderOpenAiError(error: GatewayError): RenderedError & { readonly body: JsonObject } {
   // A 401 or 403 of the provider is about the gateway's key there: to the client it is a fault behind us.
   const answered = error.details.provider?.status
   const relayed = error.code === 'PROVIDER_ERROR' && answered !== undefined && answered !== 401 && answered !== 403
@@ -76,4 +76,11 @@ export function renderOpenAiError(error: GatewayError): RenderedError {
       },
     },
   }
+}
+
+/** The admin API answers a body that fails its schema as FastAPI does: 422 and a list of `{loc, msg, type}`. */
+export function renderAdminError(error: GatewayError): RenderedError {
+  const { issues } = error.details
+  if (error.code === 'INVALID_REQUEST' && Array.isArray(issues)) return { status: 422, body: { detail: issues } }
+  return renderOpenAiError(error)
 }

@@ -1,0 +1,41 @@
+import { Hono } from 'hono'
+import type { AppEnv } from './app-env.ts'
+import { authenticate } from './middleware/authenticate.ts'
+import { bodyLimit } from './middleware/body-limit.ts'
+import { errorAnswers, routeNotFound } from './middleware/errors.ts'
+import { countInFlight } from './middleware/lifecycle.ts'
+import { requestLog } from './middleware/request-log.ts'
+import { chatRoutes } from './routes/chat.ts'
+import { healthRoutes } from './routes/health.ts'
+import { keyRoutes } from './routes/keys.ts'
+import { mcpRestRoutes } from './routes/mcp-rest.ts'
+import { mcpServerRoutes } from './routes/mcp-servers.ts'
+import { metadataRoutes } from './routes/metadata.ts'
+import { modelRoutes } from './routes/models.ts'
+import type { Services } from './services.ts'
+
+/** Bytes. Chat requests carry images; nothing a person sends is larger. */
+const maxBodyBytes = 32 * 1024 * 1024
+
+export type App = Hono<AppEnv>
+
+/** Mounts the doors. No I/O happens here, and every route but the public ones is behind `authenticate`. */
+export function createApp(services: Services): App {
+  const { lifecycle, log } = services
+  const app = new Hono<AppEnv>()
+  app.onError(errorAnswers(log))
+  app.notFound(routeNotFound)
+  app.use(countInFlight(lifecycle), requestLog(services), bodyLimit(maxBodyBytes), authenticate(services))
+  for (const routes of [
+    healthRoutes(services),
+    metadataRoutes(),
+    mcpRestRoutes(services),
+    mcpServerRoutes(services),
+    modelRoutes(services),
+    chatRoutes(services),
+    keyRoutes(services),
+  ]) {
+    app.route('/', routes)
+  }
+  return app
+}

@@ -1,0 +1,20 @@
+import { createOutbound, silentLogger, systemClock } from '@toolgate/core'
+import { readEnvironment } from '../config/env.ts'
+import { bindModel, serverOptions } from '../services.ts'
+import { runCheck } from './check.ts'
+
+/** `config check` with the plugs that a start would use. Prints to standard output; returns the exit code. */
+export function checkConfiguration(file: string): 0 | 1 {
+  const environment = readEnvironment()
+  return runCheck(file, {
+    environment,
+    servers: serverOptions({
+      loaded: { environment },
+      outbound: createOutbound(),
+      clock: systemClock,
+      log: silentLogger,
+    }),
+    bindModel: bindModel({ environment }),
+    write: (line) => void process.stdout.write(`${line}\n`),
+  })
+}

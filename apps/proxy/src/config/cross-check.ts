@@ -1,0 +1,40 @@
+/**
+ * What one section says about another. A name or key may belong to the database, so a miss is a warning and not an error.
+ */
+import { nearestName } from '@toolgate/core'
+import type { Report } from './report.ts'
+import type { ProxyConfig } from './schema.ts'
+
+/** Reports references that lead nowhere, and a virtual key that would be the master key. */
+export function crossCheck({ servers, virtualKeys, aliases, masterKey }: ProxyConfig, report: Report): void {
+  const names = new Set(servers.map(({ name }) => name))
+  const known = new Set([
+    'no-mcp-servers',
+    ...names,
+    ...aliases.keys(),
+    ...servers.flatMap(({ common }) => [common.alias, common.server_id].filter((name) => name !== undefined)),
+  ])
+  for (const [alias, server] of aliases) {
+    if (names.has(server)) continue
+    report.warn(['litellm_settings', 'mcp_aliases', alias], `names no server of this file${suggest(server, names)}`)
+  }
+  for (const { path, key, mcpServers = [] } of virtualKeys) {
+    if (masterKey?.equals(key.reveal()) === true) report.error(path, 'must not be the master key')
+    for (const [index, name] of mcpServers.entries()) {
+      if (known.has(name)) continue
+      report.warn([...path, 'mcp_servers', index], `names no server of this file${suggest(name, known)}`)
+    }
+  }
+  const declared = new Set(virtualKeys.map(({ key }) => key.reveal()))
+  for (const { path, common } of servers) {
+    for (const [index, key] of common.api_keys.entries()) {
+      if (declared.has(key.reveal())) continue
+      report.warn([...path, 'api_keys', index], 'is none of virtual_keys; it grants nothing until that key exists')
+    }
+  }
+}
+
+function suggest(name: string, known: Iterable<string>): string {
+  const suggestion = nearestName(name, known)
+  return suggestion === undefined ? '' : `; did you mean ${suggestion}?`
+}

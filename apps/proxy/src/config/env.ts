@@ -1,0 +1,180 @@
+/**
+ * The only reader of the process's environment. Everything else gets what it needs as a value.
+ */
+import { Secret } from '@toolgate/core'
+import { z } from 'zod'
+import type { Lookup } from './interpolate.ts'
+import { configurationError } from './report.ts'
+import { amount, flag, headerName, seconds } from './scalars.ts'
+
+/** The environment, checked. Names ending in `Ms` are milliseconds. */
+export interface Environment {
+  /** `CONFIG_FILE_PATH` */
+  readonly configFile: string | undefined
+  /** `PORT`; 0 lets the system choose. */
+  readonly port: number
+  /** `HOST` */
+  readonly host: string
+  /** `LOG_LEVEL` */
+  readonly logLevel: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent'
+  /** `TOOLGATE_DATA_DIR` */
+  readonly dataDirectory: string | undefined
+  /** `LITELLM_MASTER_KEY` */
+  readonly masterKey: Secret | undefined
+  /** `DATABASE_URL` */
+  readonly databaseUrl: Secret | undefined
+  /** `TOOLGATE_ENCRYPTION_KEY`: 32 bytes in base64 or base64url. */
+  readonly encryptionKey: Secret | undefined
+  /** `LITELLM_SALT_KEY` */
+  readonly saltKey: Secret | undefined
+  /** `LITELLM_MCP_CLIENT_TIMEOUT` */
+  readonly callTimeoutMs: number
+  /** `LITELLM_MCP_TOOL_LISTING_TIMEOUT` */
+  readonly listTimeoutMs: number
+  /** `LITELLM_MCP_CLIENT_SIDE_AUTH_HEADER_NAME`, lower-case. */
+  readonly clientSideAuthHeader: string | undefined
+  /** `MCP_TOOL_PREFIX_SEPARATOR` */
+  readonly toolPrefixSeparator: string
+  readonly tokenCache: TokenCacheSettings
+  /** `LITELLM_MCP_AUTH_AUTO_PATCH`: give the token below to the file's servers that declare no authentication. */
+  readonly oauth2ForServersWithoutAuth: boolean
+  readonly oauth2: OAuth2Defaults
+  /** Any variable by name, for references in the configuration. */
+  readonly lookup: Lookup
+  /** The same with the file's `environment_variables` beneath it: what the process was started with wins. */
+  withDefaults(variables: Readonly<Record<string, string>>): Environment
+}
+
+/** `MCP_OAUTH2_TOKEN_CACHE_*` and `MCP_OAUTH2_TOKEN_EXPIRY_BUFFER_SECONDS`. */
+export interface TokenCacheSettings {
+  readonly defaultTtlMs: number
+  readonly minTtlMs: number
+  readonly maxEntries: number
+  readonly expiryBufferMs: number
+}
+
+/** `MCP_OAUTH2_TOKEN_URL`, `_CLIENT_ID`, `_CLIENT_SECRET`, `_SCOPES`, `_ALLOWED_HOSTS`. */
+export interface OAuth2Defaults {
+  readonly tokenUrl: string | undefined
+  readonly clientId: string | undefined
+  readonly clientSecret: Secret | undefined
+  readonly scopes: readonly string[]
+  /** Absent: every host. `*.example.com` covers the names below a domain. */
+  readonly allowedHosts: readonly string[] | undefined
+}
+
+type Variables = Readonly<Record<string, string | undefined>>
+
+const secret = z.string().transform((value) => new Secret(value))
+const list = z.string().transform((value) => value.split(/[\s,]+/).filter((item) => item !== ''))
+const wholeNumber = z.string().regex(/^\d+$/).transform(Number)
+const milliseconds = amount('a number of seconds').transform((value) => Math.round(value * 1000))
+
+const variablesSchema = z.object({
+  CONFIG_FILE_PATH: z.string().optional(),
+  PORT: wholeNumber.refine((value) => value <= 65_535).default(4000),
+  HOST: z.string().default('127.0.0.1'),
+  LOG_LEVEL: z
+    .string()
+    .toLowerCase()
+    .pipe(z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']))
+    .default('info'),
+  TOOLGATE_DATA_DIR: z.string().optional(),
+  LITELLM_MASTER_KEY: secret.optional(),
+  DATABASE_URL: secret.optional(),
+  TOOLGATE_ENCRYPTION_KEY: z
+    .string()
+    .regex(/^[A-Za-z0-9+/_-]+={0,2}$/)
+    .refine((value) => Buffer.from(value, 'base64').length === 32)
+    .pipe(secret)
+    .optional(),
+  LITELLM_SALT_KEY: z.string().min(16).pipe(secret).optional(),
+  LITELLM_MCP_CLIENT_TIMEOUT: seconds.default(60_000),
+  LITELLM_MCP_TOOL_LISTING_TIMEOUT: seconds.default(30_000),
+  LITELLM_MCP_CLIENT_SIDE_AUTH_HEADER_NAME: headerName.optional(),
+  MCP_TOOL_PREFIX_SEPARATOR: z
+    .string()
+    .regex(/^[A-Za-z0-9_.-]{1,8}$/)
+    .default('-'),
+  MCP_OAUTH2_TOKEN_CACHE_DEFAULT_TTL: seconds.default(3_600_000),
+  MCP_OAUTH2_TOKEN_CACHE_MIN_TTL: milliseconds.default(10_000),
+  MCP_OAUTH2_TOKEN_CACHE_MAX_SIZE: wholeNumber.refine((value) => value > 0).default(200),
+  MCP_OAUTH2_TOKEN_EXPIRY_BUFFER_SECONDS: milliseconds.default(60_000),
+  LITELLM_MCP_AUTH_AUTO_PATCH: flag.default(false),
+  MCP_OAUTH2_TOKEN_URL: z.url({ protocol: /^https?$/ }).optional(),
+  MCP_OAUTH2_CLIENT_ID: z.string().optional(),
+  MCP_OAUTH2_CLIENT_SECRET: secret.optional(),
+  MCP_OAUTH2_SCOPES: list.default([]),
+  MCP_OAUTH2_ALLOWED_HOSTS: list.optional(),
+})
+
+/** Completes "NAME must be …" for every variable that can be wrong. */
+const requirements: Partial<Record<keyof z.output<typeof variablesSchema>, string>> = {
+  PORT: 'a port number from 0 to 65535',
+  LOG_LEVEL: 'one of trace, debug, info, warn, error, fatal, silent',
+  TOOLGATE_ENCRYPTION_KEY: '32 bytes in base64 or base64url (openssl rand -base64 32)',
+  LITELLM_SALT_KEY: 'at least 16 characters long',
+  LITELLM_MCP_CLIENT_TIMEOUT: 'a number of seconds above 0',
+  LITELLM_MCP_TOOL_LISTING_TIMEOUT: 'a number of seconds above 0',
+  LITELLM_MCP_CLIENT_SIDE_AUTH_HEADER_NAME: 'the name of a header',
+  MCP_TOOL_PREFIX_SEPARATOR: '1 to 8 letters, digits, underscores, dots or hyphens',
+  MCP_OAUTH2_TOKEN_CACHE_DEFAULT_TTL: 'a number of seconds above 0',
+  MCP_OAUTH2_TOKEN_CACHE_MIN_TTL: 'a number of seconds',
+  MCP_OAUTH2_TOKEN_CACHE_MAX_SIZE: 'a whole number above 0',
+  MCP_OAUTH2_TOKEN_EXPIRY_BUFFER_SECONDS: 'a number of seconds',
+  LITELLM_MCP_AUTH_AUTO_PATCH: 'true or false',
+  MCP_OAUTH2_TOKEN_URL: 'an http or https address',
+}
+
+/** Checks the variables we know. Throws one line per variable that is wrong; an empty variable counts as unset. */
+export function readEnvironment(variables: Variables = process.env): Environment {
+  const known = Object.keys(variablesSchema.shape).flatMap((name) => {
+    const value = variables[name]
+    return value === undefined || value === '' ? [] : [[name, value]]
+  })
+  const parsed = variablesSchema.safeParse(Object.fromEntries(known))
+  if (!parsed.success) throw configurationError(explain(parsed.error.issues))
+  return toEnvironment(parsed.data, variables)
+}
+
+function explain(issues: readonly z.core.$ZodIssue[]): string[] {
+  const wrong = new Set(issues.map((issue) => issue.path[0]))
+  return variablesSchema
+    .keyof()
+    .options.filter((name) => wrong.has(name))
+    .map((name) => `Environment variable ${name} must be ${requirements[name] ?? 'a string'}.`)
+}
+
+function toEnvironment(checked: z.output<typeof variablesSchema>, variables: Variables): Environment {
+  return {
+    configFile: checked.CONFIG_FILE_PATH,
+    port: checked.PORT,
+    host: checked.HOST,
+    logLevel: checked.LOG_LEVEL,
+    dataDirectory: checked.TOOLGATE_DATA_DIR,
+    masterKey: checked.LITELLM_MASTER_KEY,
+    databaseUrl: checked.DATABASE_URL,
+    encryptionKey: checked.TOOLGATE_ENCRYPTION_KEY,
+    saltKey: checked.LITELLM_SALT_KEY,
+    callTimeoutMs: checked.LITELLM_MCP_CLIENT_TIMEOUT,
+    listTimeoutMs: checked.LITELLM_MCP_TOOL_LISTING_TIMEOUT,
+    clientSideAuthHeader: checked.LITELLM_MCP_CLIENT_SIDE_AUTH_HEADER_NAME,
+    toolPrefixSeparator: checked.MCP_TOOL_PREFIX_SEPARATOR,
+    tokenCache: {
+      defaultTtlMs: checked.MCP_OAUTH2_TOKEN_CACHE_DEFAULT_TTL,
+      minTtlMs: checked.MCP_OAUTH2_TOKEN_CACHE_MIN_TTL,
+      maxEntries: checked.MCP_OAUTH2_TOKEN_CACHE_MAX_SIZE,
+      expiryBufferMs: checked.MCP_OAUTH2_TOKEN_EXPIRY_BUFFER_SECONDS,
+    },
+    oauth2ForServersWithoutAuth: checked.LITELLM_MCP_AUTH_AUTO_PATCH,
+    oauth2: {
+      tokenUrl: checked.MCP_OAUTH2_TOKEN_URL,
+      clientId: checked.MCP_OAUTH2_CLIENT_ID,
+      clientSecret: checked.MCP_OAUTH2_CLIENT_SECRET,
+      scopes: checked.MCP_OAUTH2_SCOPES,
+      allowedHosts: checked.MCP_OAUTH2_ALLOWED_HOSTS,
+    },
+    lookup: (name) => variables[name],
+    withDefaults: (defaults) => readEnvironment({ ...defaults, ...variables }),
+  }
+}

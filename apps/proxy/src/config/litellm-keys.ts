@@ -1,0 +1,54 @@
+/**
+ * Keys that LiteLLM documents and this gateway does nothing with yet. They load with a warning each, so that a file
+ * from there starts here and its owner learns what is not in force. A key that is acted on leaves this file.
+ */
+const words = (text: string): readonly string[] => text.trim().split(/\s+/)
+
+export const inertTopLevelKeys = words(`
+  agent_list callback_settings credential_list default_vertex_config files_settings finetune_settings guardrails include
+  mcp_tools pass_through_endpoints policies prompts router_settings search_tools vector_store_registry
+`)
+
+export const inertLitellmSettings = words(`
+  mcp_semantic_tool_filter mcp_tool_search public_mcp_servers public_mcp_hub_strict_whitelist user_url_validation
+  user_url_allowed_hosts default_key_generate_params upperbound_key_generate_params key_generation_settings
+  enable_redis_auth_cache cache cache_params priority_reservation priority_reservation_settings callbacks
+  success_callback failure_callback service_callback request_timeout json_logs set_verbose drop_params modify_params
+  num_retries retry_after network_mock max_budget budget_duration store_audit_logs redact_user_api_key_info
+  turn_off_message_logging fallbacks default_fallbacks context_window_fallbacks content_policy_fallbacks
+  default_team_settings default_internal_user_params max_internal_user_budget internal_user_budget_duration
+  force_ipv4 ssl_verify ssl_certificate model_alias_map telemetry allowed_fails cooldown_time tag_budget_config
+`)
+
+export const inertGeneralSettings = words(`
+  database_connection_pool_limit database_connection_timeout store_model_in_db supported_db_objects enable_mcp_registry
+  mcp_internal_ip_ranges mcp_required_fields mcp_trusted_proxy_ranges mcp_xff_num_trusted_hops mcp_allowed_clients
+  mcp_advertised_versions require_end_user_mcp_access_defined user_mcp_management_mode use_x_forwarded_for
+  user_api_key_cache_ttl proxy_batch_write_at disable_spend_logs store_prompts_in_spend_logs
+  maximum_spend_logs_retention_period maximum_spend_logs_retention_interval allowed_ips allowed_routes public_routes
+  admin_only_routes enforce_user_param custom_auth custom_key_generate enable_jwt_auth litellm_jwtauth
+  allow_requests_on_db_unavailable disable_error_logs disable_master_key_return disable_retry_on_max_parallel_request_limit_error
+  disable_reset_budget disable_adding_master_key_hash_to_db enable_public_model_hub global_max_parallel_requests
+  max_parallel_requests max_request_size_mb max_response_size_mb alerting alerting_threshold alerting_args
+  alert_types alert_to_webhook_url background_health_checks health_check_interval health_check_details
+  enable_drain_endpoint allow_public_health_readiness_details use_redis_transaction_buffer key_management_system
+  key_management_settings completion_model pass_through_endpoints proxy_budget_rescheduler_min_time
+  proxy_budget_rescheduler_max_time use_client_credentials_pass_through_routes
+  infer_model_from_keys allow_user_auth default_team_disabled control_plane_url ui_access_mode
+`)
+
+export const inertServerKeys = words(`
+  spec_path oauth2_flow issuer registration_url authorization_url token_endpoint_auth_method token_exchange_endpoint audience
+  subject_token_type token_exchange_profile id_jag_audience id_jag_resource id_jag_token_url upstream_resource
+  client_private_key client_private_key_id client_assertion_signing_alg token_validation token_storage_ttl_seconds
+  delegate_auth_to_upstream oauth_passthrough dcr_bridge env_vars available_on_public_internet aws_region_name
+  aws_service_name aws_access_key_id aws_secret_access_key aws_session_token aws_role_name aws_session_name
+  max_concurrent_requests is_byok byok_description byok_api_key_help_url per_server_oauth_discovery source_url
+  allowed_response_headers tool_name_to_display_name tool_name_to_description
+`)
+
+export const inertVirtualKeySettings = words(`
+  max_budget soft_budget budget_duration budget_id max_parallel_requests rpm_limit tpm_limit
+  model_max_budget model_rpm_limit model_tpm_limit mcp_rpm_limit organization_id project_id tags guardrails
+  allowed_routes key_type permissions aliases
+`)

@@ -1,0 +1,35 @@
+/**
+ * The kinds of single values that several sections share. Numbers and booleans may also be written as text: that is all an
+ * environment variable can hold.
+ */
+import { secretSchema } from '@toolgate/core'
+import { z } from 'zod'
+
+const decimal = /^\d+(\.\d+)?$/
+
+/** Zero or more; `kind` completes the message (`must be a number of seconds`). */
+export function amount(kind: string) {
+  const error = `must be ${kind}`
+  return z.union([z.number().nonnegative(), z.string().trim().regex(decimal).transform(Number)], { error })
+}
+
+/** Seconds as LiteLLM writes durations, as milliseconds. Zero would mean "never wait", so it is refused. */
+export const seconds = amount('a number of seconds')
+  .refine((value) => value > 0, { error: 'must be more than 0 seconds' })
+  .transform((value) => Math.round(value * 1000))
+
+export const flag = z.union([z.boolean(), z.stringbool({ truthy: ['true', '1'], falsy: ['false', '0'] })], {
+  error: 'must be true or false',
+})
+
+export const text = z.string()
+export const names = z.array(z.string().min(1))
+export const secrets = z.array(secretSchema)
+/** What the gateway passes on or shows as it stands. */
+export const freeForm = z.record(z.string(), z.unknown())
+
+/** A header field name, lower-cased (RFC 9110 §5.1: names are case-insensitive). */
+export const headerName = z
+  .string()
+  .regex(/^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/, { error: 'must be the name of a header' })
+  .transform((name) => name.toLowerCase())

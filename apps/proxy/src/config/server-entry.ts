@@ -1,0 +1,133 @@
+/**
+ * `mcp_servers`: one entry per server, as a map by name or as a list with `server_name`. Reads what every server has;
+ * the settings of its transport and of its authentication stay closed until their plugs check them.
+ */
+import { type ApprovalPolicy, isJsonObject, Secret, secretSchema } from '@toolgate/core'
+import { z } from 'zod'
+import { kindOf } from './explain.ts'
+import { inertServerKeys } from './litellm-keys.ts'
+import type { ConfigPath, Report } from './report.ts'
+import { allKeys, readCookieNames, reviewDiscoveryAuth, type ServerKeys } from './server-auth-block.ts'
+import { flag, freeForm, headerName, names, seconds, secrets, text } from './scalars.ts'
+import { type Place, readMap, readSection } from './section.ts'
+
+const approval = z.enum(['always', 'never'])
+const namedTools = z.strictObject({ tool_names: names })
+const approvalByTool = z.strictObject({ always: namedTools.optional(), never: namedTools.optional() })
+
+export const serverEntrySchema = z.object({
+  server_id: z.string().min(1).optional(),
+  server_name: z.string().min(1).optional(),
+  alias: z.string().min(1).optional(),
+  description: text.optional(),
+  instructions: text.optional(),
+  mcp_info: freeForm.default({}),
+  transport: text.optional(),
+  auth_type: text.optional(),
+  discovery_auth: freeForm.optional(),
+  auth: freeForm.optional(),
+  static_headers: z.record(headerName, secretSchema).default({}),
+  extra_headers: z.array(headerName).default([]),
+  access_groups: names.default([]),
+  allow_all_keys: flag.default(false),
+  api_keys: secrets.default([]),
+  allowed_tools: names.optional(),
+  disallowed_tools: names.default([]),
+  allowed_params: z.record(z.string(), names).default({}),
+  require_approval: z
+    .union([approval, approvalByTool], {
+      error: 'must be always, never, or a map { always: { tool_names: […] }, never: { tool_names: […] } }',
+    })
+    .optional(),
+  allow_sampling: flag.default(false),
+  allow_elicitation: flag.default(false),
+  isolation: z.enum(['server', 'principal', 'session', 'call']).optional(),
+  prefix: flag.optional(),
+  timeout: seconds.optional(),
+})
+
+type Common = z.output<typeof serverEntrySchema>
+
+/** One server as the file declares it. */
+export interface ServerEntry {
+  readonly path: ConfigPath
+  readonly name: string
+  readonly common: Omit<Common, 'auth' | 'discovery_auth'>
+  readonly requireApproval: ApprovalPolicy | undefined
+  readonly cookieNames: readonly string[]
+  /** Which keys the entry has: those of plugs are checked by the plug that is chosen. */
+  readonly keys: ReadonlySet<string>
+  /** The entry as JSON; a `Secret` because any setting may be one. `auth.oauth2` and `discovery_auth` are inside. */
+  readonly settings: Secret
+}
+
+/** A misspelt key is an error; anything else that is wrong leaves that server out and is a problem. */
+export function readServers(value: unknown, keys: ServerKeys, report: Report): ServerEntry[] {
+  const seen = new Set<string>()
+  return listEntries(value, report).flatMap(({ path, name, entry }) => {
+    if (seen.has(name)) {
+      report.problem(path, 'has a server_name that an entry above has already')
+      return []
+    }
+    seen.add(name)
+    const knownProblems = report.problems.length
+    const server = readServer(entry, name, { keys, place: { path, report, severity: 'problem' } })
+    return server === undefined || report.problems.length > knownProblems ? [] : [server]
+  })
+}
+
+interface NamedEntry {
+  readonly path: ConfigPath
+  readonly name: string
+  readonly entry: unknown
+}
+
+function listEntries(value: unknown, report: Report): NamedEntry[] {
+  if (!Array.isArray(value)) {
+    if (isJsonObject(value)) {
+      return Object.entries(value).map(([name, entry]) => ({ path: ['mcp_servers', name], name, entry }))
+    }
+    readMap(value, { path: ['mcp_servers'], report })
+    return []
+  }
+  return value.flatMap((entry: unknown, index) => {
+    const path = ['mcp_servers', index]
+    const name = isJsonObject(entry) ? entry['server_name'] : undefined
+    if (typeof name === 'string' && name !== '') return { path, name, entry }
+    report.problem([...path, 'server_name'], `must be a string, is ${kindOf(name)}`)
+    return []
+  })
+}
+
+interface ReadOptions {
+  readonly keys: ServerKeys
+  readonly place: Place
+}
+
+function readServer(value: unknown, name: string, { keys, place }: ReadOptions): ServerEntry | undefined {
+  const entry = readMap(value ?? {}, place)
+  if (entry === undefined) return undefined
+  const common = readSection(entry, place, {
+    schema: serverEntrySchema,
+    dialect: 'litellm',
+    elsewhere: [...allKeys(keys.transports), ...allKeys(keys.authMethods)],
+    inert: inertServerKeys,
+  })
+  if (common === undefined) return undefined
+  const { auth, discovery_auth, ...rest } = common
+  reviewDiscoveryAuth(discovery_auth, place, keys)
+  return {
+    path: place.path,
+    name,
+    common: rest,
+    requireApproval: toApproval(common.require_approval),
+    cookieNames: readCookieNames(auth, place, keys),
+    keys: new Set(Object.keys(entry)),
+    settings: new Secret(JSON.stringify(entry)),
+  }
+}
+
+function toApproval(setting: Common['require_approval']): ApprovalPolicy | undefined {
+  if (typeof setting !== 'object') return setting
+  return { always: new Set(setting.always?.tool_names), never: new Set(setting.never?.tool_names) }
+}

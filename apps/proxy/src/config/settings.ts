@@ -1,0 +1,78 @@
+/**
+ * `general_settings` and `litellm_settings`. The master key and the database may stand in either (LiteLLM's users do
+ * both); where both have one, `general_settings` wins and the other is reported.
+ */
+import { type Secret, secretSchema } from '@toolgate/core'
+import { z } from 'zod'
+import { inertGeneralSettings, inertLitellmSettings } from './litellm-keys.ts'
+import type { Report } from './report.ts'
+import { flag, headerName } from './scalars.ts'
+import { readSection } from './section.ts'
+
+const identity = {
+  master_key: secretSchema.optional(),
+  database_url: secretSchema.optional(),
+  disable_database: flag.optional(),
+}
+
+export const generalSettingsSchema = z.object({
+  ...identity,
+  litellm_key_header_name: headerName.optional(),
+  mcp_client_side_auth_header_name: headerName.optional(),
+  mcp_default_access: z.enum(['none', 'all']).optional(),
+  mcp_tool_prefix: z.enum(['always', 'when_ambiguous', 'never']).optional(),
+})
+
+export const litellmSettingsSchema = z.object({
+  ...identity,
+  mcp_aliases: z.record(z.string(), z.string()).optional(),
+})
+
+/** What the two sections say, in our words. Header names are lower-case. */
+export interface Settings {
+  readonly masterKey: Secret | undefined
+  readonly databaseUrl: Secret | undefined
+  /** Read before every other credential header. */
+  readonly keyHeader: string | undefined
+  readonly clientSideAuthHeader: string | undefined
+  /** What a key without any MCP grant may reach. */
+  readonly defaultAccess: 'none' | 'all'
+  readonly toolPrefix: 'always' | 'when_ambiguous' | 'never'
+  /** Alias → server name, in the order of the file. */
+  readonly aliases: ReadonlyMap<string, string>
+}
+
+export interface SettingsSections {
+  readonly general_settings?: unknown
+  readonly litellm_settings?: unknown
+}
+
+export function readSettings(sections: SettingsSections, report: Report): Settings {
+  const general = readSection(
+    sections.general_settings,
+    { path: ['general_settings'], report },
+    { schema: generalSettingsSchema, dialect: 'litellm', inert: inertGeneralSettings },
+  )
+  const litellm = readSection(
+    sections.litellm_settings,
+    { path: ['litellm_settings'], report },
+    { schema: litellmSettingsSchema, dialect: 'litellm', inert: inertLitellmSettings },
+  )
+  for (const key of ['master_key', 'database_url'] as const) {
+    if (general?.[key] === undefined || litellm?.[key] === undefined) continue
+    report.warn(['litellm_settings', key], 'is not used: general_settings has one too')
+  }
+  for (const [section, settings] of Object.entries({ general_settings: general, litellm_settings: litellm })) {
+    if (settings?.disable_database !== true) continue
+    report.warn([section, 'disable_database'], 'is accepted, not acted on: keys and the ledger need a database')
+  }
+  return {
+    masterKey: general?.master_key ?? litellm?.master_key,
+    databaseUrl: general?.database_url ?? litellm?.database_url,
+    keyHeader: general?.litellm_key_header_name,
+    clientSideAuthHeader: general?.mcp_client_side_auth_header_name,
+    defaultAccess: general?.mcp_default_access ?? 'none',
+    toolPrefix: general?.mcp_tool_prefix ?? 'always',
+    aliases: new Map(Object.entries(litellm?.mcp_aliases ?? {})),
+  }
+}

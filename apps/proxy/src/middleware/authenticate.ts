@@ -1,0 +1,64 @@
+import { type Authenticate, type HeaderList, type HeaderNames, mergeForwarded, readPresented } from '@toolgate/auth'
+import { type Caller, type NewId, silentPeer } from '@toolgate/core'
+import type { Context } from 'hono'
+import { createMiddleware } from 'hono/factory'
+import type { AppEnv } from '../app-env.ts'
+import { doorOf } from '../door.ts'
+import { isPublicPath } from '../public-paths.ts'
+
+export interface AuthenticateOptions {
+  readonly authenticate: Authenticate
+  readonly headerNames: HeaderNames
+  readonly newId: NewId
+}
+
+/**
+ * Turns the request's credential into its Caller, once, for every route but the public ones. What the caller brought for
+ * upstreams is set aside in the same step; nothing behind this reads a credential header.
+ */
+export function authenticate({ authenticate: admit, headerNames, newId }: AuthenticateOptions) {
+  return createMiddleware<AppEnv>(async function authenticate(context, next) {
+    if (isPublicPath(context.req.path)) return next()
+    const { credential, forwarded } = readPresented(headersOf(context), {
+      ...headerNames,
+      scopedToOneServer: false,
+    })
+    const signal = clientSignal(context)
+    const caller: Caller = {
+      principal: await admit(credential, signal),
+      forwarded,
+      signal,
+      request: { requestId: context.var.requestId, traceId: newId('trace'), door: doorOf(context.req.path) },
+      peer: silentPeer,
+    }
+    context.set('caller', caller)
+    context.set('callerWith', (headers) => {
+      return { ...caller, forwarded: mergeForwarded(forwarded, headers, { ...headerNames, credential }) }
+    })
+    return next()
+  })
+}
+
+/** The headers as they came. Behind the server they are read where they are: a `Headers` would copy each of them. */
+function headersOf(context: Context<AppEnv>): HeaderList {
+  const { incoming } = context.env ?? {}
+  return incoming === undefined ? context.req.raw.headers : headerPairs(incoming.rawHeaders)
+}
+
+function* headerPairs(raw: readonly string[]): Generator<readonly [name: string, value: string]> {
+  for (let index = 0; index + 1 < raw.length; index += 2) yield [raw[index] ?? '', raw[index + 1] ?? '']
+}
+
+/**
+ * Aborted when the client goes away before it has its answer. Listens to the response itself: the signal of the Request
+ * would make the server build a whole Request for every call.
+ */
+function clientSignal(context: Context<AppEnv>): AbortSignal {
+  const { outgoing } = context.env ?? {}
+  if (outgoing === undefined) return context.req.raw.signal
+  const gone = new AbortController()
+  outgoing.once('close', () => {
+    if (!outgoing.writableFinished) gone.abort()
+  })
+  return gone.signal
+}

@@ -1,0 +1,247 @@
+import {
+  type Authenticate,
+  createAuthenticator,
+  createClientCredentials,
+  createCredentialSource,
+  createKeyCache,
+  createPostgresKeyStore,
+  createVirtualKeys,
+  hashKey,
+  type HeaderNames,
+  type UpstreamAuthOptions,
+  upstreamAuthMethods,
+  upsertConfigKeys,
+  type VirtualKeys,
+} from '@toolgate/auth'
+import {
+  type Clock,
+  createOutbound,
+  type CredentialSource,
+  type Logger,
+  type NewId,
+  type Outbound,
+  randomId,
+  type Recorder,
+  Secret,
+  systemClock,
+} from '@toolgate/core'
+import type { Database } from '@toolgate/db'
+import { createModels, createTurnRecords, type Models, toDeployment, type TurnRecords } from '@toolgate/llm'
+import {
+  type Catalog,
+  createCatalog,
+  createGateway,
+  createHealth,
+  createNameMap,
+  createPool,
+  createRegistry,
+  type Gateway,
+  type Health,
+  outdatedBy,
+  type Pool,
+  type Registry,
+  transports,
+} from '@toolgate/manager'
+import { createLedger, createPostgresLedgerStore, createRecorder, type Ledger } from '@toolgate/policies'
+import type { LoadedConfig } from './config/load.ts'
+import { bindModels } from './config/models.ts'
+import { createDigest, type ServerOptions, toServerDefinitions } from './config/servers.ts'
+import { createLifecycle, type Lifecycle } from './lifecycle.ts'
+import { createMetrics, type Metrics } from './metrics.ts'
+
+/**
+ * THE COMPOSITION ROOT: every service is made here, in dependency order, and joined to the others by nothing but
+ * parameters. Nothing else holds a singleton, starts a timer or knows two packages at once.
+ */
+export interface Services {
+  readonly clock: Clock
+  readonly log: Logger
+  readonly newId: NewId
+  readonly lifecycle: Lifecycle
+  readonly metrics: Metrics
+  readonly authenticate: Authenticate
+  readonly headerNames: HeaderNames
+  readonly keys: VirtualKeys
+  readonly gateway: Gateway
+  readonly health: Health
+  readonly models: Models
+  readonly turnRecords: TurnRecords
+  readonly pingStore: (signal: AbortSignal) => Promise<void>
+  /** Ends upstream connections, writes what is left of the ledger, closes the store. Never rejects. */
+  close(): Promise<void>
+}
+
+export interface ServicesOptions {
+  readonly loaded: LoadedConfig
+  readonly masterKey: Secret
+  /** Migrated. Closed with the services. */
+  readonly database: Database
+  readonly log: Logger
+  readonly clock?: Clock
+  readonly newId?: NewId
+}
+
+/** What every part below is given. */
+interface Foundation {
+  readonly loaded: LoadedConfig
+  readonly masterKey: Secret
+  readonly database: Database
+  readonly log: Logger
+  readonly clock: Clock
+  readonly newId: NewId
+  readonly outbound: Outbound
+  readonly metrics: Metrics
+}
+
+/** Resolves when keys and registry are loaded and every server has been asked for its tools once, or had its time. */
+export async function createServices(options: ServicesOptions): Promise<Services> {
+  const { clock = systemClock, newId = randomId, database, log } = options
+  const metrics = createMetrics()
+  const foundation: Foundation = { ...options, clock, newId, metrics, outbound: createOutbound() }
+  const { keyCache, ...identity } = await composeIdentity(foundation)
+  const { ledger, record } = composeRecord(foundation)
+  const { catalog, pool, ...manager } = composeManager(foundation, record)
+  const llm = composeModels(foundation, record)
+  await catalog.start()
+
+  return {
+    clock,
+    log,
+    newId,
+    metrics,
+    lifecycle: createLifecycle(),
+    ...identity,
+    ...manager,
+    ...llm,
+    pingStore: (signal) => database.ping(signal),
+    async close() {
+      catalog.close()
+      await pool.close()
+      // After everything that records, before the store it writes to.
+      await ledger.close()
+      await keyCache.close()
+      await foundation.outbound.close()
+      await database.close()
+    },
+  }
+}
+
+/** Who calls: keys of the file into the store, the cache in front of it, and the ways to prove an identity. */
+async function composeIdentity({ loaded, masterKey, database, log, clock, newId }: Foundation) {
+  const { config } = loaded
+  const store = createPostgresKeyStore(database, newId)
+  await upsertConfigKeys(config.virtualKeys, { store, log, clock, newId })
+  const keyCache = createKeyCache({ store, feed: database, log, clock })
+  await keyCache.start()
+  const headerNames: HeaderNames = {
+    keyHeaderName: config.keyHeader,
+    legacyAuthHeaderName: config.clientSideAuthHeader,
+  }
+  return {
+    keyCache,
+    headerNames,
+    keys: createVirtualKeys({ store, log, clock, newId }),
+    authenticate: createAuthenticator({ masterKey, keys: keyCache, defaultAccess: config.defaultAccess, clock }),
+  }
+}
+
+function composeRecord({ database, log, clock, metrics }: Foundation): { ledger: Ledger; record: Recorder } {
+  const ledger = createLedger({ store: createPostgresLedgerStore(database.db), log, clock })
+  metrics.watchDroppedRows(() => ledger.dropped)
+  const record = createRecorder({
+    append: ledger.append,
+    log,
+    clock,
+    onRecorded: ({ kind, serverName, model, outcome, durationMs }) =>
+      metrics.observeCall({ kind, server: serverName ?? model ?? '', outcome, seconds: durationMs / 1000 }),
+  })
+  return { ledger, record }
+}
+
+interface Manager {
+  readonly gateway: Gateway
+  readonly health: Health
+  readonly catalog: Catalog
+  readonly pool: Pool
+}
+
+function composeManager(foundation: Foundation, record: Recorder): Manager {
+  const { loaded, log, clock, newId } = foundation
+  const pool = createPool({
+    clock,
+    log,
+    newId,
+    onUnsolicited(server, { method }) {
+      for (const kind of outdatedBy(method)) catalog.invalidate(server.id, kind)
+    },
+  })
+  const registry = createRegistry({ onRetire: pool.retire })
+  const credentials: CredentialSource = createCredentialSource({ prefixes: registry.handles, log })
+  const catalog = createCatalog({ registry, pool, credentials, clock })
+  const rules = { separator: loaded.environment.toolPrefixSeparator, mode: loaded.config.toolPrefix }
+  const names = createNameMap({ registry, catalog, rules })
+  const gateway = createGateway({ registry, catalog, names, credentials, pool, record, policies: [], clock, newId })
+  fillRegistry(registry, foundation)
+  return { gateway, health: createHealth({ catalog }), catalog, pool }
+}
+
+/** A server that cannot be used is set aside with its reason; the others load. */
+function fillRegistry(registry: Registry, foundation: Foundation): void {
+  const { loaded, log } = foundation
+  const { servers, problems, notices } = toServerDefinitions(loaded, loaded.environment, serverOptions(foundation))
+  for (const notice of notices) log.info({ config: loaded.explain(notice) }, 'configuration notice')
+  for (const problem of problems) log.error({ config: loaded.explain(problem) }, 'server left out')
+  const named = loaded.config.servers.flatMap(({ name, common }) => [
+    name,
+    ...(common.alias === undefined ? [] : [common.alias]),
+  ])
+  registry.replace(servers, named)
+  for (const { server, reason } of registry.quarantined()) log.error({ server: server.name, reason }, 'server left out')
+}
+
+interface ServerOptionsSource extends Pick<Foundation, 'outbound' | 'clock' | 'log'> {
+  readonly loaded: Pick<LoadedConfig, 'environment'>
+}
+
+/** What turns entries of the file into servers; `config check` needs the same and nothing else. */
+export function serverOptions({
+  loaded,
+  outbound,
+  clock,
+  log,
+}: ServerOptionsSource): ServerOptions<UpstreamAuthOptions> {
+  const { defaultTtlMs, minTtlMs, expiryBufferMs, maxEntries } = loaded.environment.tokenCache
+  const tuning = { defaultTtlMs, minTtlMs, expiryBufferMs, maxTokens: maxEntries }
+  const tokens = createClientCredentials({ outbound, clock, tuning })
+  return {
+    transports,
+    authMethods: upstreamAuthMethods,
+    transportOptions: { outbound, clock, log },
+    authOptions: (report) => ({ tokens, report }),
+    hashKey,
+    digest: createDigest(),
+  }
+}
+
+function composeModels(foundation: Foundation, record: Recorder): { models: Models; turnRecords: TurnRecords } {
+  const { loaded, outbound, log, clock, newId } = foundation
+  const { models, problems, notices } = bindModels(loaded.config.models, bindModel(loaded))
+  for (const notice of notices) log.warn({ config: loaded.explain(notice) }, 'configuration notice')
+  for (const problem of problems) log.error({ config: loaded.explain(problem) }, 'model left out')
+  const deployments = models.map((model) => model.create({ outbound, clock, newId }))
+  return {
+    models: createModels({ deployments, record, policies: [], clock, newId }),
+    turnRecords: createTurnRecords({ clock }),
+  }
+}
+
+/** LiteLLM takes a provider's key from its usual variable where the entry has none. */
+export function bindModel({ environment }: Pick<LoadedConfig, 'environment'>) {
+  const defaultApiKeys = new Map(
+    Object.entries({ openai: 'OPENAI_API_KEY', anthropic: 'ANTHROPIC_API_KEY' }).flatMap(([provider, name]) => {
+      const value = environment.lookup(name)
+      return value === undefined || value === '' ? [] : [[provider, new Secret(value)] as const]
+    }),
+  )
+  return (definition: object) => toDeployment(definition, { defaultApiKeys })
+}
