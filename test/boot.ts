@@ -1,0 +1,132 @@
+import { upstreamAuthMethods } from '@toolgate/auth'
+import { type Clock, type Logger, type NewId, Secret, silentLogger } from '@toolgate/core'
+import type { Database } from '@toolgate/db'
+import { transports } from '@toolgate/manager'
+import {
+  type App,
+  createApp,
+  createServices,
+  loadSource,
+  parseSource,
+  readEnvironment,
+  type Services,
+} from '@toolgate/proxy'
+import { openTestDatabase } from '@toolgate/testing/database'
+
+/** A whole gateway in this process, with the real composition; only the port is missing. */
+export interface Booted extends AsyncDisposable {
+  readonly app: App
+  readonly services: Services
+  readonly masterKey: string
+  /** A request as a client sends it; a body that is no string is sent as JSON. Authenticated as admin unless `key` says otherwise. */
+  request(path: string, options?: RequestOptions): Promise<Response>
+  /** The same, its status checked and its body read. */
+  json(path: string, options?: RequestOptions & { status?: number }): Promise<JsonAnswer>
+  /** For SDKs that take a `fetch`: everything they send comes here. */
+  readonly fetch: typeof globalThis.fetch
+  /** A new virtual key, made through the key API. */
+  makeKey(request?: object): Promise<string>
+}
+
+export interface RequestOptions {
+  readonly method?: string
+  /** `null`: no credential at all. */
+  readonly key?: string | null
+  readonly headers?: Readonly<Record<string, string>>
+  readonly body?: unknown
+  readonly signal?: AbortSignal
+}
+
+// A test reads answers of many shapes; what it expects of them, it says with matchers.
+export type JsonAnswer = Record<string, unknown>
+
+export interface BootOptions {
+  /** The configuration as YAML or as the object that it would be. */
+  readonly config?: string | object
+  readonly env?: Readonly<Record<string, string>>
+  /** Closed with the gateway. Default: an embedded one in memory. */
+  readonly database?: Database
+  readonly log?: Logger
+  readonly clock?: Clock
+  readonly newId?: NewId
+}
+
+const masterKey = 'sk-master-key-of-this-test'
+
+export async function boot({
+  config = {},
+  env = {},
+  database,
+  log = silentLogger,
+  ...seams
+}: BootOptions = {}): Promise<Booted> {
+  const text = typeof config === 'string' ? config : JSON.stringify(config)
+  const environment = readEnvironment({ LITELLM_MASTER_KEY: masterKey, ...env })
+  const loaded = loadSource(parseSource(text, 'test.yaml'), {
+    environment,
+    keys: { transports, authMethods: upstreamAuthMethods },
+  })
+  const services = await createServices({
+    loaded,
+    masterKey: loaded.config.masterKey ?? new Secret(masterKey),
+    database: database ?? (await openTestDatabase()),
+    log,
+    ...seams,
+  })
+  services.lifecycle.enter('ready')
+  const app = createApp(services)
+
+  const request: Booted['request'] = async (path, { method, key = masterKey, headers = {}, body, signal } = {}) =>
+    app.request(path, {
+      method: method ?? (body === undefined ? 'GET' : 'POST'),
+      headers: {
+        ...(key !== null && { 'x-litellm-api-key': key }),
+        ...(body !== undefined && { 'content-type': 'application/json' }),
+        ...headers,
+      },
+      ...(body !== undefined && { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+      ...(signal !== undefined && { signal }),
+    })
+
+  const json: Booted['json'] = async (path, { status = 200, ...options } = {}) => {
+    const response = await request(path, options)
+    const answer = await response.text()
+    if (response.status !== status) throw new Error(`${path} answered ${response.status}, not ${status}: ${answer}`)
+    return JSON.parse(answer)
+  }
+
+  return {
+    app,
+    services,
+    masterKey,
+    request,
+    json,
+    fetch: async (input, init) => app.request(input instanceof Request ? input : new Request(input, init)),
+    async makeKey(requested = {}) {
+      const { key } = await json('/key/generate', { body: requested })
+      if (typeof key !== 'string') throw new Error('no key was made')
+      return key
+    },
+    [Symbol.asyncDispose]: () => services.close(),
+  }
+}
+
+/** A logger that keeps every line as text, the way the process would print it. */
+export function recordingLog(): Logger & { readonly lines: string[] } {
+  const lines: string[] = []
+  const write = (fields: object, message: string) =>
+    void lines.push(JSON.stringify({ ...fields, message }, plainErrors))
+  return { lines, debug: write, info: write, warn: write, error: write }
+}
+
+/** Errors are objects without enumerable fields; what they say, and what they hide, must be seen. */
+function plainErrors(_key: string, value: unknown): unknown {
+  if (!(value instanceof Error)) return value
+  return {
+    ...Object.fromEntries(Object.entries(value)),
+    name: value.name,
+    message: value.message,
+    stack: value.stack,
+    cause: value.cause,
+  }
+}
