@@ -74,8 +74,10 @@ describe('outbound', () => {
   })
 
   it('gives libraries a fetch with the same pool, and no redirects', async () => {
-    const response = await outbound.fetch(`${origin}/echo`, { method: 'POST', body: 'text' })
+    const { signal } = new AbortController()
+    const response = await outbound.fetch(`${origin}/echo`, { method: 'POST', body: 'text', signal })
     expect(await response.text()).toBe('text')
-    await expect(outbound.fetch(`${origin}/same`)).rejects.toThrow('fetch failed')
+    await expect(outbound.fetch(`${origin}/same`, { signal })).rejects.toThrow('fetch failed')
+    await expect(outbound.fetch(`${origin}/echo`)).rejects.toThrow('needs a signal')
   })
 })

@@ -10,7 +10,10 @@ import { GatewayError } from './errors.ts'
  */
 export interface Outbound {
   request(request: OutboundRequest): Promise<OutboundResponse>
-  /** The same pool and bounds for libraries that take a `fetch`. Redirects are errors. */
+  /**
+   * The same pool for libraries that take a `fetch`. Redirects are errors. Its one bound in time is the signal of the
+   * request, so a request without one is a programmer's error.
+   */
   readonly fetch: typeof globalThis.fetch
   close(): Promise<void>
 }
@@ -53,6 +56,9 @@ export function createOutbound({
     connect: { timeout: connectTimeoutMs },
     connections: connectionsPerOrigin,
     keepAliveTimeout: 30_000,
+    // `request` says its own bounds, `fetch` is bounded by its signal; undici's 300 s would cut long answers of models.
+    headersTimeout: 0,
+    bodyTimeout: 0,
   })
 
   const send = async (request: OutboundRequest, redirectsLeft: number): Promise<OutboundResponse> => {
@@ -76,6 +82,7 @@ export function createOutbound({
     request: (request) => send(request, maxRedirects),
     async fetch(input, { method = 'GET', headers, body, signal } = {}) {
       if (input instanceof Request) throw new TypeError('outbound fetch takes an address, not a Request')
+      if (!signal) throw new TypeError('outbound fetch needs a signal')
       if (body && typeof body !== 'string' && !(body instanceof Uint8Array))
         throw new TypeError('outbound fetch sends text or bytes')
       return undiciFetch(input, {
@@ -84,7 +91,7 @@ export function createOutbound({
         method,
         headers: [...new Headers(headers)],
         body: body ?? null,
-        signal: signal ?? null,
+        signal,
       })
     },
     close: () => dispatcher.destroy(),
@@ -111,18 +118,26 @@ function toResponse({ statusCode, headers, body }: Dispatcher.ResponseData): Out
     status: statusCode,
     header: (name) => singleHeader(headers[name]),
     body,
-    async text(maxBytes) {
-      const chunks: Uint8Array[] = []
-      let bytes = 0
-      for await (const chunk of body) {
-        bytes += chunk.length
-        if (bytes > maxBytes) throw new GatewayError('UPSTREAM_PROTOCOL', `Answer larger than ${maxBytes} bytes.`)
-        chunks.push(chunk)
-      }
-      return Buffer.concat(chunks).toString('utf8')
-    },
+    text: (maxBytes) => readText(body, maxBytes),
     discard: () => void body.on('error', () => {}).destroy(),
   }
+}
+
+/** By events: an async iterator over every small answer costs more than reading it. */
+function readText(body: Dispatcher.ResponseData['body'], maxBytes: number): Promise<string> {
+  const { promise, resolve, reject } = Promise.withResolvers<string>()
+  const chunks: Buffer[] = []
+  let bytes = 0
+  body.on('data', (chunk: Buffer) => {
+    bytes += chunk.length
+    if (bytes > maxBytes) body.destroy(new GatewayError('UPSTREAM_PROTOCOL', `Answer larger than ${maxBytes} bytes.`))
+    else chunks.push(chunk)
+  })
+  body.once('end', () => resolve(Buffer.concat(chunks).toString('utf8')))
+  body.once('error', reject)
+  // Destroyed without an error, by whoever gave it up: whoever still reads must hear of it.
+  body.once('close', () => reject(new errors.RequestAbortedError()))
+  return promise
 }
 
 function singleHeader(value: string | string[] | undefined): string | undefined {

@@ -24,7 +24,7 @@ export const sse = definePlug({
       type: 'sse',
       address: withoutCredentials(url),
       perCaller: false,
-      sharing: 'always',
+      sharing: 'unless-sessionful',
       sendsHeaders: true,
       connect: (request) => connect(new URL(url), options, request),
     }
@@ -84,6 +84,7 @@ function listenersFor(transport: MessageTransport, connection: MessageConnection
       // open is another, and not initialised.
       if (!(error instanceof SseError)) return
       connection.lost({ why: 'ended its event stream' })
+      void transport.close()
     },
   }
 }

@@ -5,6 +5,7 @@ import {
   type JsonObject,
   type UpstreamStage,
 } from '@toolgate/core'
+import { SessionExpired } from './connection.ts'
 
 /** Where a failure happened, as every message and every error's details name it. */
 export interface FailurePlace {
@@ -104,9 +105,10 @@ export function cancelled({ server, stage }: FailurePlace, reason: unknown): Gat
 
 /**
  * What went wrong while talking to an upstream, as an error that names server and stage. A `GatewayError` that lacks them
- * (size, redirects) gains them; one that has them passes.
+ * (size, redirects) gains them; one that has them passes, and so does {@link SessionExpired}, which the spine acts on.
  */
-export function outboundFailed(place: FailurePlace, error: unknown): GatewayError {
+export function outboundFailed(place: FailurePlace, error: unknown): Error {
+  if (error instanceof SessionExpired) return error
   if (error instanceof GatewayError) {
     if (error.details.server !== undefined) return error
     const message = `MCP server "${place.server}": ${error.message}`

@@ -83,7 +83,8 @@ export class MessageConnection implements HandshakeLink {
       return resultOf(await promise, call)
     } catch (error) {
       if (call.failure !== undefined) this.#withdraw(call, call.failure.code)
-      throw error instanceof SessionExpired ? this.#expired(error) : outboundFailed(call.place, error)
+      if (error instanceof SessionExpired) this.#open = false
+      throw outboundFailed(call.place, error)
     } finally {
       this.#answers.delete(call.id)
       call[Symbol.dispose]()
@@ -123,11 +124,6 @@ export class MessageConnection implements HandshakeLink {
       // Closing is final either way; what is left of the wire is the log's.
       this.#options.log.debug({ server: this.#options.server, error }, 'connection to upstream did not close cleanly')
     }
-  }
-
-  #expired(error: SessionExpired): SessionExpired {
-    this.#open = false
-    return error
   }
 
   /** Tells the server that nobody waits any more; `initialize` must not be cancelled (spec 2025-11-25, Cancellation). */

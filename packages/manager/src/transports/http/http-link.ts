@@ -61,6 +61,8 @@ export class HttpLink implements HandshakeLink {
   readonly #options: HttpLinkOptions
   #nextId = 1
   #sessionId: string | undefined
+  /** Stays true once the session is gone: of several calls in flight within it, each hears so by its own 404. */
+  #sessionful = false
   #open = true
   #protocolHeaders: Record<string, string> = {
     accept: 'application/json, text/event-stream',
@@ -104,7 +106,7 @@ export class HttpLink implements HandshakeLink {
       return await this.#exchange(call)
     } catch (error) {
       if (error instanceof SessionExpired) this.#forget()
-      if (call.failure === undefined) throw error instanceof SessionExpired ? error : outboundFailed(call.place, error)
+      if (call.failure === undefined) throw outboundFailed(call.place, error)
       this.#withdraw(call, call.failure.code)
       throw call.failure
     } finally {
@@ -216,7 +218,7 @@ export class HttpLink implements HandshakeLink {
     response: OutboundResponse,
     { place, headers: credential }: { place: FailurePlace; headers: CredentialHeaders },
   ): Promise<Error> {
-    return refusalOf(response, { place, credential, sessionful: this.#sessionId !== undefined })
+    return refusalOf(response, { place, credential, sessionful: this.#sessionful })
   }
 
   #post(
@@ -252,6 +254,7 @@ export class HttpLink implements HandshakeLink {
   #remember(sessionId: string | undefined): void {
     if (sessionId === undefined) return
     this.#sessionId = sessionId
+    this.#sessionful = true
     this.#protocolHeaders = { ...this.#protocolHeaders, 'mcp-session-id': sessionId }
   }
 
