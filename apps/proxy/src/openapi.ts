@@ -1,4 +1,4 @@
-import { blockKeySchema, deleteKeysSchema, generateKeySchema, listKeysSchema } from '@toolgate/auth'
+import { blockKeySchema, deleteKeysSchema, gatewayKeyHeader, generateKeySchema, listKeysSchema } from '@toolgate/auth'
 import { z } from 'zod'
 import { createDocument, type ZodOpenApiOperationObject, type ZodOpenApiPathsObject } from 'zod-openapi'
 import { serverToolCall, toolCall } from './routes/mcp-rest.ts'
@@ -81,7 +81,7 @@ export function openApiDocument() {
     security: [{ gatewayKey: [] }, { bearer: [] }],
     components: {
       securitySchemes: {
-        gatewayKey: { type: 'apiKey', in: 'header', name: 'x-litellm-api-key' },
+        gatewayKey: { type: 'apiKey', in: 'header', name: gatewayKeyHeader },
         bearer: { type: 'http', scheme: 'bearer' },
       },
     },

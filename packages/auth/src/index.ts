@@ -5,6 +5,7 @@ export {
 } from './inbound/authenticate.ts'
 export type { Authenticator } from './inbound/authenticator.ts'
 export {
+  gatewayKeyHeader,
   type HeaderList,
   type HeaderNames,
   mergeForwarded,

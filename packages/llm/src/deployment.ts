@@ -1,7 +1,7 @@
 import type { Secret } from '@toolgate/core'
 import { z } from 'zod'
 import type { LlmProvider, ProviderOptions } from './providers/provider.ts'
-import { placements, providers } from './providers/index.ts'
+import { offline, placements, providers } from './providers/index.ts'
 
 /**
  * One entry of `model_list`: a public name and where it is served. Checks the entry when it is loaded, so that a wrong
@@ -56,7 +56,8 @@ export function toDeployment(entry: unknown, { defaultApiKeys }: ToDeploymentOpt
   const { model, custom_llm_provider: named, ...settings } = parameters
 
   const placed = place(model, named)
-  const plug = placed && providers.get(placed.provider)
+  // As in LiteLLM: an entry with a canned answer asks nobody, whatever provider it names.
+  const plug = 'mock_response' in settings ? offline : placed && providers.get(placed.provider)
   if (plug === undefined) return { ok: false, issues: [unknownProvider(model, placed?.provider)] }
 
   const known = Object.entries(settings).filter(([key]) => plug.keys.includes(key))

@@ -27,6 +27,7 @@ export {
 } from './models.ts'
 export { providers } from './providers/index.ts'
 export type { LlmProvider, ProviderOptions, ProviderPlug } from './providers/provider.ts'
+export { streamWithOutcomes, withOutcomes } from './server-outcomes.ts'
 export {
   type AttachedTool,
   type AttachedTools,

@@ -8,6 +8,7 @@ import {
   type ServerOutcome,
 } from '@toolgate/core'
 import type { Approval, LoopTool } from './loop-tool.ts'
+import { isFailure } from './server-outcomes.ts'
 import { toFunctionNames } from './tool-mapping.ts'
 import { resolveApproval, type ToolSelection } from './tool-selection.ts'
 
@@ -64,7 +65,7 @@ export async function attachTools(selections: readonly ToolSelection[], list: Li
 type Offer = Omit<AttachedTool, 'functionName'>
 
 function toOffers(selection: ToolSelection, { items, outcomes }: ToolListing): Offer[] {
-  const failed = outcomes.filter(({ status }) => status !== 'ok' && status !== 'stale')
+  const failed = outcomes.filter(isFailure)
   if (selection.servers !== undefined && failed.length > 0)
     throw unresolved('These MCP servers are not available', failed)
   const offers = items.flatMap((item) => toOffer(selection, item))

@@ -1,4 +1,12 @@
-import { type Clock, GatewayError, type JsonObject, type NewId, randomId, systemClock } from '@toolgate/core'
+import {
+  type Clock,
+  GatewayError,
+  type JsonObject,
+  type NewId,
+  randomId,
+  type ServerOutcome,
+  systemClock,
+} from '@toolgate/core'
 import type { Dialect, ToolOutcome, Turn, TurnCall } from './dialects/dialect.ts'
 import type { LoopTool } from './loop-tool.ts'
 import { type Decision, decideCalls, isAnswerable } from './call-decision.ts'
@@ -18,6 +26,8 @@ export interface ToolLoopOptions<Tool extends LoopTool = LoopTool> {
   readonly body: JsonObject
   readonly dialect: Dialect
   readonly tools: readonly Tool[]
+  /** Of the servers that were asked for them; those that failed are reported. */
+  readonly outcomes?: readonly ServerOutcome[] | undefined
   /** Asks the model once, not streaming. Rounds count from 1. */
   readonly generate: (body: JsonObject, context: RoundContext) => Promise<JsonObject>
   readonly call: CallTool<Tool>
@@ -108,7 +118,7 @@ interface Run<Tool extends LoopTool> extends ToolLoopOptions<Tool> {
 
 async function runRounds<Tool extends LoopTool>(run: Run<Tool>): Promise<LoopAnswer> {
   const { dialect, limits, start, signal } = run
-  const report = createToolReport(run.tools)
+  const report = createToolReport(run.tools, run.outcomes)
   const offer = { tools: run.tools, clientFunctions: run.clientFunctions }
   let body = start
   let text = ''

@@ -1,7 +1,8 @@
-import type { JsonObject } from '@toolgate/core'
+import type { JsonObject, ServerOutcome } from '@toolgate/core'
 import type { Decision } from './call-decision.ts'
 import type { ToolOutcome } from './dialects/dialect.ts'
 import type { LoopTool } from './loop-tool.ts'
+import { outcomeFields } from './server-outcomes.ts'
 import { toFunctionTool } from './tool-mapping.ts'
 
 /** Which bound ended the tool calls of a request. */
@@ -11,12 +12,12 @@ export interface ToolReport {
   /** Calls of gateway tools so far, also those that failed. */
   readonly executed: number
   add(decisions: readonly Decision[], outcomes: readonly ToolOutcome[]): void
-  /** LiteLLM's `provider_specific_fields`; `mcp_limit_reached` is ours. Empty where no gateway tool was attached. */
+  /** LiteLLM's `provider_specific_fields`; `mcp_limit_reached` and `mcp_server_outcomes` are ours. Empty where no gateway tool was attached. */
   fields(limitReached: LimitReached | undefined): JsonObject
 }
 
 /** Collects what the gateway did for one request, for the client that wants to see it. */
-export function createToolReport(tools: readonly LoopTool[]): ToolReport {
+export function createToolReport(tools: readonly LoopTool[], outcomes: readonly ServerOutcome[] = []): ToolReport {
   const calls: JsonObject[] = []
   const results: JsonObject[] = []
   let executed = 0
@@ -39,6 +40,7 @@ export function createToolReport(tools: readonly LoopTool[]): ToolReport {
         mcp_list_tools: tools.map(({ functionName, definition }) => toFunctionTool({ functionName, ...definition })),
         ...(calls.length > 0 && { mcp_tool_calls: calls, mcp_call_results: results }),
         ...(limitReached !== undefined && { mcp_limit_reached: limitReached }),
+        ...outcomeFields(outcomes),
       }
     },
   }

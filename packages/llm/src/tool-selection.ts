@@ -1,4 +1,11 @@
-import { type ApprovalPolicy, GatewayError, isJsonObject, type JsonObject, type JsonValue } from '@toolgate/core'
+import {
+  type ApprovalPolicy,
+  GatewayError,
+  isJsonObject,
+  type JsonObject,
+  type JsonValue,
+  nearestName,
+} from '@toolgate/core'
 import { z } from 'zod'
 import { listOf, textOf } from './json-fields.ts'
 import type { Approval } from './loop-tool.ts'
@@ -101,14 +108,52 @@ const entrySchema = z.looseObject({
   headers: z.record(z.string(), z.string()).nullish(),
 })
 
+/** What OpenAI and LiteLLM have in an entry. Known, so that none of it is taken for a misspelling of another. */
+const entryKeys = Object.keys(entrySchema.shape).concat(
+  ['type', 'server_label', 'server_description', 'authorization', 'connector_id', 'defer_loading'],
+  'semantic_filter',
+)
+
+/**
+ * An unknown field close to a known one is an error: `alowed_tools` would offer every tool. So is anything but names in a
+ * list of tools, because a filter that is not acted on widens what it was to narrow. Other fields are let pass.
+ */
+function refuseMisspelt(tool: JsonObject, path: string): void {
+  const { allowed_tools: allowed, require_approval: approval } = tool
+  refuseNear(tool, path, entryKeys)
+  refuseFilters(allowed, `${path}.allowed_tools`)
+  if (!isJsonObject(approval)) return
+  refuseNear(approval, `${path}.require_approval`, ['always', 'never'])
+  refuseFilters(approval['always'], `${path}.require_approval.always`)
+  refuseFilters(approval['never'], `${path}.require_approval.never`)
+}
+
+function refuseNear(object: JsonObject, path: string, known: readonly string[]): void {
+  for (const key of Object.keys(object)) {
+    const nearest = known.includes(key) ? undefined : nearestName(key, known)
+    if (nearest !== undefined) throw unusable(path, `unknown field "${key}", did you mean "${nearest}"?`)
+  }
+}
+
+function refuseFilters(list: JsonValue | undefined, path: string): void {
+  if (!isJsonObject(list)) return
+  refuseNear(list, path, ['tool_names'])
+  const filter = Object.keys(list).find((key) => key !== 'tool_names')
+  if (filter !== undefined) throw unusable(path, `"${filter}" is not supported, name the tools in "tool_names".`)
+}
+
+function unusable(field: string, problem: string): GatewayError {
+  return new GatewayError('INVALID_REQUEST', `${field} of the request is not usable: ${problem}`, {
+    details: { field },
+  })
+}
+
 function readEntry(tool: JsonObject, path: string): ToolSelection {
+  refuseMisspelt(tool, path)
   const parsed = entrySchema.safeParse(tool)
   if (!parsed.success) {
     const [issue] = parsed.error.issues
-    const field = [path, ...(issue?.path ?? [])].join('.')
-    throw new GatewayError('INVALID_REQUEST', `${field} of the request is not usable: ${issue?.message}.`, {
-      details: { field },
-    })
+    throw unusable([path, ...(issue?.path ?? [])].join('.'), `${issue?.message ?? 'not understood'}.`)
   }
   const { server_url, allowed_tools, require_approval, headers } = parsed.data
   const named = parseNames(addressPattern.exec(server_url)?.groups?.['servers'] ?? '')

@@ -20,7 +20,8 @@ export type Command =
 /** `argv` without the interpreter and the script. */
 export function parseArguments(argv: readonly string[]): Command {
   try {
-    return toCommand(readOptions(argv))
+    // `pnpm start -- --port 1` hands the separator on.
+    return toCommand(readOptions(argv[0] === '--' ? argv.slice(1) : argv))
   } catch (error) {
     if (!(error instanceof TypeError)) throw error
     // Node's first sentence names the argument; the rest is advice for programmers.

@@ -10,8 +10,10 @@ import {
   runToolLoop,
   selectTools,
   streamToolLoop,
+  streamWithOutcomes,
   type ToolSelection,
   type TurnRecords,
+  withOutcomes,
 } from '@toolgate/llm'
 import type { Gateway } from '@toolgate/manager'
 import { type Context, Hono } from 'hono'
@@ -49,8 +51,10 @@ function completing(options: ChatOptions) {
     const callerFor = entryCallers(context.var)
     const attached = await attach(options, callerFor, selections)
     const streamed = asked['stream'] === true
-    if (attached.tools.length === 0)
-      return streamed ? relay(options, caller, body) : context.json(await options.models.generate(caller, { body }))
+    if (attached.tools.length === 0) {
+      if (streamed) return relay(options, { caller, body, attached })
+      return context.json(withOutcomes(await options.models.generate(caller, { body }), attached.outcomes))
+    }
 
     const loop = looping(options, { caller, body, attached, callerFor })
     if (!streamed) return context.json((await loop({ signal: caller.signal, onRound() {} })).response)
@@ -89,6 +93,7 @@ function looping(
       body,
       dialect: chatDialect,
       tools: attached.tools,
+      outcomes: attached.outcomes,
       owner: caller.principal.id,
       turnRecords,
       clock,
@@ -102,8 +107,12 @@ function looping(
     })
 }
 
-async function relay({ models }: ChatOptions, caller: Caller, body: JsonObject): Promise<Response> {
-  return eventStream(relayChatStream(await models.stream(caller, { body }), renderError))
+async function relay(
+  { models }: ChatOptions,
+  { caller, body, attached }: Omit<Completion, 'callerFor'>,
+): Promise<Response> {
+  const bytes = await models.stream(caller, { body })
+  return eventStream(relayChatStream(streamWithOutcomes(bytes, attached.outcomes), renderError))
 }
 
 function renderError(error: GatewayError): JsonObject {

@@ -15,14 +15,15 @@ import { parseBody } from '../parse-body.ts'
 export function mcpRestRoutes({ gateway }: { gateway: Gateway }) {
   const list = async (context: Context<AppEnv>) => {
     const named = context.req.query('server_id') ?? context.req.query('mcp_server_name')
-    const { caller } = context.var
-    const { items, outcomes } = await gateway.list(caller, {
-      kind: 'tools',
-      ...(named !== undefined && { servers: [named] }),
-    })
+    const servers = named === undefined ? undefined : [named]
+    const { items, outcomes } = await gateway.list(callerOf(context.var.caller, servers), { kind: 'tools', servers })
     if (named !== undefined) throwFault(outcomes)
     return context.json(encodeList(items, outcomes))
   }
+
+  /** The name may be that of an access group, which is no one server. */
+  const callerOf = (caller: Caller, servers: readonly string[] | undefined): Caller =>
+    servers !== undefined && gateway.select(caller, servers).servers.length === 1 ? scopedToOneServer(caller) : caller
 
   return new Hono<AppEnv>()
     .get('/mcp-rest/tools/list', list)

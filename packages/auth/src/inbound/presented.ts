@@ -28,8 +28,11 @@ export interface Presented {
   readonly forwarded: Forwarded
 }
 
+/** The header that is meant for nobody but the gateway; what documents and examples name. */
+export const gatewayKeyHeader = 'x-litellm-api-key'
+
 /** Ours alone: where one of them is there, every other header is the caller's. */
-const gatewayHeaders = ['x-litellm-api-key', 'x-litellm-key']
+const gatewayHeaders = [gatewayKeyHeader, 'x-litellm-key']
 /** Ours where no header before them is there, else the caller's for an upstream. In this order. */
 const sharedHeaders = ['authorization', 'api-key', 'x-api-key', 'x-goog-api-key']
 

@@ -6,6 +6,9 @@ import { openAiCompatible } from './openai-compatible.ts'
 /** Every provider there is: a new one is its file and a line here. */
 export const providers = plugRegistry([openAiCompatible, anthropic, mock])
 
+/** Answers instead of the provider of an entry that has its answer in it. */
+export const offline = mock
+
 /** Providers that a model name without `provider/` belongs to, as in LiteLLM. First match wins. */
 export const placements: readonly { readonly names: RegExp; readonly provider: string }[] = [
   { names: /^claude-/, provider: 'anthropic' },

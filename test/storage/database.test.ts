@@ -1,16 +1,11 @@
 import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { randomId, Secret } from '@toolgate/core'
+import { askStore, calls, managementEvents, migrate, openDatabase, publish, uniqueViolation } from '@toolgate/db'
 import { createDatabase, describeOnPostgres, describeOnStores, type TestStore } from '@toolgate/testing/database'
 import { freePort } from '@toolgate/testing/postgres-server'
 import { sql } from 'drizzle-orm'
 import { beforeAll, describe, expect, it, vi } from 'vitest'
-import { publish } from './changes.ts'
-import { migrate } from './migrate.ts'
-import { openDatabase } from './open-database.ts'
-import { calls } from './schema/calls.ts'
-import { managementEvents } from './schema/management-events.ts'
-import { askStore, uniqueViolation } from './store-errors.ts'
 
 describeOnStores('a database', (openStore) => {
   let store: TestStore
