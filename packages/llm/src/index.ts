@@ -47,7 +47,7 @@ export {
   type ToolLoopOptions,
 } from './tool-loop.ts'
 export { type FunctionSource, toFunctionNames, toFunctionTool, toResultText } from './tool-mapping.ts'
-export type { LimitReached } from './tool-report.ts'
+export { type LimitReached, withoutReports } from './tool-report.ts'
 export {
   resolveApproval,
   type SelectedTools,

@@ -59,7 +59,8 @@ async function answerCall<Tool extends LoopTool>(
     const failure = toGatewayError(error)
     if (failure.code === 'CANCELLED') throw failure
     // Any other failure is for the model to read: it can choose another way, the request goes on.
-    return errorText(failure.message)
+    const { upstream } = failure.details
+    return errorText(upstream === undefined ? failure.message : `${failure.message} ${upstream.message}`)
   }
 }
 

@@ -1,4 +1,4 @@
-import type { JsonObject, ServerOutcome } from '@toolgate/core'
+import { isJsonObject, type JsonObject, type JsonValue, type ServerOutcome } from '@toolgate/core'
 import type { Decision } from './call-decision.ts'
 import type { ToolOutcome } from './dialects/dialect.ts'
 import type { LoopTool } from './loop-tool.ts'
@@ -44,4 +44,33 @@ export function createToolReport(tools: readonly LoopTool[], outcomes: readonly 
       }
     },
   }
+}
+
+const reportedFields = new Set([
+  'mcp_list_tools',
+  'mcp_tool_calls',
+  'mcp_call_results',
+  'mcp_limit_reached',
+  'mcp_server_outcomes',
+])
+
+/**
+ * A request without the reports of earlier answers. Clients append an assistant message as they got it, and providers
+ * refuse messages with fields they do not know. What others put into `provider_specific_fields` stays.
+ */
+export function withoutReports(body: JsonObject): JsonObject {
+  const { messages } = body
+  return Array.isArray(messages) && messages.some(bearsReport) ? { ...body, messages: messages.map(stripReport) } : body
+}
+
+function bearsReport(message: JsonValue): message is { provider_specific_fields: JsonObject } {
+  if (!isJsonObject(message) || !isJsonObject(message['provider_specific_fields'])) return false
+  return Object.keys(message['provider_specific_fields']).some((name) => reportedFields.has(name))
+}
+
+function stripReport(message: JsonValue): JsonValue {
+  if (!bearsReport(message)) return message
+  const { provider_specific_fields: fields, ...rest } = message
+  const others = Object.entries(fields).filter(([name]) => !reportedFields.has(name))
+  return others.length === 0 ? rest : { ...rest, provider_specific_fields: Object.fromEntries(others) }
 }

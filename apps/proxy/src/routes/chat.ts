@@ -14,11 +14,14 @@ import {
   type ToolSelection,
   type TurnRecords,
   withOutcomes,
+  withoutReports,
 } from '@toolgate/llm'
 import type { Gateway } from '@toolgate/manager'
 import { type Context, Hono } from 'hono'
+import { z } from 'zod'
 import type { AppEnv } from '../app-env.ts'
 import { readJsonObject } from '../json-body.ts'
+import { readFields } from '../parse-body.ts'
 import { renderOpenAiError } from '../render/openai.ts'
 
 /**
@@ -39,10 +42,18 @@ export function chatRoutes(options: ChatOptions) {
   return new Hono<AppEnv>().post('/v1/chat/completions', complete).post('/chat/completions', complete)
 }
 
+/** What this door itself needs of a request; the rest is its provider's to judge. */
+export const chatBody = z
+  .looseObject({ model: z.string().min(1), messages: z.array(z.looseObject({})), stream: z.boolean().nullish() })
+  .meta({
+    description: 'OpenAI’s request. `tools` may hold MCP entries: {"type": "mcp", "server_url": "litellm_proxy"}.',
+  })
+
 function completing(options: ChatOptions) {
   return async (context: Context<AppEnv>): Promise<Response> => {
     const { caller } = context.var
-    const asked = await readJsonObject(context)
+    const asked = withoutReports(await readJsonObject(context))
+    readFields(chatBody, asked)
     const { selections, body } = selectTools({
       body: asked,
       serversHeader: context.req.header('x-mcp-servers'),
