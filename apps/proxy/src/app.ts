@@ -3,7 +3,7 @@ import type { AppEnv } from './app-env.ts'
 import { authenticate } from './middleware/authenticate.ts'
 import { bodyLimit } from './middleware/body-limit.ts'
 import { errorAnswers, routeNotFound } from './middleware/errors.ts'
-import { countInFlight } from './middleware/lifecycle.ts'
+import { countInFlight, refuseWhileDraining } from './middleware/lifecycle.ts'
 import { requestLog } from './middleware/request-log.ts'
 import { chatRoutes } from './routes/chat.ts'
 import { healthRoutes } from './routes/health.ts'
@@ -25,7 +25,13 @@ export function createApp(services: Services): App {
   const app = new Hono<AppEnv>()
   app.onError(errorAnswers(log))
   app.notFound(routeNotFound)
-  app.use(countInFlight(lifecycle), requestLog(services), bodyLimit(maxBodyBytes), authenticate(services))
+  app.use(
+    requestLog(services),
+    refuseWhileDraining(lifecycle),
+    countInFlight(lifecycle),
+    bodyLimit(maxBodyBytes),
+    authenticate(services),
+  )
   for (const routes of [
     healthRoutes(services),
     metadataRoutes(),

@@ -1,4 +1,4 @@
-import { relative } from 'node:path'
+import { relative, resolve } from 'node:path'
 import type { Database } from '@toolgate/db'
 import type { ProxyConfig } from './config/schema.ts'
 import type { GatewaySecrets } from './generated-secrets.ts'
@@ -24,7 +24,7 @@ export function bannerFor({ address, secrets, database, config }: BannerFacts): 
     `  admin key  ${place}`,
     '',
     '# list the tools',
-    `curl -s ${address}/mcp-rest/tools/list ${key}`,
+    `curl -s ${quoted(`${address}/mcp-rest/tools/list`)} ${key}`,
     ...examples(address, key, config),
     '',
     '',
@@ -47,25 +47,29 @@ function examples(address: string, key: string, { servers, models }: BannerFacts
   return [
     '',
     '# call one',
-    `curl -s ${address}/mcp-rest/tools/call ${key} ${json} -d '${JSON.stringify(call)}'`,
+    `curl -s ${quoted(`${address}/mcp-rest/tools/call`)} ${key} ${json} -d ${quoted(JSON.stringify(call))}`,
     '',
     '# let the model call one',
-    `curl -s ${address}/v1/chat/completions ${key} ${json} -d '${JSON.stringify(chat)}'`,
+    `curl -s ${quoted(`${address}/v1/chat/completions`)} ${key} ${json} -d ${quoted(JSON.stringify(chat))}`,
   ]
 }
 
 function keyOf({ masterKeyPlace }: BannerFacts['secrets']): { place: string; expression: string } {
-  if (masterKeyPlace.kind === 'given') {
-    return { place: 'the one you gave (LITELLM_MASTER_KEY or master_key)', expression: '$LITELLM_MASTER_KEY' }
-  }
-  const path = relative('.', masterKeyPlace.path)
-  const shortest = path.startsWith('..') ? masterKeyPlace.path : path
-  return { place: `in ${shortest}`, expression: `$(cat ${quoted(shortest)})` }
+  const expression = '$LITELLM_MASTER_KEY'
+  if (masterKeyPlace.kind === 'variable') return { place: 'in LITELLM_MASTER_KEY', expression }
+  const path = shortest(masterKeyPlace.path)
+  if (masterKeyPlace.kind === 'file') return { place: `in ${path}`, expression: `$(cat ${quoted(path)})` }
+  return { place: `master_key of ${path} (the commands read it from LITELLM_MASTER_KEY: set it there)`, expression }
 }
 
-/** A path as one word of a shell, inside double quotes. */
-function quoted(path: string): string {
-  return /^[\w./-]+$/.test(path) ? path : `'${path.replaceAll("'", String.raw`'\''`)}'`
+function shortest(path: string): string {
+  const fromHere = relative('.', path)
+  return fromHere.startsWith('..') ? resolve(path) : fromHere
+}
+
+/** A text as one word of a shell. */
+function quoted(text: string): string {
+  return /^[\w./:-]+$/.test(text) ? text : `'${text.replaceAll("'", String.raw`'\''`)}'`
 }
 
 function storageOf({ kind, address }: BannerFacts['database']): string {

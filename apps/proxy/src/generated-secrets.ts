@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { GatewayError, Secret } from '@toolgate/core'
 
 /**
@@ -16,10 +16,20 @@ export interface GatewaySecrets {
   readonly masterKeyPlace: MasterKeyPlace
 }
 
-export type MasterKeyPlace = { readonly kind: 'given' } | { readonly kind: 'file'; readonly path: string }
+export type MasterKeyPlace =
+  /** `LITELLM_MASTER_KEY` of the process. */
+  | { readonly kind: 'variable' }
+  /** The configuration file says it, or names a variable that holds it. */
+  | { readonly kind: 'configuration'; readonly path: string }
+  /** Generated. */
+  | { readonly kind: 'file'; readonly path: string }
 
 export interface SecretSources {
+  /** The one to use, wherever it was given. */
   readonly masterKey: Secret | undefined
+  /** What `LITELLM_MASTER_KEY` of the process holds; the configuration file may say otherwise and wins. */
+  readonly masterKeyVariable: Secret | undefined
+  readonly configFile: string
   readonly encryptionKey: Secret | undefined
   readonly saltKey: Secret | undefined
   /** A database that is not ours: nothing may be generated, another replica could not know it. */
@@ -35,13 +45,11 @@ export function resolveSecrets(sources: SecretSources): GatewaySecrets {
   if (remoteDatabase) refuseMissing(sources)
   const masterKeyFile = join(dataDirectory, 'master-key')
   return {
-    masterKey: masterKey ?? keptIn(masterKeyFile, () => `sk-${randomBytes(24).toString('base64url')}`),
-    masterKeyPlace: masterKey === undefined ? { kind: 'file', path: masterKeyFile } : { kind: 'given' },
+    masterKey: masterKey ?? keptIn(masterKeyFile, masterKeyForm),
+    masterKeyPlace: masterKey === undefined ? { kind: 'file', path: masterKeyFile } : placeOf(masterKey, sources),
     encryptionKey:
       encryptionKey ??
-      (saltKey === undefined
-        ? keptIn(join(dataDirectory, 'encryption-key'), () => randomBytes(32).toString('base64'))
-        : undefined),
+      (saltKey === undefined ? keptIn(join(dataDirectory, 'encryption-key'), encryptionKeyForm) : undefined),
   }
 }
 
@@ -60,19 +68,64 @@ function refuseMissing({ masterKey, encryptionKey, saltKey }: SecretSources): vo
   }
 }
 
-function keptIn(file: string, make: () => string): Secret {
-  if (!existsSync(file)) {
-    mkdirSync(join(file, '..'), { recursive: true, mode: ownerOnlyFolder })
-    // `wx`: of two first starts at once, one makes the secret and the other reads it below.
-    writeOnce(file, make())
+function placeOf(masterKey: Secret, { masterKeyVariable, configFile }: SecretSources): MasterKeyPlace {
+  const isVariable = masterKeyVariable !== undefined && masterKey.equals(masterKeyVariable.reveal())
+  return isVariable ? { kind: 'variable' } : { kind: 'configuration', path: configFile }
+}
+
+/** How a kept secret is made, and what it looks like when it is read again. */
+interface SecretForm {
+  make(): string
+  readonly pattern: RegExp
+  readonly description: string
+}
+
+const masterKeyForm: SecretForm = {
+  make: () => `sk-${randomBytes(24).toString('base64url')}`,
+  pattern: /^[\x21-\x7e]+$/,
+  description: 'one word',
+}
+
+const encryptionKeyForm: SecretForm = {
+  make: () => randomBytes(32).toString('base64'),
+  pattern: /^[A-Za-z0-9+/_-]{43}=?$/,
+  description: '32 bytes in base64',
+}
+
+function keptIn(file: string, { make, pattern, description }: SecretForm): Secret {
+  const secret = readOrMake(file, make)
+  // An empty key would admit anybody who sends nothing.
+  if (pattern.test(secret)) return new Secret(secret)
+  const fault = secret === '' ? 'is empty' : 'is damaged'
+  throw new GatewayError(
+    'INVALID_REQUEST',
+    `The key file ${file} ${fault}: it must hold ${description}. Restore it; a new one is made where there is none.`,
+  )
+}
+
+function readOrMake(file: string, make: () => string): string {
+  try {
+    if (!existsSync(file)) {
+      mkdirSync(dirname(file), { recursive: true, mode: ownerOnlyFolder })
+      // `wx`: of two first starts at once, one makes the secret and the other reads it below.
+      writeOnce(file, make())
+    }
+    return readFileSync(file, 'utf8').trim()
+  } catch (error) {
+    throw new GatewayError('INVALID_REQUEST', `Cannot keep a key in ${file}: the system says ${codeOf(error)}.`, {
+      cause: error,
+    })
   }
-  return new Secret(readFileSync(file, 'utf8').trim())
 }
 
 function writeOnce(file: string, text: string): void {
   try {
     writeFileSync(file, `${text}\n`, { mode: ownerOnly, flag: 'wx' })
   } catch (error) {
-    if (!(error instanceof Error) || !('code' in error) || error.code !== 'EEXIST') throw error
+    if (codeOf(error) !== 'EEXIST') throw error
   }
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : String(error)
 }

@@ -1,10 +1,10 @@
 import { resolve } from 'node:path'
-import { GatewayError, type Logger } from '@toolgate/core'
+import { GatewayError } from '@toolgate/core'
 import { helpText } from './cli/help.ts'
 import { type Command, parseArguments } from './cli/parse-arguments.ts'
 import { checkConfiguration } from './cli/check-command.ts'
 import { readEnvironment } from './config/env.ts'
-import { startGateway } from './start.ts'
+import { type RunningGateway, startGateway } from './start.ts'
 import { version } from './version.ts'
 
 /** The process: reads its arguments, starts the gateway, stops it on a signal. */
@@ -26,9 +26,10 @@ async function run(command: Command): Promise<void> {
       process.exitCode = checkConfiguration(command.config ?? readEnvironment().configFile ?? defaultConfigFile)
       return
     case 'start': {
-      const gateway = await startGateway(command, defaultConfigFile)
-      say(gateway.banner)
-      stopOnSignal(gateway)
+      const starting = startGateway(command, defaultConfigFile)
+      // From here on: as the first process of a container it would otherwise not hear a signal while it starts.
+      stopOnSignal(starting)
+      say((await starting).banner)
     }
   }
 }
@@ -37,23 +38,23 @@ function say(text: string): void {
   process.stdout.write(text)
 }
 
-/** The first signal drains; the second ends the process at once. */
-function stopOnSignal({ stop, log }: { stop: () => Promise<void>; log: Logger }): void {
+/** The first signal drains, after the start where that is still under way; the second ends the process at once. */
+function stopOnSignal(starting: Promise<RunningGateway>): void {
   let stopping = false
   const onSignal = (signal: NodeJS.Signals) => {
     if (stopping) process.exit(exitCodes.interrupted)
     stopping = true
-    log.info({ signal }, 'stopping')
-    stop().then(
-      () => process.exit(exitCodes.done),
-      (error: unknown) => {
-        log.error({ err: error }, 'the stop failed')
-        process.exit(exitCodes.failed)
-      },
-    )
+    // A start that fails ends the process itself.
+    starting.then((gateway) => stop(gateway, signal)).catch(fail)
   }
   process.on('SIGTERM', onSignal)
   process.on('SIGINT', onSignal)
+}
+
+async function stop(gateway: RunningGateway, signal: NodeJS.Signals): Promise<void> {
+  gateway.log.info({ signal }, 'stopping')
+  await gateway.stop()
+  process.exit(exitCodes.done)
 }
 
 /** What an operator can act on is one clear line; anything else is a fault of ours and shows where. */

@@ -1,6 +1,7 @@
 import { blockKeySchema, deleteKeysSchema, gatewayKeyHeader, generateKeySchema, listKeysSchema } from '@toolgate/auth'
 import { z } from 'zod'
 import { createDocument, type ZodOpenApiOperationObject, type ZodOpenApiPathsObject } from 'zod-openapi'
+import { chatBody } from './routes/chat.ts'
 import { serverToolCall, toolCall } from './routes/mcp-rest.ts'
 import { version } from './version.ts'
 
@@ -16,15 +17,6 @@ interface Operation {
   readonly contentType?: string
 }
 
-const chatBody = z
-  .looseObject({
-    model: z.string(),
-    messages: z.array(z.looseObject({ role: z.string() })),
-    stream: z.boolean().optional(),
-  })
-  .meta({
-    description: 'OpenAI’s request. `tools` may hold MCP entries: {"type": "mcp", "server_url": "litellm_proxy"}.',
-  })
 const oneServer = z.object({ server_id: z.string().optional(), mcp_server_name: z.string().optional() })
 const chat: Operation = {
   summary: 'Chat completion; tools of MCP servers are executed until the model answers',

@@ -13,6 +13,11 @@ export function parseBody<Schema extends z.ZodObject>(schema: Schema, body: obje
       throw invalid(field, `Unknown field "${field}". Did you mean "${meant}"?`)
     }
   }
+  return readFields(schema, body)
+}
+
+/** The same for bodies whose other fields are somebody else's to judge. */
+export function readFields<Schema extends z.ZodObject>(schema: Schema, body: object): z.output<Schema> {
   const parsed = schema.safeParse(body)
   if (parsed.success) return parsed.data
   const [issue] = parsed.error.issues

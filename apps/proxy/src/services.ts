@@ -136,11 +136,12 @@ async function composeIdentity({ loaded, masterKey, database, log, clock, newId 
   const headerNames: HeaderNames = {
     keyHeaderName: config.keyHeader,
     legacyAuthHeaderName: config.clientSideAuthHeader,
+    neverForwarded: [masterKey],
   }
   return {
     keyCache,
     headerNames,
-    keys: createVirtualKeys({ store, log, clock, newId }),
+    keys: createVirtualKeys({ store, log, clock, newId, onChange: keyCache.forget }),
     authenticate: createAuthenticator({ masterKey, keys: keyCache, defaultAccess: config.defaultAccess, clock }),
   }
 }

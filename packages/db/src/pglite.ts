@@ -6,10 +6,12 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { PGlite } from '@electric-sql/pglite'
+import { GatewayError } from '@toolgate/core'
 import { drizzle } from 'drizzle-orm/pglite'
 import type { Database } from './database.ts'
 import { type FolderLock, lockDataFolder } from './data-folder-lock.ts'
 import { pingStore } from './ping.ts'
+import { databaseErrorCode } from './store-errors.ts'
 
 export interface EmbeddedDatabase extends Database {
   readonly kind: 'pglite'
@@ -22,15 +24,30 @@ const smallMemory = ['shared_buffers=4MB', 'max_connections=5']
 
 /** Opens or makes the database of a data folder. Rejects with `STORE_UNAVAILABLE` where another process has it. */
 export async function openPgliteFolder(dataDir: string): Promise<EmbeddedDatabase> {
-  await mkdir(dataDir, { recursive: true, mode: 0o700 })
-  const lock = await lockDataFolder(dataDir)
+  const lock = await lockedFolder(dataDir)
   try {
     const client = await PGlite.create({ dataDir: join(dataDir, 'postgres'), postgresqlconf: smallMemory })
     return asDatabase(client, { address: dataDir, lock })
   } catch (error) {
     await lock.release()
-    throw error
+    throw cannotOpen(dataDir, error)
   }
+}
+
+async function lockedFolder(dataDir: string): Promise<FolderLock> {
+  try {
+    await mkdir(dataDir, { recursive: true, mode: 0o700 })
+    return await lockDataFolder(dataDir)
+  } catch (error) {
+    throw cannotOpen(dataDir, error)
+  }
+}
+
+function cannotOpen(dataDir: string, cause: unknown): GatewayError {
+  if (cause instanceof GatewayError) return cause
+  const code = databaseErrorCode(cause)
+  const reason = code === undefined ? 'its files cannot be read as a database' : `the system says ${code}`
+  return new GatewayError('STORE_UNAVAILABLE', `Cannot open the database folder ${dataDir}: ${reason}.`, { cause })
 }
 
 /** A database that is gone when it is closed; `snapshot` spares the seconds that making a new one takes. */

@@ -4,8 +4,14 @@
  */
 import { GatewayError, isJsonObject } from '@toolgate/core'
 
-/** SQLSTATE classes and codes (Postgres manual, appendix A) under which another try, later, may succeed. */
-const unavailableStates = /^(?:08|53|57P0[123]|57014|25006|40001|40P01|55P03)/
+/**
+ * SQLSTATE classes and codes (Postgres manual, appendix A) under which another try, later, may succeed; among them what
+ * refuses a connection: a password that was changed (28), a database that is gone (3D000) or lets nobody in (55000).
+ */
+const unavailableStates = /^(?:08|28|3D000|53|55000|57P0[123]|57014|25006|40001|40P01|55P03)/
+
+/** The embedded database gives no code for it. */
+const embeddedIsClosed = /^PGlite is clos/
 
 /** Codes of the socket and of postgres.js. */
 const unavailableCodes = new Set([
@@ -76,14 +82,19 @@ export function storeUnavailable(cause: unknown): GatewayError {
 
 function isUnavailable(error: unknown): boolean {
   const code = databaseErrorCode(error)
-  return code !== undefined && (unavailableCodes.has(code) || unavailableStates.test(code))
+  if (code !== undefined) return unavailableCodes.has(code) || unavailableStates.test(code)
+  return firstAlongCauses(error, 'message', (message) => embeddedIsClosed.test(message)) !== undefined
 }
 
-function firstAlongCauses(error: unknown, field: string): string | undefined {
+function firstAlongCauses(
+  error: unknown,
+  field: string,
+  fits: (value: string) => boolean = () => true,
+): string | undefined {
   let current = error
   for (let depth = 0; depth < maximumDepth && isJsonObject(current); depth += 1) {
     const value = current instanceof GatewayError ? undefined : Reflect.get(current, field)
-    if (typeof value === 'string') return value
+    if (typeof value === 'string' && fits(value)) return value
     const nested: unknown = current instanceof AggregateError ? current.errors[0] : Reflect.get(current, 'cause')
     current = nested
   }

@@ -3,6 +3,7 @@ import type { Context } from 'hono'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import type { AppEnv } from '../app-env.ts'
 import { type Door, doorOf } from '../door.ts'
+import { printablePath } from '../printable-path.ts'
 import { type RenderedError, renderAdminError, renderOpenAiError } from '../render/openai.ts'
 import { renderRestError } from '../render/rest.ts'
 
@@ -56,5 +57,5 @@ function isContentful(status: number): status is ContentfulStatusCode {
 }
 
 export function routeNotFound(context: Context<AppEnv>): never {
-  throw new GatewayError('ROUTE_NOT_FOUND', `No such route: ${context.req.method} ${context.req.path}`)
+  throw new GatewayError('ROUTE_NOT_FOUND', `No such route: ${context.req.method} ${printablePath(context.req.path)}`)
 }

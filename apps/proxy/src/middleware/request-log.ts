@@ -3,9 +3,13 @@ import { createMiddleware } from 'hono/factory'
 import type { AppEnv } from '../app-env.ts'
 import { doorOf } from '../door.ts'
 import type { Metrics } from '../metrics.ts'
+import { printablePath } from '../printable-path.ts'
 
-/** A client's own request id is kept where it is short and plain, so that it cannot forge lines or flood the log. */
-const saneRequestId = /^[\w.:-]{1,128}$/
+/**
+ * A client's own request id is kept where it is short and plain, so that it cannot forge lines or flood the log, and no key
+ * that was put into the wrong header.
+ */
+const saneRequestId = /^(?!.*sk-)[\w.:-]{1,128}$/
 
 /** Gives every request an id, and when it has been answered writes one log line and counts it. */
 export function requestLog({
@@ -32,6 +36,16 @@ export function requestLog({
     const { status } = context.res
     const door = doorOf(path)
     metrics.observeRequest({ door, method, status, seconds: milliseconds / 1000 })
-    log.info({ requestId, door, method, path, status, milliseconds: Math.round(milliseconds * 100) / 100 }, 'request')
+    log.info(
+      {
+        requestId,
+        door,
+        method,
+        path: printablePath(path),
+        status,
+        milliseconds: Math.round(milliseconds * 100) / 100,
+      },
+      'request',
+    )
   })
 }

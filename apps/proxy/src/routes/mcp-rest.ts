@@ -1,5 +1,5 @@
 import { type Caller, isJsonObject, type JsonObject, type ServerOutcome } from '@toolgate/core'
-import type { Gateway, ListedItem } from '@toolgate/manager'
+import type { Gateway, Offer } from '@toolgate/manager'
 import { type Context, Hono } from 'hono'
 import { z } from 'zod'
 import type { AppEnv } from '../app-env.ts'
@@ -16,9 +16,9 @@ export function mcpRestRoutes({ gateway }: { gateway: Gateway }) {
   const list = async (context: Context<AppEnv>) => {
     const named = context.req.query('server_id') ?? context.req.query('mcp_server_name')
     const servers = named === undefined ? undefined : [named]
-    const { items, outcomes } = await gateway.list(callerOf(context.var.caller, servers), { kind: 'tools', servers })
-    if (named !== undefined) throwFault(outcomes)
-    return context.json(encodeList(items, outcomes))
+    const offer = await gateway.list(callerOf(context.var.caller, servers), { kind: 'tools', servers })
+    if (named !== undefined) throwFault(offer.outcomes)
+    return context.json(encodeList(offer))
   }
 
   /** The name may be that of an access group, which is no one server. */
@@ -70,23 +70,27 @@ function throwFault(outcomes: readonly ServerOutcome[]): void {
   }
 }
 
-function encodeList(items: readonly ListedItem[], outcomes: readonly ServerOutcome[]) {
+function encodeList({ items, withheld, outcomes }: Offer) {
   const faults = outcomes.filter((outcome) => outcomeError(outcome) !== undefined)
   return {
-    tools: items.map(({ server, definition }) => ({
-      ...definition,
-      mcp_info: {
-        ...server.info,
-        server_name: server.name,
-        server_id: server.id,
-        alias: server.alias ?? null,
-      },
-    })),
+    tools: [...items, ...withheld].flatMap(encodeTool),
     error: faults.length === 0 ? null : 'partial_failure',
     message:
       faults.length === 0
         ? 'Successfully retrieved tools'
         : faults.map(({ serverName, message, status }) => `${serverName}: ${message ?? status}`).join(' '),
-    _meta: { 'toolgate/outcomes': outcomes },
+    _meta: {
+      'toolgate/outcomes': outcomes,
+      'toolgate/withheld': withheld.flatMap(({ server, name, definition, reason }) =>
+        definition === undefined ? { server: server.name, name, reason } : [],
+      ),
+    },
   }
+}
+
+/** Tools stand beside their server here, so one that has no public name of its own is listed like the others. */
+function encodeTool({ server, definition }: Offer['items'][number] | Offer['withheld'][number]) {
+  if (definition === undefined) return []
+  const { id, name, alias, info } = server
+  return { ...definition, mcp_info: { ...info, server_name: name, server_id: id, alias: alias ?? null } }
 }

@@ -1,0 +1,113 @@
+import { execFile } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { existsSync } from 'node:fs'
+import { promisify } from 'node:util'
+import type { Secret } from '@toolgate/core'
+import { openDatabase } from '@toolgate/db'
+import { createDatabase, describeOnPostgres } from '@toolgate/testing/database'
+import { startPostgresServer } from '@toolgate/testing/postgres-server'
+import { afterEach, beforeEach, expect, vi } from 'vitest'
+import { verifies } from '../verifies.ts'
+import { createPlace, type Place } from './gateway-process.ts'
+
+const masterKey = 'sk-master-of-this-test'
+const secrets = { LITELLM_MASTER_KEY: masterKey, TOOLGATE_ENCRYPTION_KEY: randomBytes(32).toString('base64') }
+
+function generateKey(address: string): Promise<Response> {
+  const headers = { authorization: `Bearer ${masterKey}`, 'content-type': 'application/json' }
+  return fetch(`${address}/key/generate`, { method: 'POST', headers, body: '{}' })
+}
+
+const statusWith = async (address: string, key: string) =>
+  (await fetch(`${address}/v1/models`, { headers: { 'x-litellm-api-key': key } })).status
+
+describeOnPostgres('a gateway on real Postgres', (server) => {
+  let place: Place
+  beforeEach(() => {
+    place = createPlace()
+  })
+  afterEach(() => place[Symbol.dispose]())
+
+  verifies(
+    'start:one-command',
+    'keeps keys through a restart, and needs the encryption key it began with',
+    async () => {
+      const url = await createDatabase(await server())
+      const environment = { ...secrets, DATABASE_URL: url.reveal() }
+      let key: string
+      {
+        await using first = place.startGateway({ environment })
+        const address = await first.listening()
+        expect(first.stdout).toContain(`storage    Postgres at ${new URL(url.reveal()).host}/`)
+        expect(first.stdout).toContain('admin key  in LITELLM_MASTER_KEY\n')
+        const [command = ''] = /^curl .*tools\/list.*$/m.exec(first.stdout) ?? []
+        const listed = await promisify(execFile)('sh', ['-c', command], { env: { ...process.env, ...secrets } })
+        expect(listed.stdout).toContain('"echo"')
+        key = JSON.parse(await (await generateKey(address)).text()).key
+        first.signal('SIGTERM')
+        const { code, stdout, stderr } = await first.ended
+        expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+        for (const secret of [key, ...Object.values(secrets)]) expect(stdout).not.toContain(secret)
+        expect(existsSync(place.dataDirectory)).toBe(false)
+      }
+      const TOOLGATE_ENCRYPTION_KEY = randomBytes(32).toString('base64')
+      expect(await place.runGateway({ environment: { ...environment, TOOLGATE_ENCRYPTION_KEY } })).toMatchObject({
+        code: 1,
+        stderr: expect.stringMatching(/^This database was sealed with another encryption key\.[^\n]*\n$/),
+      })
+      await using second = place.startGateway({ environment })
+      expect(await statusWith(await second.listening(), key)).toBe(200)
+    },
+  )
+
+  verifies(
+    'start:one-command',
+    'comes up beside another one that starts at the same moment on the empty database',
+    async () => {
+      const environment = { ...secrets, DATABASE_URL: (await createDatabase(await server())).reveal() }
+      const config = place.write('config.yaml', {
+        virtual_keys: [{ key: 'sk-of-the-configuration-file', key_alias: 'file' }],
+      })
+      await using left = place.startGateway({ environment, config })
+      await using right = place.startGateway({ environment, config })
+      for (const address of await Promise.all([left.listening(), right.listening()])) {
+        expect(await statusWith(address, 'sk-of-the-configuration-file')).toBe(200)
+        expect(await statusWith(address, 'sk-of-nobody-at-all')).toBe(401)
+      }
+      expect([left.stderr, right.stderr]).toEqual(['', ''])
+    },
+  )
+
+  verifies('start:clear-failures', 'says in one line that its user may not create tables', async () => {
+    const url = await createDatabase(await server())
+    await using database = await openDisposable(url)
+    const role = `limited_${randomBytes(4).toString('hex')}`
+    await database.db.execute(`create role ${role} login password 'hush'`)
+    const limited = new URL(url.reveal())
+    limited.username = role
+    limited.password = 'hush'
+    expect(await place.runGateway({ environment: { ...secrets, DATABASE_URL: limited.href } })).toMatchObject({
+      code: 1,
+      stderr: `Cannot prepare the database at ${limited.host}${limited.pathname}: its user may not create tables there.\n`,
+    })
+  })
+
+  verifies('stop:drains', 'ends in order although its database is gone', async () => {
+    const ownServer = await startPostgresServer()
+    const environment = { ...secrets, DATABASE_URL: (await createDatabase(ownServer)).reveal() }
+    await using gateway = place.startGateway({ environment })
+    const address = await gateway.listening()
+    expect((await generateKey(address)).status).toBe(200)
+    await ownServer.stop()
+    await vi.waitFor(async () => expect((await fetch(`${address}/health/readiness`)).status).toBe(503), {
+      timeout: 5_000,
+    })
+    gateway.signal('SIGTERM')
+    expect(await gateway.ended).toMatchObject({ code: 0, stderr: '' })
+  })
+})
+
+async function openDisposable(url: Secret) {
+  const database = await openDatabase({ url })
+  return { ...database, [Symbol.asyncDispose]: () => database.close() }
+}
