@@ -15,6 +15,8 @@ export interface HeaderNames {
   readonly keyHeaderName?: string | undefined
   /** LiteLLM's renameable `x-mcp-auth`. */
   readonly legacyAuthHeaderName?: string | undefined
+  /** Keys of the gateway that travel nowhere, also where another key is the one that counts. */
+  readonly neverForwarded?: readonly Secret[] | undefined
 }
 
 export interface PresentedOptions extends HeaderNames {
@@ -119,7 +121,9 @@ function setAside(headers: ReadonlyMap<string, string>, { credential, names }: C
   const notForwarded = new Set(ownHeaders(names))
   for (const name of listedIn(headers.get('connection'))) notForwarded.add(name)
   const legacyName = (names.legacyAuthHeaderName ?? defaultLegacyAuthHeader).toLowerCase()
-  const kept = [...headers].filter(([name, value]) => !notForwarded.has(name) && !carries(value, credential))
+  const own = [credential, ...(names.neverForwarded ?? [])]
+  const holdsOwn = (value: string) => own.some((key) => carries(value, key))
+  const kept = [...headers].filter(([name, value]) => !notForwarded.has(name) && !holdsOwn(value))
   const authorization = headers.get('authorization')
   const legacyAuth = headers.get(legacyName)
   const given = new Map(kept)
@@ -128,7 +132,7 @@ function setAside(headers: ReadonlyMap<string, string>, { credential, names }: C
     ...(legacyAuth !== undefined && given.has(legacyName) && { legacyAuth: new Secret(legacyAuth) }),
     serverHeaders: secrets(kept.flatMap((header) => serverHeader(header, legacyName))),
     headers: secrets(kept.filter(([name]) => isEndToEnd(name, legacyName))),
-    cookies: secrets(cookiesIn(headers.get('cookie')).filter(([, value]) => !carries(value, credential))),
+    cookies: secrets(cookiesIn(headers.get('cookie')).filter(([, value]) => !holdsOwn(value))),
   }
 }
 

@@ -3,13 +3,14 @@
  * died silently looks like a quiet one, and alone it keeps the promise of two seconds.
  */
 import type { Clock, Logger } from '@toolgate/core'
-import type { Database, StopListening } from '@toolgate/db'
+import { askStore, type Database, type StopListening } from '@toolgate/db'
 import type { KeyMemory } from './key-memory.ts'
 import { keyChangesChannel, type KeyStore } from './key-store.ts'
 import type { StoreContact } from './store-contact.ts'
 
 const pollMs = 1_000
 const pollDeadlineMs = 5_000
+const stopDeadlineMs = 2_000
 
 export interface FollowKeyChangesOptions {
   readonly store: Pick<KeyStore, 'changedSince'>
@@ -51,7 +52,12 @@ export async function followKeyChanges(options: FollowKeyChangesOptions): Promis
   const stopListening = await listen()
   return async () => {
     stopPolling()
-    await stopListening?.()
+    try {
+      if (stopListening !== undefined) await askStore(stopListening, AbortSignal.timeout(stopDeadlineMs))
+    } catch (error) {
+      // Who stops goes on stopping: with a store that is away, or closed already, the subscription ends as well.
+      log.debug({ err: error }, 'The change feed of the key store could not be ended.')
+    }
     await running
   }
 

@@ -16,6 +16,8 @@ import { createStoreContact } from './store-contact.ts'
 export interface KeyCache {
   /** The row, or undefined where there is no such key. Rejects with `STORE_UNAVAILABLE`, or the signal's reason. */
   find(hash: string, signal: AbortSignal): Promise<VirtualKeyRow | undefined>
+  /** For whoever changes a key in this process: the change holds with the next look-up and not with the feed. */
+  forget(hash: string): void
   /** Follows changes from here on; before, a changed key may be used for up to a minute. */
   start(): Promise<void>
   close(): Promise<void>
@@ -60,6 +62,8 @@ export function createKeyCache({ store, feed, log, clock = systemClock }: KeyCac
         throw storeUnavailable(error)
       }
     },
+
+    forget: (hash) => memory.forget(hash),
 
     async start() {
       following ??= followKeyChanges({ store, feed, memory, contact, clock, log })

@@ -19,6 +19,8 @@ export interface VirtualKeysOptions {
   readonly clock?: Clock
   readonly newId?: NewId
   readonly makeKey?: () => Secret
+  /** Called with the hash of each key that was written, before the write is answered; fits `KeyCache.forget`. */
+  readonly onChange?: (hash: string) => void
 }
 
 /** `actor` is who is recorded: the principal's id, or what `litellm-changed-by` says. */
@@ -52,12 +54,13 @@ export const deleteKeysSchema = z.object({ keys: references, key_aliases: refere
 export const blockKeySchema = z.object({ key: z.string().min(1) })
 
 export function createVirtualKeys(options: VirtualKeysOptions): VirtualKeys {
-  const { store } = options
+  const { store, onChange = () => {} } = options
 
   const setBlocked = async (body: unknown, blocked: boolean, actor: string): Promise<VirtualKeyRow> => {
     const { key } = parseRequest(blockKeySchema, body)
     const row = await store.setBlocked(keyHashOf(key), blocked, actor)
     if (row === undefined) throw unknownKey(key)
+    onChange(row.hash)
     return row
   }
 
@@ -91,7 +94,7 @@ export function createVirtualKeys(options: VirtualKeysOptions): VirtualKeys {
           details: { field: 'keys' },
         })
       }
-      await store.remove({ hashes, aliases }, actor)
+      for (const hash of await store.remove({ hashes, aliases }, actor)) onChange(hash)
       return { deleted_keys: [...hashes, ...aliases] }
     },
 
@@ -110,7 +113,7 @@ export function createVirtualKeys(options: VirtualKeysOptions): VirtualKeys {
 }
 
 async function generate(body: unknown, actor: string, options: VirtualKeysOptions): Promise<GeneratedKey> {
-  const { store, log, clock = systemClock, newId = randomId, makeKey = () => newKey() } = options
+  const { store, log, clock = systemClock, newId = randomId, makeKey = () => newKey(), onChange } = options
   const { request, ignored } = parseGenerateKey(body)
   if (ignored.length > 0) log.warn({ fields: ignored }, 'A key was requested with fields that are not known here.')
   if (request.key != null) checkCustomKey(request.key)
@@ -128,6 +131,7 @@ async function generate(body: unknown, actor: string, options: VirtualKeysOption
     },
     actor,
   )
+  onChange?.(row.hash)
   return generatedKey({ key, row, request })
 }
 

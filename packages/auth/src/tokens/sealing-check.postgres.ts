@@ -1,5 +1,6 @@
 import { GatewayError, Secret } from '@toolgate/core'
 import { type Queries, sealingKeys } from '@toolgate/db'
+import { sql } from 'drizzle-orm'
 import type { Sealer } from './sealing.ts'
 
 /** Public on purpose: that it can be opened again is what is checked. */
@@ -11,13 +12,14 @@ const checkText = new Secret('toolgate sealing check')
  */
 export async function verifySealingKey(db: Queries, sealer: Sealer): Promise<void> {
   const checkValue = await sealer.seal(checkText)
-  const known = await db.select({ keyId: sealingKeys.keyId, checkValue: sealingKeys.checkValue }).from(sealingKeys)
-  if (known.length === 0) {
-    // Replicas that start together leave the same key; the later one changes nothing.
-    await db.insert(sealingKeys).values({ keyId: sealer.keyId, checkValue }).onConflictDoNothing()
-    return
-  }
-  const own = known.find(({ keyId }) => keyId === sealer.keyId)
+  const own = await db.transaction(async (transaction) => {
+    // Of two first starts at once, with different keys, the later one must see what the earlier one left.
+    await transaction.execute(sql`lock table ${sealingKeys} in share row exclusive mode`)
+    const known = await transaction.select().from(sealingKeys)
+    if (known.length > 0) return known.find(({ keyId }) => keyId === sealer.keyId)
+    await transaction.insert(sealingKeys).values({ keyId: sealer.keyId, checkValue })
+    return { checkValue }
+  })
   if (own === undefined) throw otherKey()
   await sealer.open(own.checkValue)
 }
