@@ -67,7 +67,7 @@ export interface Services {
   readonly models: Models
   readonly turnRecords: TurnRecords
   readonly pingStore: (signal: AbortSignal) => Promise<void>
-  /** Ends upstream connections, writes what is left of the ledger, closes the store. Never rejects. */
+  /** Ends upstream connections, writes what is left of the ledger, closes the store. Once, however often it is asked. */
   close(): Promise<void>
 }
 
@@ -104,6 +104,17 @@ export async function createServices(options: ServicesOptions): Promise<Services
   const llm = composeModels(foundation, record)
   await catalog.start()
 
+  const closeAll = async () => {
+    catalog.close()
+    await pool.close()
+    // After everything that records, before the store it writes to.
+    await ledger.close()
+    await keyCache.close()
+    await foundation.outbound.close()
+    await database.close()
+  }
+  let closed: Promise<void> | undefined
+
   return {
     clock,
     log,
@@ -114,15 +125,7 @@ export async function createServices(options: ServicesOptions): Promise<Services
     ...manager,
     ...llm,
     pingStore: (signal) => database.ping(signal),
-    async close() {
-      catalog.close()
-      await pool.close()
-      // After everything that records, before the store it writes to.
-      await ledger.close()
-      await keyCache.close()
-      await foundation.outbound.close()
-      await database.close()
-    },
+    close: () => (closed ??= closeAll()),
   }
 }
 

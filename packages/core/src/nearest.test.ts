@@ -5,6 +5,7 @@ describe('nearestName', () => {
   it.each([
     ['arguemnts', ['name', 'arguments'], 'arguments'],
     ['Models', ['model', 'models'], 'models'],
+    ['ulr', ['url', 'args'], 'url'],
     ['urls', ['url', 'args'], 'url'],
     ['temperature', ['models', 'arguments'], undefined],
     ['node', ['name', 'note'], 'note'],

@@ -2,16 +2,25 @@ import { distance } from 'fastest-levenshtein'
 
 /**
  * The known name that a misspelt one was probably meant to be; undefined where none is close. Two edits apart, one for
- * short words: almost every word of four letters is two edits from another.
+ * short words: almost every word of four letters is two edits from another. Letters in another order are one edit.
  */
 export function nearestName(word: string, known: Iterable<string>): string | undefined {
   let nearest: string | undefined
   let bound = word.length <= 4 ? 1 : 2
   for (const name of known) {
-    const edits = distance(word.toLowerCase(), name.toLowerCase())
+    const edits = editsBetween(word.toLowerCase(), name.toLowerCase())
     if (edits > bound || (nearest !== undefined && edits === bound)) continue
     nearest = name
     bound = edits
   }
   return nearest
+}
+
+function editsBetween(left: string, right: string): number {
+  const edits = distance(left, right)
+  return edits === 2 && sortedLetters(left) === sortedLetters(right) ? 1 : edits
+}
+
+function sortedLetters(word: string): string {
+  return word.split('').toSorted().join('')
 }

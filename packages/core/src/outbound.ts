@@ -56,6 +56,9 @@ export function createOutbound({
     connect: { timeout: connectTimeoutMs },
     connections: connectionsPerOrigin,
     keepAliveTimeout: 30_000,
+    // With HTTP/2 on, everyone waits behind one connection that negotiates: at an address that never answers, N callers
+    // would have N times the bound.
+    allowH2: false,
     // `request` says its own bounds, `fetch` is bounded by its signal; undici's 300 s would cut long answers of models.
     headersTimeout: 0,
     bodyTimeout: 0,

@@ -62,6 +62,12 @@ export interface GatewayOptions {
   readonly newId: NewId
 }
 
+/**
+ * Milliseconds that a list of everything waits for servers that were never listed. Whoever asks for a server by name waits
+ * for that server; the others must not wait for one that hangs, and some clients give up after two seconds.
+ */
+const patienceMs = 1_500
+
 export function createGateway(options: GatewayOptions): Gateway {
   const { registry, catalog, names, policies } = options
   const { separator } = names.rules
@@ -98,7 +104,8 @@ export function createGateway(options: GatewayOptions): Gateway {
         const { principal } = caller
         const { servers, unresolved } = selectServers(registry, principal, handles)
         if (unresolved[0] !== undefined) throw serverNotFound(unresolved[0])
-        const listings = await catalog.list({ servers, caller, kind })
+        const waitMs = handles === undefined ? patienceMs : undefined
+        const listings = await catalog.list({ servers, caller, kind, waitMs })
         const nameOf = await names.namer(caller, listMethods[kind].target)
         return offerTo({ kind, principal, separator, listings, nameOf })
       }),

@@ -32,8 +32,10 @@ export function errorAnswers(log: Logger) {
     const error = toGatewayError(thrown)
     const { requestId } = context.var
     const facts = { requestId, code: error.code, blame: error.blame, details: error.details, internal: error.internal }
-    if (error.blame === 'operator') log.error({ ...facts, err: error.cause ?? error }, error.message)
-    else log.debug(facts, error.message)
+    // What may pass by itself is a warning; what will not is the operator's to look at.
+    if (error.blame !== 'operator') log.debug(facts, error.message)
+    else if (error.retryable) log.warn(facts, error.message)
+    else log.error({ ...facts, err: error.cause ?? error }, error.message)
 
     const { status, body } = rendererFor(error, context.req.path)(error)
     const { challenge } = error.details

@@ -16,7 +16,10 @@ import { createSweeper, type SweepTiming } from './sweeper.ts'
  * as `stale` with its reason.
  */
 export interface Catalog {
-  /** Asks only servers without a list, all at once, each for at most its `listMs`; the rest comes from memory. */
+  /**
+   * Asks only servers without a list, all at once, each for at most its `listMs`, or `waitMs` where that is less; the rest
+   * comes from memory. Who is late goes on in the background and is there the next time.
+   */
   list(request: CatalogRequest): Promise<readonly ServerListing[]>
   /** The lists in memory, by server id, as this caller may see them. Asks no upstream for a list. */
   known(request: CatalogRequest): Promise<ReadonlyMap<string, Listing>>
@@ -35,6 +38,7 @@ export interface CatalogRequest {
   readonly servers: readonly ManagedServer[]
   readonly caller: Caller
   readonly kind: ListKind
+  readonly waitMs?: number | undefined
 }
 
 /** One server's part of a list. */
@@ -88,7 +92,7 @@ export function createCatalog(options: CatalogOptions): Catalog {
   const reader = createReader({ entries, places, refresh, clock, lifetime: sweeper.lifetime })
 
   return {
-    list: ({ servers, caller, kind }) => Promise.all(servers.map((server) => reader.entry(server, { caller, kind }))),
+    list: ({ servers, ...request }) => Promise.all(servers.map((server) => reader.entry(server, request))),
     async known({ servers, caller, kind }) {
       const found = new Map<string, Listing>()
       const note = async (server: ManagedServer) => {

@@ -25,6 +25,8 @@ export interface ListedItem {
 export interface WithheldItem {
   readonly server: ManagedServer
   readonly name: string
+  /** Where only a public name is missing: it can be called all the same by whoever names the server as well. */
+  readonly definition?: JsonObject
   readonly reason: string
 }
 
@@ -46,7 +48,7 @@ export function offerTo({ kind, principal, separator, listings, nameOf }: OfferR
     for (const [name, definition] of listing?.byName ?? []) {
       if (!mayUse(name)) continue
       const publicName = nameOf({ server, name })
-      if (publicName === undefined) withheld.push({ server, name, reason: nameless })
+      if (publicName === undefined) withheld.push({ server, name, definition, reason: nameless })
       else items.push({ server, publicName, definition })
     }
     for (const { name, reason } of listing?.quarantined ?? []) if (mayUse(name)) withheld.push({ server, name, reason })

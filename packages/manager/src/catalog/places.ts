@@ -1,6 +1,7 @@
 import { type Caller, connectionKey, type Credential, type CredentialSource, sharedScope } from '@toolgate/core'
 import type { ListKind } from '../methods.ts'
 import type { ManagedServer } from '../registry/managed-server.ts'
+import { isolatedFor, seesItsClient } from '../upstream/isolation.ts'
 import type { EntryKey } from './entries.ts'
 
 /** One list: of this server, of this kind, read with this credential. */
@@ -15,8 +16,8 @@ export interface Places {
   /** The service's own list. Where only a user's token opens the server, resolving its credential says so. */
   shared(server: ManagedServer, kind: ListKind): Place
   /**
-   * The list of what the caller brought or keeps here; absent where that is nothing. Rejects where its credential cannot
-   * be had.
+   * The list of what the caller brought or keeps here, or of its session where the server can ask the client back; absent
+   * where it has none of its own. Rejects where its credential cannot be had.
    */
   own(server: ManagedServer, request: { readonly kind: ListKind; readonly caller: Caller }): Promise<Place | undefined>
 }
@@ -33,9 +34,10 @@ export function createPlaces(credentials: CredentialSource): Places {
     }),
     async own(server, { kind, caller }) {
       const { scope } = await credentials.forCaller(server, caller)
-      if (scope.kind === 'shared') return undefined
+      const session = seesItsClient(server, caller) ? sessionOf(server, caller) : undefined
+      if (scope.kind === 'shared' && session === undefined) return undefined
       return {
-        key: `${kind} ${connectionKey(server, scope)}`,
+        key: `${kind} ${connectionKey(server, scope, session)}`,
         holder: caller.principal.id,
         server,
         kind,
@@ -44,4 +46,9 @@ export function createPlaces(credentials: CredentialSource): Places {
       }
     },
   }
+}
+
+function sessionOf(server: ManagedServer, caller: Caller): { kind: 'session'; of?: string } {
+  const of = isolatedFor('session', { server, caller, callId: () => '' })
+  return of === undefined ? { kind: 'session' } : { kind: 'session', of }
 }

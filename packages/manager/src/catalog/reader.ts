@@ -1,6 +1,7 @@
 import type { Caller, Clock } from '@toolgate/core'
 import type { ListKind } from '../methods.ts'
 import type { ManagedServer } from '../registry/managed-server.ts'
+import { seesItsClient } from '../upstream/isolation.ts'
 import type { Entries, Entry } from './entries.ts'
 import type { Listing } from './listing.ts'
 import { failedOutcome, outcome } from './outcome.ts'
@@ -20,18 +21,23 @@ export interface ReaderOptions {
 export interface ReadRequest {
   readonly caller: Caller
   readonly kind: ListKind
+  /** Milliseconds this request waits for a list that was never read; at most the server's `listMs`, which is the default. */
+  readonly waitMs?: number | undefined
 }
 
-/** One server's list as one caller may see it: the service's, else, where that opens nothing, the caller's own. */
+/**
+ * One server's list as one caller may see it: the service's, else, where that opens nothing, the caller's own. A session
+ * in which the server can ask the client has a list of its own, because servers offer more to such a client.
+ */
 export interface Reader {
-  /** From memory, or by asking, for at most the server's `listMs`. Rejects only when the caller's signal aborts. */
+  /** From memory, or by asking, for at most `waitMs`. Rejects only when the caller's signal aborts. */
   entry(server: ManagedServer, request: ReadRequest): Promise<Entry>
   /** From memory alone. */
   known(server: ManagedServer, request: ReadRequest): Promise<Listing | undefined>
 }
 
 export function createReader({ entries, places, refresh, clock, lifetime }: ReaderOptions): Reader {
-  const obtain = async (place: Place, signal: AbortSignal): Promise<Entry> => {
+  const obtain = async (place: Place, { caller: { signal }, waitMs }: ReadRequest): Promise<Entry> => {
     const entry = entries.get(place)
     if (entry !== undefined && clock.now() < entry.dueAt) return entry
     // Reading for everybody goes on when this caller has gone: a slow server must get the time to come up.
@@ -41,25 +47,29 @@ export function createReader({ entries, places, refresh, clock, lifetime }: Read
       work.catch(() => undefined)
       return entry
     }
-    const ms = place.server.timeouts.listMs
-    return withinDeadline(work, { clock, ms, signal, late: () => lateEntry(place) })
+    const ms = Math.min(place.server.timeouts.listMs, waitMs ?? Number.POSITIVE_INFINITY)
+    return withinDeadline(work, { clock, ms, signal, late: () => lateEntry(place, ms) })
   }
 
   return {
-    async entry(server, { caller, kind }) {
-      const forAll = await obtain(places.shared(server, kind), caller.signal)
-      if (!wantsUser(forAll)) return forAll
+    async entry(server, request) {
+      const { caller, kind } = request
+      const forAll = await obtain(places.shared(server, kind), request)
+      const enough = !wantsUser(forAll)
+      if (enough && !seesItsClient(server, caller)) return forAll
       try {
         const own = await places.own(server, { kind, caller })
-        return own === undefined ? forAll : await obtain(own, caller.signal)
+        const entry = own === undefined ? forAll : await obtain(own, request)
+        return enough && entry.listing === undefined ? forAll : entry
       } catch (error) {
         caller.signal.throwIfAborted()
+        if (enough) return forAll
         return unkept({ server, kind }, failedOutcome(server, error))
       }
     },
     async known(server, { caller, kind }) {
       const forAll = entries.get(places.shared(server, kind))
-      if (forAll === undefined || !wantsUser(forAll)) return forAll?.listing
+      if (!seesItsClient(server, caller) && (forAll === undefined || !wantsUser(forAll))) return forAll?.listing
       try {
         const own = await places.own(server, { kind, caller })
         return own && entries.get(own)?.listing
@@ -76,8 +86,8 @@ function wantsUser({ outcome }: Entry): boolean {
   return outcome.status === 'needs_auth' || outcome.status === 'rejected'
 }
 
-function lateEntry({ server, kind }: Place): Entry {
-  const message = `MCP server "${server.name}" has listed nothing within ${server.timeouts.listMs} ms.`
+function lateEntry({ server, kind }: Place, ms: number): Entry {
+  const message = `MCP server "${server.name}" has listed nothing within ${ms} ms.`
   return unkept({ server, kind }, outcome(server, 'timeout', message))
 }
 

@@ -68,6 +68,7 @@ async function connect(target: StdioTarget, request: ConnectRequest): Promise<Co
     declared: clientCapabilities,
     exclusive,
     onUnsolicited,
+    secrets: Object.values(target.settings.env),
   })
   listenTo(transport, {
     onmessage: (message) => connection.receive(message),

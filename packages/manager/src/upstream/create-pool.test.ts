@@ -274,13 +274,22 @@ describe('the bounds', () => {
     expect(bobs.connections[0]?.closed).toBe(0)
   })
 
-  it('are an error where nothing of the holder is idle', async () => {
+  it('take the idlest of whoever has most, where the newcomer has less', async () => {
     const pool = poolOf({ connections: 1 })
     const [first, second] = [upstreamOf({ id: 'a' }), upstreamOf({ id: 'b' })]
     await borrowOnce(pool, requestOf(first.server, { caller: personOf('bob') }))
-    await expect(pool.acquire(requestOf(second.server))).rejects.toMatchObject({
+    await borrowOnce(pool, requestOf(second.server, { caller: personOf('ann') }))
+    expect(first.connections[0]?.closed).toBe(1)
+  })
+
+  it('are an error where nobody has more than the newcomer, and nothing of it is idle', async () => {
+    const pool = poolOf({ connections: 2 })
+    const [first, second, third] = [upstreamOf({ id: 'a' }), upstreamOf({ id: 'b' }), upstreamOf({ id: 'c' })]
+    await borrowOnce(pool, requestOf(first.server, { caller: personOf('bob') }))
+    await using _busy = await pool.acquire(requestOf(second.server, { caller: personOf('ann') }))
+    await expect(pool.acquire(requestOf(third.server, { caller: personOf('ann') }))).rejects.toMatchObject({
       code: 'UPSTREAM_BUSY',
-      details: { server: 'b' },
+      details: { server: 'c' },
     })
     expect(first.connections[0]?.closed).toBe(0)
   })

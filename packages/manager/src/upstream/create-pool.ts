@@ -139,6 +139,7 @@ class ConnectionPool implements Pool {
       kind,
       isolation: of === undefined ? { kind } : { kind, of },
       holder: scope.kind === 'holder' ? scope.holder : owner,
+      payer: scope.kind === 'holder' ? caller?.principal.id : owner,
     }
   }
 
@@ -151,12 +152,13 @@ class ConnectionPool implements Pool {
 
   async #create(
     key: string,
-    { kind, holder }: Place,
+    place: Place,
     { request: { server, credential, caller }, flight }: { request: AcquireRequest; flight: AbortSignal },
   ): Promise<PooledConnection> {
     this.#closing.signal.throwIfAborted()
-    this.#makeRoom(server, holder)
-    const pending = { serverId: server.id, revision: server.revision, holder, lastUse: kind === 'call' }
+    this.#makeRoom(server, place)
+    const { kind, holder, payer } = place
+    const pending = { serverId: server.id, revision: server.revision, holder, payer, lastUse: kind === 'call' }
     this.#pending.add(pending)
     try {
       const connection = await server.transport.connect({
@@ -187,21 +189,41 @@ class ConnectionPool implements Pool {
     return entry
   }
 
-  /** At a bound the holder's own least recently used idle connection goes; nobody else's does, so none means no. */
-  #makeRoom({ name }: ManagedServer, holder: string | undefined): void {
+  /**
+   * At a bound the holder's own least recently used idle connection goes. At the bound of all, where it has none, the
+   * idlest of those who have most goes, if they have more than the newcomer: a key that brings many credentials takes nobody's
+   * share. Where that frees nothing, none means no.
+   */
+  #makeRoom({ name }: ManagedServer, { holder, payer }: Place): void {
     const { connections, connectionsPerHolder } = this.#bounds
     const everyone = [...this.#byKey.values(), ...this.#pending]
     const held = everyone.filter((entry) => entry.holder === holder).length
     const atOwnBound = holder !== undefined && held >= connectionsPerHolder
     if (!atOwnBound && everyone.length < connections) return
-    const idlest = [...this.#byKey.values()]
-      .filter((entry) => entry.holder === holder && entry.idleMs !== undefined)
-      .toSorted((left, right) => (right.idleMs ?? 0) - (left.idleMs ?? 0))[0]
-    if (idlest === undefined) {
+    const own = this.#idlest((entry) => entry.holder === holder)
+    const leaving = own ?? (atOwnBound ? undefined : this.#idlestOfGreediest(payer))
+    if (leaving === undefined) {
       this.#log.warn({ server: name, atOwnBound, connections: everyone.length }, 'no upstream connection left to lend')
       throw busy({ server: name, stage: 'connect' }, 'too many upstream connections are in use')
     }
-    idlest.leave()
+    leaving.leave()
+  }
+
+  #idlest(among: (entry: PooledConnection) => boolean): PooledConnection | undefined {
+    return [...this.#byKey.values()]
+      .filter((entry) => entry.idleMs !== undefined && among(entry))
+      .toSorted((left, right) => (right.idleMs ?? 0) - (left.idleMs ?? 0))[0]
+  }
+
+  #idlestOfGreediest(newcomer: string | undefined): PooledConnection | undefined {
+    const shares = new Map<string, number>()
+    for (const { payer } of this.#byKey.values()) {
+      if (payer !== undefined) shares.set(payer, (shares.get(payer) ?? 0) + 1)
+    }
+    const ownShare = (newcomer !== undefined && shares.get(newcomer)) || 0
+    const most = Math.max(0, ...shares.values())
+    if (most <= ownShare) return undefined
+    return this.#idlest(({ payer }) => payer !== undefined && shares.get(payer) === most)
   }
 
   #sweep(): void {
@@ -225,6 +247,7 @@ interface PendingConnection {
   readonly serverId: string
   readonly revision: string
   readonly holder: string | undefined
+  readonly payer: string | undefined
   lastUse: boolean
 }
 
@@ -232,6 +255,8 @@ interface Place {
   readonly kind: Isolation
   readonly isolation: { readonly kind: Isolation; readonly of?: string }
   readonly holder: string | undefined
+  /** The principal behind the holder, who may hold many credentials; undefined where everybody shares. */
+  readonly payer: string | undefined
 }
 
 function memoryOf({ id, revision }: ManagedServer): string {

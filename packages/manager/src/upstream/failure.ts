@@ -3,9 +3,11 @@ import {
   GatewayError,
   isJsonObject,
   type JsonObject,
+  type Secret,
   type UpstreamStage,
 } from '@toolgate/core'
 import { SessionExpired } from './connection.ts'
+import { objectWithoutSecrets } from './redact.ts'
 
 /** Where a failure happened, as every message and every error's details name it. */
 export interface FailurePlace {
@@ -32,7 +34,7 @@ const doing = {
 export function timedOut({ server, stage }: FailurePlace, ms: number): GatewayError {
   return new GatewayError(
     'UPSTREAM_TIMEOUT',
-    `MCP server "${server}" did not answer within ${ms} ms: ${doing[stage]}.`,
+    `MCP server "${server}" did not answer within ${Math.round(ms)} ms: ${doing[stage]}.`,
     {
       details: { server, stage },
     },
@@ -79,11 +81,15 @@ export function credentialRejected(
   )
 }
 
-/** The JSON-RPC error of an upstream, relayed as it came. */
-export function upstreamError({ server, stage }: FailurePlace, body: unknown): GatewayError {
+/** The JSON-RPC error of an upstream, relayed as it came but for the credentials that the upstream was given. */
+export function upstreamError(
+  { server, stage }: FailurePlace,
+  body: unknown,
+  credentials: Iterable<Secret>,
+): GatewayError {
   if (!isErrorBody(body)) return outOfProtocol({ server, stage }, 'a malformed JSON-RPC error')
   return new GatewayError('UPSTREAM_ERROR', `MCP server "${server}" answered with an error (${body.code}).`, {
-    details: { server, stage, upstream: body },
+    details: { server, stage, upstream: { ...body, ...objectWithoutSecrets(body, credentials) } },
   })
 }
 

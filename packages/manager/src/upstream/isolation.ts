@@ -56,6 +56,11 @@ export function isExclusive(kind: Isolation): boolean {
   return kind === 'session' || kind === 'call'
 }
 
+/** This caller's session meets another server than discovery does: servers offer more to a client that can be asked. */
+export function seesItsClient(server: ManagedServer, caller: Caller): boolean {
+  return isolationFor({ server, caller, sessionless: false }) === 'session' && hasWayBack(server, caller)
+}
+
 function hasWayBack(server: ManagedServer, caller: Caller): boolean {
   return caller.peer.sessionId !== undefined && Object.keys(usableCapabilities(server, caller)).length > 0
 }

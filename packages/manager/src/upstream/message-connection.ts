@@ -31,6 +31,8 @@ export interface MessageConnectionOptions
   readonly wire: MessageWire
   readonly clock: Clock
   readonly log: Logger
+  /** What the upstream was given beside the headers of a call; kept out of its errors. */
+  readonly secrets?: readonly Secret[]
 }
 
 /**
@@ -80,7 +82,7 @@ export class MessageConnection implements HandshakeLink {
     call.signal.addEventListener('abort', () => reject(call.failure), { once: true })
     try {
       wire.send(call.message, call.headers).catch(reject)
-      return resultOf(await promise, call)
+      return resultOf(await promise, call, this.#options.secrets ?? [])
     } catch (error) {
       if (call.failure !== undefined) this.#withdraw(call, call.failure.code)
       if (error instanceof SessionExpired) this.#open = false
@@ -143,8 +145,8 @@ export class MessageConnection implements HandshakeLink {
   }
 }
 
-function resultOf(response: JsonRpcResponse, { place }: InFlightCall): JsonObject {
-  if ('error' in response) throw upstreamError(place, response.error)
+function resultOf(response: JsonRpcResponse, { place, headers }: InFlightCall, secrets: readonly Secret[]): JsonObject {
+  if ('error' in response) throw upstreamError(place, response.error, [...headers.values(), ...secrets])
   if (!isJsonObject(response.result)) throw outOfProtocol(place, 'a result that is no object')
   return response.result
 }

@@ -7,6 +7,8 @@ export interface PooledConnectionOptions {
   readonly revision: string
   /** Whose quota it counts against; undefined where everybody shares it. */
   readonly holder: string | undefined
+  /** The principal behind the holder. */
+  readonly payer: string | undefined
   readonly clock: Clock
   /** Nobody may borrow it again: it leaves as soon as it is given back. */
   readonly lastUse: boolean
@@ -20,6 +22,7 @@ export class PooledConnection {
   readonly serverId: string
   readonly revision: string
   readonly holder: string | undefined
+  readonly payer: string | undefined
   /** Resolves when it has closed. */
   readonly closed: Promise<void>
 
@@ -34,12 +37,13 @@ export class PooledConnection {
 
   constructor(
     connection: Connection,
-    { serverId, revision, holder, clock, lastUse, onLeave }: PooledConnectionOptions,
+    { serverId, revision, holder, payer, clock, lastUse, onLeave }: PooledConnectionOptions,
   ) {
     this.connection = connection
     this.serverId = serverId
     this.revision = revision
     this.holder = holder
+    this.payer = payer
     this.#clock = clock
     this.#lastUse = lastUse
     this.#onLeave = onLeave

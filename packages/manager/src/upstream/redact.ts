@@ -1,4 +1,4 @@
-import type { Secret } from '@toolgate/core'
+import { isJsonObject, type JsonObject, type Secret } from '@toolgate/core'
 
 /** Shorter values are too common in any text, and no secrets. */
 const minRedactedLength = 6
@@ -9,8 +9,22 @@ const minRedactedLength = 6
  */
 export function withoutSecrets(text: string, secrets: Iterable<Secret>): string {
   const values = [...secrets].map((secret) => secret.reveal())
-  const parts = values.flatMap((value) => [value, value.slice(value.indexOf(' ') + 1)])
+  const parts = values.flatMap((value) => [value, value.slice(value.indexOf(' ') + 1)]).flatMap(asWritten)
   return parts
     .filter(({ length }) => length >= minRedactedLength)
     .reduce((cleaned, value) => cleaned.replaceAll(value, '[redacted]'), text)
+}
+
+/** Plain, and as it stands inside a JSON string. */
+function asWritten(value: string): readonly string[] {
+  const escaped = JSON.stringify(value).slice(1, -1)
+  return escaped === value ? [value] : [escaped, value]
+}
+
+/** The same for a JSON object. A credential may stand in its keys as well. */
+export function objectWithoutSecrets(value: JsonObject, secrets: Iterable<Secret>): JsonObject {
+  const text = JSON.stringify(value)
+  const cleaned = withoutSecrets(text, secrets)
+  const parsed: unknown = cleaned === text ? value : JSON.parse(cleaned)
+  return isJsonObject(parsed) ? parsed : {}
 }

@@ -209,7 +209,7 @@ export class HttpLink implements HandshakeLink {
     // An error without id is the answer to a request that could not be read: on this exchange, ours.
     const unread = 'error' in value && (value.id === undefined || value.id === null)
     if (value.id !== call.id && !unread) throw outOfProtocol(call.place, 'the response to another request')
-    if ('error' in value) throw upstreamError(call.place, value.error)
+    if ('error' in value) throw upstreamError(call.place, value.error, call.headers.values())
     if (!isJsonObject(value.result)) throw outOfProtocol(call.place, 'a result that is no object')
     return value.result
   }

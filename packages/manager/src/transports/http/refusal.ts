@@ -16,7 +16,7 @@ export interface RefusedRequest {
   readonly place: FailurePlace
   /** It named a session. */
   readonly sessionful: boolean
-  /** What it presented, kept out of the log. */
+  /** What it presented, kept out of log and answer. */
   readonly credential: CredentialHeaders
 }
 
@@ -28,7 +28,8 @@ export async function refusalOf(
   const { status } = response
   if (status === 401 || status === 403) {
     response.discard()
-    return credentialRejected(place, { status, challenge: response.header('www-authenticate') })
+    const challenge = response.header('www-authenticate')
+    return credentialRejected(place, { status, challenge: challenge && withoutSecrets(challenge, credential.values()) })
   }
   if (status === 404 && sessionful) {
     response.discard()
@@ -39,7 +40,7 @@ export async function refusalOf(
   if (sessionful && status === 400 && speaksOfTheSession(error)) {
     return new SessionExpired(`MCP server "${place.server}" no longer knows the session.`)
   }
-  if (error !== undefined) return upstreamError(place, error)
+  if (error !== undefined) return upstreamError(place, error, credential.values())
   return outOfProtocol(place, `HTTP status ${status}${hintFor(place, status)}`, {
     internal: withoutSecrets(body, credential.values()).slice(0, maxLoggedLength),
   })
