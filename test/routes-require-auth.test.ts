@@ -1,0 +1,134 @@
+import { isPublicPath } from '@toolgate/proxy'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { boot, type Booted } from './boot.ts'
+import { verifies } from './verifies.ts'
+
+/** The whole list of what needs no credential: a path that joins it must be written down here as well. */
+const publicRoutes = [
+  'GET /',
+  'GET /.well-known/*',
+  'GET /health/liveliness',
+  'GET /health/liveness',
+  'GET /health/readiness',
+  'GET /openapi.json',
+]
+/** What only an administrator may do. */
+const adminRoutes = ['GET /key/list', 'POST /key/block', 'POST /key/delete', 'POST /key/generate', 'POST /key/unblock']
+
+let gateway: Booted
+let routes: readonly { readonly name: string; readonly method: string; readonly path: string }[]
+let key: string
+beforeAll(async () => {
+  gateway = await boot()
+  key = await gateway.makeKey()
+  routes = gateway.app.routes
+    .filter(({ method }) => method !== 'ALL')
+    .map(({ method, path }) => ({ name: `${method} ${path}`, method, path: path.replace('*', 'some/path') }))
+})
+afterAll(() => gateway[Symbol.asyncDispose]())
+
+const send = async (
+  method: string,
+  path: string,
+  options: { key: string | null; headers?: Record<string, string> },
+) => {
+  const response = await gateway.request(path, { method, ...options, ...(method === 'POST' && { body: {} }) })
+  const text = await response.text()
+  return { status: response.status, text }
+}
+
+describe('every route', () => {
+  verifies(
+    'admin:closed-by-default',
+    'without a credential is 401 in LiteLLM’s envelope, but for a short list',
+    async () => {
+      expect(routes.length).toBeGreaterThan(20)
+      const open = []
+      for (const { name, method, path } of routes) {
+        const { status, text } = await send(method, path, { key: null })
+        if (status !== 401) {
+          open.push(name)
+          continue
+        }
+        expect([name, JSON.parse(text)]).toEqual([
+          name,
+          {
+            error: {
+              message: 'Authentication Error, No api key passed in.',
+              type: 'auth_error',
+              param: null,
+              code: '401',
+            },
+          },
+        ])
+      }
+      expect(open.toSorted()).toEqual(publicRoutes)
+      expect(
+        routes
+          .filter(({ path }) => isPublicPath(path))
+          .map(({ name }) => name)
+          .toSorted(),
+      ).toEqual(publicRoutes)
+    },
+  )
+
+  verifies('admin:closed-by-default', 'of the admin API is 403 for a key that is no administrator’s', async () => {
+    const closed = []
+    for (const { name, method, path } of routes) {
+      const { status, text } = await send(method, path, { key })
+      expect([name, status]).not.toEqual([name, 401])
+      if (status !== 403 || !text.includes('Only proxy admin')) continue
+      closed.push(name)
+      expect(JSON.parse(text)).toEqual({
+        error: {
+          message: `Only proxy admin can be used to generate, delete, update info for new keys/users/teams. Route=${path}`,
+          type: 'auth_error',
+          param: null,
+          code: '403',
+        },
+      })
+    }
+    expect(closed.toSorted()).toEqual(adminRoutes)
+    for (const { method, path } of routes.filter(({ name }) => adminRoutes.includes(name))) {
+      expect((await send(method, path, { key: gateway.masterKey })).status).not.toBe(403)
+    }
+  })
+
+  it.each([
+    '/KEY/LIST',
+    '/key/list/',
+    '//key/list',
+    '/./key/list',
+    '/.well-known/../key/list',
+    '/.well-known/%2e%2e/key/list',
+    '/health/readiness/../../key/list',
+    '/health/readiness/extra',
+    '/openapi.json/x',
+    '/openapi.json%2f..%2fkey/list',
+    '/%6bey/list',
+    '/no/such/route',
+  ])('stays closed under another spelling: %s', async (path) => {
+    const { status, text } = await send('GET', path, { key: null })
+    // Authentication comes first; only what is no route under a public prefix may say that it is none.
+    const refusals = [
+      [401, 'auth_error'],
+      [404, 'not_found'],
+    ]
+    expect(refusals).toContainEqual([status, /auth_error|not_found/.exec(text)?.[0]])
+  })
+
+  it('is not opened by another method, a method override or a forwarded address', async () => {
+    for (const method of ['HEAD', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']) {
+      for (const path of ['/key/list', '/mcp-rest/tools/list', '/v1/chat/completions']) {
+        expect([method, path, (await send(method, path, { key: null })).status]).toEqual([method, path, 401])
+      }
+    }
+    const headers = {
+      'x-http-method-override': 'GET',
+      'x-original-url': '/health/liveliness',
+      'x-rewrite-url': '/',
+      'x-forwarded-for': '127.0.0.1',
+    }
+    expect((await send('GET', '/key/list', { key: null, headers })).status).toBe(401)
+  })
+})
