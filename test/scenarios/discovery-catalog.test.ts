@@ -55,7 +55,7 @@ describe('a list over several servers', () => {
             { serverName: 'dead', status: 'unreachable', message: expect.stringContaining('"dead"') },
             { serverName: 'refusing', status: 'rejected', message: expect.stringContaining('401') },
             { serverName: 'broken', status: 'protocol_error', message: expect.stringContaining('tools/list') },
-            { serverName: 'silent', status: 'timeout', message: expect.stringContaining('5000 ms') },
+            { serverName: 'silent', status: 'timeout', message: expect.stringContaining('1500 ms') },
           ],
         },
       })
