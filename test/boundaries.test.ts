@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 
 const root = new URL('..', import.meta.url).pathname
 const sources = globSync(['packages/*/src/**/*.ts', 'apps/proxy/src/**/*.ts'], { cwd: root })
-  .filter((file) => !/\.(test|contract)\.ts$/.test(file))
+  .filter((file) => !/\.(test|contract|fixture)\.ts$/.test(file))
   .map((file) => ({ file, text: readFileSync(root + file, 'utf8') }))
 const product = sources.filter(({ file }) => !file.startsWith('packages/testing/'))
 
@@ -46,9 +46,9 @@ describe('boundaries', () => {
   })
 
   it('the clock is read and timers are started in one file', () => {
-    expect(where(/\b(Date\.now\(|new Date\(\)|performance\.now\(|setTimeout\(|setInterval\()/)).toEqual([
-      'packages/core/src/clock.ts',
-    ])
+    expect(
+      where(/\b(Date\.now\(|new Date\(\)|performance\.now\(|setTimeout\(|setInterval\(|AbortSignal\.timeout\()/),
+    ).toEqual(['packages/core/src/clock.ts'])
   })
 
   // The global `fetch` is refused by the linter.
@@ -57,23 +57,34 @@ describe('boundaries', () => {
   })
 
   it('only the spine, the catalog and the health probe borrow a connection', () => {
-    expect(where(/\bpool\.acquire\(/)).toEqual(['packages/manager/src/session-exchange.ts'])
-    const borrowers = where(/from '(\.\/|\.\.\/)session-exchange\.ts'/)
+    expect(where(/\bpool\.acquire\(/)).toEqual(['packages/manager/src/with-connection.ts'])
+    const borrowers = where(/from '(\.\/|\.\.\/)with-connection\.ts'/)
     expect(borrowers).toContain('packages/manager/src/gateway.ts')
     expect(
       borrowers.filter((file) => !/^packages\/manager\/src\/(gateway|health|catalog\/[\w-]+)\.ts$/.test(file)),
     ).toEqual([])
   })
 
+  // Of an error under any other key pino prints `{}`.
+  it('errors are logged as `err`', () => {
+    const loggedAsError = /\blog\.\w+\((?=\s*\{)(?:[^'`()]|\([^()]*\))*?[{,]\s*error\s*[,}:]/
+    expect(loggedAsError.test("this.#log.debug({ server: nameOf(server), error }, 'text')")).toBe(true)
+    expect(loggedAsError.test("log.debug({ error: failure }, 'text')")).toBe(true)
+    expect(loggedAsError.test("log.debug({ err: error }, 'text'); const { error } = result")).toBe(false)
+    expect(where(loggedAsError)).toEqual([])
+  })
+
   it('gateway credential headers are named in one file', () => {
-    expect(where(/'(x-litellm-api-key|x-litellm-key|x-goog-api-key)'/)).toEqual([
-      'packages/auth/src/inbound/presented.ts',
-    ])
+    expect(where(/x-litellm-(api-)?key|x-goog-api-key/i)).toEqual(['packages/auth/src/inbound/presented.ts'])
   })
 
   it('the linter is silenced in the one place that mints an authorized call', () => {
     const silenced = product.filter(({ text }) => text.includes('oxlint-disable')).map(({ file }) => file)
     expect(silenced).toEqual(['packages/manager/src/authorize.ts'])
+  })
+
+  it('no product source leans on a fixture of tests', () => {
+    expect(where(/from '[^']+\.(fixture|contract|test)\.ts'/)).toEqual([])
   })
 
   it('nothing mocks modules', () => {

@@ -13,7 +13,15 @@ const publicRoutes = [
   'GET /openapi.json',
 ]
 /** What only an administrator may do. */
-const adminRoutes = ['GET /key/list', 'POST /key/block', 'POST /key/delete', 'POST /key/generate', 'POST /key/unblock']
+const adminRoutes = [
+  'GET /health/backlog',
+  'GET /key/list',
+  'GET /metrics',
+  'POST /key/block',
+  'POST /key/delete',
+  'POST /key/generate',
+  'POST /key/unblock',
+]
 
 let gateway: Booted
 let routes: readonly { readonly name: string; readonly method: string; readonly path: string }[]
@@ -92,6 +100,14 @@ describe('every route', () => {
     for (const { method, path } of routes.filter(({ name }) => adminRoutes.includes(name))) {
       expect((await send(method, path, { key: gateway.masterKey })).status).not.toBe(403)
     }
+  })
+
+  it('/metrics is open to everyone where the file says so, and nothing else is', async () => {
+    const config = { litellm_settings: { require_auth_for_metrics_endpoint: false } }
+    await using open = await boot({ config })
+    const response = await open.request('/metrics', { key: null })
+    expect([response.status, await response.text()]).toEqual([200, expect.stringContaining('toolgate_requests_total')])
+    expect((await open.request('/health/backlog', { key: null })).status).toBe(401)
   })
 
   it.each([

@@ -37,14 +37,18 @@ describe('a start on a folder that is in use already', () => {
     expect(existsSync(lock())).toBe(false)
   })
 
-  verifies('start:clear-failures', 'closes what it opened where a fault shows only then', async () => {
-    const config = place.write('config.yaml', { virtual_keys: [{ key: 'sk-hush' }] })
-    expectRefusal(
-      await place.runGateway({ config }),
-      /^virtual_keys\[0\]\.\S+: a key of your own must start with "sk-"/,
-    )
-    expect(existsSync(lock())).toBe(false)
-  })
+  verifies(
+    'start:clear-failures',
+    'is refused at the line of a key that could not be used, before anything is opened',
+    async () => {
+      const config = place.write('config.yaml', { virtual_keys: [{ key: 'sk-hush' }] })
+      expectRefusal(
+        await place.runGateway({ config }),
+        /^config\.yaml:\d+:\d+ virtual_keys\[0\]\.key is refused: a key of your own must start with "sk-"/,
+      )
+      expect(existsSync(lock())).toBe(false)
+    },
+  )
 
   verifies('start:clear-failures', 'is refused in one line where its port is taken', async () => {
     await using holder = await holdPort()

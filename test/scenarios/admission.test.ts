@@ -119,7 +119,7 @@ describe('the credential of a request', () => {
     const short = await timed.makeKey({ duration: '30s' })
     const blocked = await timed.makeKey()
     const deleted = await timed.makeKey()
-    const doors = ['/mcp-rest/tools/list', '/v1/models', '/key/info', '/v1/mcp/server', '/metrics']
+    const doors = ['/mcp-rest/tools/list', '/v1/models', '/key/info', '/v1/mcp/server', '/v1/mcp/tools']
     const everywhere = async (key: string) => {
       const responses = await Promise.all(doors.map((path) => timed.request(path, { key })))
       const answers = await Promise.all(responses.map(async (response) => [response.status, await response.text()]))
@@ -291,10 +291,14 @@ describe('what a caller may reach', () => {
         : undefined,
     )
     await using own = await boot({ config: { mcp_servers: { odd: { url: odd.url } } } })
-    expect(await own.json('/mcp-rest/tools/list')).toMatchObject({
-      tools: [{ name: 'good' }],
-      _meta: { 'toolgate/withheld': [{ server: 'odd', name: 'bad', reason: expect.stringContaining('inputSchema') }] },
-    })
+    for (const path of ['/mcp-rest/tools/list', '/v1/mcp/tools']) {
+      expect(await own.json(path)).toMatchObject({
+        tools: [{ name: expect.stringContaining('good') }],
+        _meta: {
+          'toolgate/withheld': [{ server: 'odd', name: 'bad', reason: expect.stringContaining('inputSchema') }],
+        },
+      })
+    }
   })
 
   verifies('access:tool-grants', 'is limited to the arguments that a server names for a tool', async () => {

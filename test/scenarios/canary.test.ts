@@ -292,6 +292,23 @@ describe('with well-behaved parties', () => {
     },
   )
 
+  verifies(
+    'identity:gateway-key-stays',
+    'another key of this gateway reaches nobody, and another vendor’s key that looks alike arrives',
+    async () => {
+      const other = await world.gateway.makeKey({ key_alias: 'somebody-elses' })
+      const statuses = await throughEveryDoor(world, {
+        headers: { ...everywhere(other), 'x-mcp-servers': 'greedy', 'x-litellm-api-key': key },
+        entryHeaders: everywhere(other),
+      })
+      expect(statuses).toEqual([200, 200, 200])
+      expect(whoSaw(world, other)).toEqual([])
+      const vendors = 'sk-proj-canary-of-another-vendor'
+      await throughEveryDoor(world, { headers: { authorization: `Bearer ${vendors}`, 'x-litellm-api-key': key } })
+      expect(whoSaw(world, vendors)).toEqual(['m2m-listed-otherwise', 'delegate', 'greedy'])
+    },
+  )
+
   verifies('identity:gateway-key-stays', 'what is meant for one party reaches that party and no other', async () => {
     const brought = {
       'canary-callers-bearer': { header: 'authorization', parties: ['m2m-listed-otherwise', 'delegate', 'greedy'] },

@@ -102,6 +102,32 @@ describe('servers and tools that a request names', () => {
   })
 })
 
+describe('x-mcp-auth', () => {
+  const alone = [mcp(at('alpha')), [...mcp(at('alpha')), ...mcp({ ...at('alpha'), allowed_tools: ['whoami'] })]]
+  const among = [mcp(), mcp(at('team')), mcp(at('alpha,beta')), [...mcp(at('alpha')), ...mcp(at('beta'))]]
+  const whoAlphaSees = async (tools: object[], headers: Record<string, string> = {}) => {
+    world.play(completion({ tool_calls: [toolCall('alpha-whoami', {})] }), answered)
+    const seen = beta.requests.length
+    const answer = await world.complete({ tools }, { headers: { 'x-mcp-auth': 'of-the-caller', ...headers } })
+    expect(beta.requests.slice(seen).map(({ headers: sent }) => sent.get('authorization'))).not.toContain(
+      'Bearer of-the-caller',
+    )
+    return reportOf(answer.choices[0]?.message)['mcp_call_results']
+  }
+
+  verifies('identity:one-resolver', 'goes to the one server that a chat request names', async () => {
+    for (const tools of alone) expect(await whoAlphaSees(tools)).toMatchObject([{ result: 'Bearer of-the-caller' }])
+    const header = { 'x-mcp-servers': 'alpha' }
+    expect(await whoAlphaSees([], header)).toMatchObject([{ result: 'Bearer of-the-caller' }])
+  })
+
+  verifies('identity:one-resolver', 'goes nowhere from a chat request that names none or more', async () => {
+    for (const tools of among) expect(await whoAlphaSees(tools)).toMatchObject([{ result: 'nobody' }])
+    const header = { 'x-mcp-servers': 'beta' }
+    expect(await whoAlphaSees(mcp(at('alpha')), header)).toMatchObject([{ result: 'nobody' }])
+  })
+})
+
 describe('a request that names what it cannot have', () => {
   const cases: [guarantee: string, tools: object, expected: { status: number; type: string; says: string[] }][] = [
     [

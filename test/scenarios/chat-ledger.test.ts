@@ -18,7 +18,7 @@ function rowsOf(requestId: string, count: number): Promise<readonly CallRow[]> {
   return world.rows(count, (row) => row.requestId === requestId)
 }
 
-const short = ({ kind, round, targetName, outcome }: CallRow) => [kind, round ?? targetName, outcome]
+const short = ({ kind, round, targetName, outcome }: CallRow) => [kind, targetName ?? round, outcome]
 const byKind = (rows: readonly CallRow[], kind: CallRow['kind']) => rows.filter((row) => row.kind === kind)
 
 const twoRounds = [
@@ -59,11 +59,13 @@ describe('the ledger', () => {
             [round, publicName, model, provider, promptTokens, completionTokens, outcome].join(' '),
           ),
       ).toEqual([1, 2, 3].map((round) => `${round} gpt gpt-fake openai 10 5 ok`))
-      const calls = byKind(rows, 'tool_call').map(({ serverName, publicName, targetName, outcome, durationMs }) => {
-        expect(durationMs).toBeGreaterThan(0)
-        return [serverName, publicName, targetName, outcome].join(' ')
-      })
-      expect(calls.toSorted()).toEqual(['other count count ok', 'srv echo echo ok', 'srv fail fail tool_error'])
+      const calls = byKind(rows, 'tool_call').map(
+        ({ round, serverName, publicName, targetName, outcome, durationMs }) => {
+          expect(durationMs).toBeGreaterThan(0)
+          return [round, serverName, publicName, targetName, outcome].join(' ')
+        },
+      )
+      expect(calls.toSorted()).toEqual(['1 srv echo echo ok', '1 srv fail fail tool_error', '2 other count count ok'])
       expect(JSON.stringify(rows)).not.toContain('secret words')
     })
   }

@@ -99,14 +99,16 @@ describe('a provider that refuses', () => {
     [400, 'Unsupported parameter: odd'],
     [503, 'The engine is overloaded'],
   ] as const) {
-    it(`has its ${status} and its words relayed`, async () => {
+    it(`has its ${status}, its words, its names for the failure and its retry-after relayed`, async () => {
+      const headers = { 'retry-after': '17' }
       for (const stream of [false, true]) {
-        world.play({ status, json: { error: { message: words, type: 'their_type', code: 'their_code' } } })
+        world.play({ status, json: { error: { message: words, type: 'their_type', code: 'their_code' } }, headers })
         const response = await post({ model: 'gpt', messages: user, stream })
         expect(response.status).toBe(status)
         expect(await response.json()).toMatchObject({
-          error: { message: expect.stringContaining(words), type: 'provider_error', code: String(status) },
+          error: { message: expect.stringContaining(words), type: 'their_type', code: 'their_code' },
         })
+        expect(response.headers.get('retry-after')).toBe('17')
         expect(world.asked).toHaveLength(1)
       }
     })

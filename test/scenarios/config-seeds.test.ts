@@ -33,7 +33,7 @@ describe('a configuration of the seeds, word for word,', () => {
         error: 'partial_failure',
         tools: [],
         _meta: {
-          'toolgate/outcomes': [{ serverName: server, status, message: expect.stringContaining(`"${server}"`) }],
+          'toolgate/outcomes': [{ server_name: server, status, message: expect.stringContaining(`"${server}"`) }],
         },
       })
       await gateway.json('/health/readiness', { key: null })

@@ -101,8 +101,8 @@ describe('a stdio server of the file', () => {
         error: 'partial_failure',
         _meta: {
           'toolgate/outcomes': [
-            { serverName: 'missing', status: 'unreachable' },
-            { serverName: 'local', status: 'ok' },
+            { server_name: 'missing', status: 'unreachable' },
+            { server_name: 'local', status: 'ok' },
           ],
         },
       })

@@ -51,11 +51,11 @@ describe('a list over several servers', () => {
         tools: [{ name: 'echo', mcp_info: { server_name: 'good' } }],
         _meta: {
           'toolgate/outcomes': [
-            { serverName: 'good', status: 'ok' },
-            { serverName: 'dead', status: 'unreachable', message: expect.stringContaining('"dead"') },
-            { serverName: 'refusing', status: 'rejected', message: expect.stringContaining('401') },
-            { serverName: 'broken', status: 'protocol_error', message: expect.stringContaining('tools/list') },
-            { serverName: 'silent', status: 'timeout', message: expect.stringContaining('1500 ms') },
+            { server_name: 'good', status: 'ok' },
+            { server_name: 'dead', status: 'unreachable', message: expect.stringContaining('"dead"') },
+            { server_name: 'refusing', status: 'rejected', message: expect.stringContaining('401') },
+            { server_name: 'broken', status: 'protocol_error', message: expect.stringContaining('tools/list') },
+            { server_name: 'silent', status: 'timeout', message: expect.stringContaining('1500 ms') },
           ],
         },
       })

@@ -183,11 +183,11 @@ describe('oauth2 without client credentials', () => {
       expect(meta).toMatchObject({
         'toolgate/outcomes': [
           {
-            serverName: 'personal',
+            server_name: 'personal',
             status: 'needs_auth',
             message: expect.stringContaining('x-mcp-personal-authorization'),
           },
-          { serverName: 'open', status: 'ok' },
+          { server_name: 'open', status: 'ok' },
         ],
       })
       const health = await gateway.request('/v1/mcp/server/health')

@@ -170,6 +170,55 @@ describe('the key API', () => {
     },
   )
 
+  it('refuses a key on routes that it is not for, with LiteLLM’s text', async () => {
+    const model = await gateway.makeKey({ key_type: 'llm_api' })
+    const reader = await gateway.makeKey({ allowed_routes: ['info_routes', '/v1/mcp/*'] })
+    const statuses = async (key: string) =>
+      Promise.all(
+        ['/v1/models', '/mcp-rest/tools/list', '/v1/mcp/server', '/key/info'].map(
+          async (path) => (await gateway.request(path, { key })).status,
+        ),
+      )
+    expect(await statuses(model)).toEqual([200, 200, 403, 403])
+    expect(await statuses(reader)).toEqual([200, 403, 200, 200])
+    for (const path of ['/key/info', '/v1/mcp/server']) {
+      expect(await refused(path, { key: model })).toMatchObject({
+        status: 403,
+        answer: {
+          error: {
+            message: `Virtual key is not allowed to call this route. Only allowed to call routes: ['llm_api_routes']. Tried to call route: ${path}`,
+            type: 'auth_error',
+            code: '403',
+          },
+        },
+      })
+    }
+  })
+
+  it('tells who asks for a limit that nothing enforces yet, in the answer and in the log', async () => {
+    const log = recordingLog()
+    await using own = await boot({ log })
+    const warning = 'max_budget is stored and not enforced by this version'
+    expect(await own.json('/key/generate', { body: { max_budget: 5 } })).toMatchObject({ warnings: [warning] })
+    expect(log.lines.filter((line) => line.includes(warning))).toHaveLength(1)
+  })
+
+  it('refuses to list by a filter that it would ignore', async () => {
+    expect(await refused('/key/list?organization_id=o-1', {})).toMatchObject({
+      status: 422,
+      answer: { detail: [{ loc: ['query', 'organization_id'] }] },
+    })
+  })
+
+  it('records no author that is long or forges a line', async () => {
+    for (const author of ['a'.repeat(257), 'caf\u00e9', 'a\tb']) {
+      const headers = { 'litellm-changed-by': author }
+      expect(await refused('/key/generate', { body: {}, headers })).toMatchObject({ status: 400 })
+    }
+    const headers = { 'litellm-changed-by': 'a'.repeat(256) }
+    expect(await gateway.json('/key/generate', { body: {}, headers })).toMatchObject({ created_by: 'a'.repeat(256) })
+  })
+
   it('answers what fails its schema with 422 and a list, what conflicts with 400, and repeats no key', async () => {
     const bad: [string, object, readonly string[]][] = [
       ['/key/generate', { models: 'gpt-4o' }, ['body', 'models']],

@@ -2,6 +2,7 @@ import { type RawMcpServer, resultFor, startRawMcpServer } from '@toolgate/testi
 import { type SdkMcpServer, startMcpServer } from '@toolgate/testing/mcp-server'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { z } from 'zod'
+import { version } from '../../apps/proxy/src/version.ts'
 import { boot, type Booted } from '../boot.ts'
 import { verifies } from '../verifies.ts'
 
@@ -139,6 +140,19 @@ describe('POST /mcp-rest/tools/call', () => {
         expect(answer).toEqual({ content: [{ type: 'text', text: `${server} ${name}` }] })
       }
     }
+  })
+
+  verifies('access:list-equals-call', 'calls each tool that it lists by the name under which it lists it', async () => {
+    await using upstream = await offering('run', 'tricky-run')
+    await using own = await boot({ config: { mcp_servers: { tricky: { url: upstream.url } } } })
+    const { tools } = toolList.parse(await own.json('/mcp-rest/tools/list'))
+    expect(tools.map(({ name }) => name)).toEqual(['run', 'tricky-run'])
+    for (const { name, mcp_info } of tools) {
+      await own.json('/mcp-rest/tools/call', { body: { server_id: mcp_info.server_name, name } })
+      expect(lastCall(upstream)).toMatchObject({ name })
+    }
+    const [introduction] = upstream.received('initialize')
+    expect(introduction?.message['params']).toMatchObject({ clientInfo: { name: 'toolgate', version } })
   })
 
   it('says which field is missing, as LiteLLM does', async () => {
@@ -338,6 +352,14 @@ describe('GET /v1/mcp/*', () => {
       extra_headers: ['authorization'],
     })
     expect(adminText).not.toContain('static-secret')
+  })
+
+  it('shows the command of a stdio server without its arguments, which may hold a token', async () => {
+    const args = ['-e', 'process.exit(1)', '--token=argument-secret']
+    await using own = await boot({ config: { mcp_servers: { local: { command: 'node', args } } } })
+    const text = await (await own.request('/v1/mcp/server')).text()
+    expect(JSON.parse(text)).toMatchObject([{ server_name: 'local', url: 'node' }])
+    expect(text).not.toContain('argument-secret')
   })
 
   it('probes the health of permitted servers now, and of those that are asked for', async () => {

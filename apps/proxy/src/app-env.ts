@@ -8,6 +8,8 @@ export interface AppEnv {
     requestId: string
     caller: Caller
     /** The caller as one part of the request wants it: with headers of its own set aside for upstreams. */
-    callerWith: (headers: Readonly<Record<string, string>>) => Caller
+    callerWith: (headers: Readonly<Record<string, string>>) => Promise<Caller>
+    /** Whether a text holds the credential that the request was admitted with. */
+    holdsCredential: (text: string) => boolean
   }
 }

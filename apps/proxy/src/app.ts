@@ -5,12 +5,14 @@ import { bodyLimit } from './middleware/body-limit.ts'
 import { errorAnswers, routeNotFound } from './middleware/errors.ts'
 import { countInFlight, refuseWhileDraining } from './middleware/lifecycle.ts'
 import { requestLog } from './middleware/request-log.ts'
+import { routeAccess } from './middleware/route-access.ts'
 import { chatRoutes } from './routes/chat.ts'
 import { healthRoutes } from './routes/health.ts'
 import { keyRoutes } from './routes/keys.ts'
 import { mcpRestRoutes } from './routes/mcp-rest.ts'
 import { mcpServerRoutes } from './routes/mcp-servers.ts'
 import { metadataRoutes } from './routes/metadata.ts'
+import { metricsRoutes } from './routes/metrics.ts'
 import { modelRoutes } from './routes/models.ts'
 import type { Services } from './services.ts'
 
@@ -19,19 +21,21 @@ const maxBodyBytes = 32 * 1024 * 1024
 
 export type App = Hono<AppEnv>
 
-/** Mounts the doors. No I/O happens here, and every route but the public ones is behind `authenticate`. */
+/**
+ * Mounts the doors. No I/O happens here, and every route but the public ones (and `/metrics` where the file opens it) is
+ * behind `authenticate`.
+ */
 export function createApp(services: Services): App {
   const { lifecycle, log } = services
   const app = new Hono<AppEnv>()
   app.onError(errorAnswers(log))
   app.notFound(routeNotFound)
-  app.use(
-    requestLog(services),
-    refuseWhileDraining(lifecycle),
-    countInFlight(lifecycle),
-    bodyLimit(maxBodyBytes),
-    authenticate(services),
-  )
+  app.use(requestLog(services), refuseWhileDraining(lifecycle), countInFlight(lifecycle))
+  const metrics = metricsRoutes(services)
+  if (services.publicMetrics) app.route('/', metrics)
+  // A body is read for callers that are known, and for nobody else.
+  app.use(authenticate(services), routeAccess(), bodyLimit(maxBodyBytes))
+  if (!services.publicMetrics) app.route('/', metrics)
   for (const routes of [
     healthRoutes(services),
     metadataRoutes(),

@@ -1,4 +1,5 @@
 import { relative, resolve } from 'node:path'
+import { gatewayKeyHeader } from '@toolgate/auth'
 import type { Database } from '@toolgate/db'
 import type { ProxyConfig } from './config/schema.ts'
 import type { GatewaySecrets } from './generated-secrets.ts'
@@ -16,7 +17,7 @@ export interface BannerFacts {
 
 export function bannerFor({ address, secrets, database, config }: BannerFacts): string {
   const { place, expression } = keyOf(secrets)
-  const key = `-H "x-litellm-api-key: ${expression}"`
+  const key = `-H "${gatewayKeyHeader}: ${expression}"`
   return [
     '',
     `toolgate listens on ${address}`,

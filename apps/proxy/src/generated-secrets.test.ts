@@ -58,7 +58,7 @@ describe('a key file', () => {
     ['encryption-key', 'hush', /encryption-key is damaged: it must hold 32 bytes in base64/],
   ])('%s that holds %j ends the start, without a word of it', (name, content, message) => {
     writeFileSync(join(dataDirectory, name), content)
-    expect(() => resolve()).toThrow(expect.objectContaining({ code: 'INVALID_REQUEST' }))
+    expect(() => resolve()).toThrow(expect.objectContaining({ code: 'CONFIGURATION_INVALID' }))
     expect(() => resolve()).toThrow(message)
     expect(() => resolve()).not.toThrow(/hush|two words/)
     expect(readFileSync(join(dataDirectory, name), 'utf8')).toBe(content)

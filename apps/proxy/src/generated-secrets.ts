@@ -56,13 +56,13 @@ export function resolveSecrets(sources: SecretSources): GatewaySecrets {
 function refuseMissing({ masterKey, encryptionKey, saltKey }: SecretSources): void {
   if (masterKey === undefined) {
     throw new GatewayError(
-      'INVALID_REQUEST',
+      'CONFIGURATION_INVALID',
       'With DATABASE_URL the master key must be given: set LITELLM_MASTER_KEY or general_settings.master_key.',
     )
   }
   if (encryptionKey === undefined && saltKey === undefined) {
     throw new GatewayError(
-      'INVALID_REQUEST',
+      'CONFIGURATION_INVALID',
       'With DATABASE_URL the encryption key must be given: set TOOLGATE_ENCRYPTION_KEY (openssl rand -base64 32) or LITELLM_SALT_KEY.',
     )
   }
@@ -98,7 +98,7 @@ function keptIn(file: string, { make, pattern, description }: SecretForm): Secre
   if (pattern.test(secret)) return new Secret(secret)
   const fault = secret === '' ? 'is empty' : 'is damaged'
   throw new GatewayError(
-    'INVALID_REQUEST',
+    'CONFIGURATION_INVALID',
     `The key file ${file} ${fault}: it must hold ${description}. Restore it; a new one is made where there is none.`,
   )
 }
@@ -112,7 +112,7 @@ function readOrMake(file: string, make: () => string): string {
     }
     return readFileSync(file, 'utf8').trim()
   } catch (error) {
-    throw new GatewayError('INVALID_REQUEST', `Cannot keep a key in ${file}: the system says ${codeOf(error)}.`, {
+    throw new GatewayError('CONFIGURATION_INVALID', `Cannot keep a key in ${file}: the system says ${codeOf(error)}.`, {
       cause: error,
     })
   }

@@ -2,13 +2,31 @@ import { GatewayError, isJsonObject, type JsonObject } from '@toolgate/core'
 import type { Context } from 'hono'
 import type { AppEnv } from './app-env.ts'
 
+/**
+ * Levels of nesting. Whatever writes JSON again recurses: a body that is deeper would fail there, and look like a fault of
+ * whoever it was meant for.
+ */
+const maxDepth = 256
+
 /** Reads a body that must be a JSON object. Says what is wrong with it, never what is in it. */
 export async function readJsonObject(context: Context<AppEnv>): Promise<JsonObject> {
-  const text = await context.req.text()
+  const text = await readText(context)
   if (text === '') throw new GatewayError('INVALID_REQUEST', 'The request body is empty; a JSON object is needed.')
   const value = parseJson(text)
   if (!isJsonObject(value)) throw new GatewayError('INVALID_REQUEST', 'The request body must be a JSON object.')
+  if (text.length > maxDepth && isDeeperThan(value, maxDepth)) {
+    throw new GatewayError('INVALID_REQUEST', `The request body is nested more than ${maxDepth} levels deep.`)
+  }
   return value
+}
+
+async function readText(context: Context<AppEnv>): Promise<string> {
+  try {
+    return await context.req.text()
+  } catch (cause) {
+    if (cause instanceof GatewayError) throw cause
+    throw new GatewayError('CANCELLED', 'The client went away before the request body was read.', { cause })
+  }
 }
 
 function parseJson(text: string): unknown {
@@ -17,4 +35,14 @@ function parseJson(text: string): unknown {
   } catch (cause) {
     throw new GatewayError('INVALID_REQUEST', 'The request body is not valid JSON.', { cause })
   }
+}
+
+/** Level by level, so that the question itself does not recurse. */
+function isDeeperThan(value: object, depth: number): boolean {
+  let level: readonly unknown[] = [value]
+  for (let reached = 0; reached <= depth; reached += 1) {
+    level = level.flatMap((item) => (typeof item === 'object' && item !== null ? Object.values(item) : []))
+    if (level.length === 0) return false
+  }
+  return true
 }

@@ -1,3 +1,5 @@
+import { type Clock, sleep, systemClock } from '@toolgate/core'
+
 /** Where the process is in its life; what the health routes tell a load balancer. */
 export type Phase = 'starting' | 'ready' | 'draining'
 
@@ -11,7 +13,7 @@ export interface Lifecycle {
   settle(boundMs: number): Promise<boolean>
 }
 
-export function createLifecycle(): Lifecycle {
+export function createLifecycle(clock: Clock = systemClock): Lifecycle {
   let phase: Phase = 'starting'
   let inFlight = 0
   let onIdle: (() => void) | undefined
@@ -41,11 +43,9 @@ export function createLifecycle(): Lifecycle {
     },
     async settle(boundMs) {
       if (inFlight === 0) return true
-      const { promise: idle, resolve } = Promise.withResolvers<void>()
-      onIdle = resolve
-      const bound = AbortSignal.timeout(boundMs)
-      bound.addEventListener('abort', () => resolve(), { once: true })
-      await idle
+      const idle = new AbortController()
+      onIdle = () => idle.abort()
+      await sleep(clock, boundMs, idle.signal)
       return inFlight === 0
     },
   }

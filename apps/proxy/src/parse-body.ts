@@ -1,4 +1,4 @@
-import { GatewayError, nearestName } from '@toolgate/core'
+import { firstMisspelt, GatewayError } from '@toolgate/core'
 import type { z } from 'zod'
 
 /**
@@ -6,12 +6,11 @@ import type { z } from 'zod'
  * mistake, and dropping it silently would change what was asked for. Messages name fields, never values.
  */
 export function parseBody<Schema extends z.ZodObject>(schema: Schema, body: object): z.output<Schema> {
-  const known = Object.keys(schema.shape)
-  for (const field of Object.keys(body)) {
-    const meant = known.includes(field) ? undefined : nearestName(field, known)
-    if (meant !== undefined && !(meant in body)) {
-      throw invalid(field, `Unknown field "${field}". Did you mean "${meant}"?`)
-    }
+  const absent = Object.keys(schema.shape).filter((field) => !(field in body))
+  const unknown = Object.keys(body).filter((field) => !(field in schema.shape))
+  const misspelt = firstMisspelt(unknown, absent)
+  if (misspelt !== undefined) {
+    throw invalid(misspelt.key, `Unknown field "${misspelt.key}". Did you mean "${misspelt.meant}"?`)
   }
   return readFields(schema, body)
 }

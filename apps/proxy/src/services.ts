@@ -4,6 +4,7 @@ import {
   createClientCredentials,
   createCredentialSource,
   createKeyCache,
+  createOwnKeyFilter,
   createPostgresKeyStore,
   createVirtualKeys,
   hashKey,
@@ -12,6 +13,7 @@ import {
   upstreamAuthMethods,
   upsertConfigKeys,
   type VirtualKeys,
+  type WithoutOwnKeys,
 } from '@toolgate/auth'
 import {
   type Clock,
@@ -48,10 +50,11 @@ import { bindModels } from './config/models.ts'
 import { createDigest, type ServerOptions, toServerDefinitions } from './config/servers.ts'
 import { createLifecycle, type Lifecycle } from './lifecycle.ts'
 import { createMetrics, type Metrics } from './metrics.ts'
+import { version } from './version.ts'
 
 /**
  * THE COMPOSITION ROOT: every service is made here, in dependency order, and joined to the others by nothing but
- * parameters. Nothing else holds a singleton, starts a timer or knows two packages at once.
+ * parameters. What holds state or a timer is made here and ended by `close`.
  */
 export interface Services {
   readonly clock: Clock
@@ -60,12 +63,15 @@ export interface Services {
   readonly lifecycle: Lifecycle
   readonly metrics: Metrics
   readonly authenticate: Authenticate
+  readonly withoutOwnKeys: WithoutOwnKeys
   readonly headerNames: HeaderNames
   readonly keys: VirtualKeys
   readonly gateway: Gateway
   readonly health: Health
   readonly models: Models
   readonly turnRecords: TurnRecords
+  /** `/metrics` is open to everyone. */
+  readonly publicMetrics: boolean
   readonly pingStore: (signal: AbortSignal) => Promise<void>
   /** Ends upstream connections, writes what is left of the ledger, closes the store. Once, however often it is asked. */
   close(): Promise<void>
@@ -91,13 +97,23 @@ interface Foundation {
   readonly newId: NewId
   readonly outbound: Outbound
   readonly metrics: Metrics
+  /** Made once: what a reload finds unchanged keeps its revision and its tokens. */
+  readonly serverOptions: ServerOptions<UpstreamAuthOptions>
 }
 
 /** Resolves when keys and registry are loaded and every server has been asked for its tools once, or had its time. */
 export async function createServices(options: ServicesOptions): Promise<Services> {
   const { clock = systemClock, newId = randomId, database, log } = options
   const metrics = createMetrics()
-  const foundation: Foundation = { ...options, clock, newId, metrics, outbound: createOutbound() }
+  const outbound = createOutbound()
+  const foundation: Foundation = {
+    ...options,
+    clock,
+    newId,
+    metrics,
+    outbound,
+    serverOptions: serverOptions({ loaded: options.loaded, outbound, clock, log }),
+  }
   const { keyCache, ...identity } = await composeIdentity(foundation)
   const { ledger, record } = composeRecord(foundation)
   const { catalog, pool, ...manager } = composeManager(foundation, record)
@@ -120,10 +136,11 @@ export async function createServices(options: ServicesOptions): Promise<Services
     log,
     newId,
     metrics,
-    lifecycle: createLifecycle(),
+    lifecycle: createLifecycle(clock),
     ...identity,
     ...manager,
     ...llm,
+    publicMetrics: options.loaded.config.publicMetrics,
     pingStore: (signal) => database.ping(signal),
     close: () => (closed ??= closeAll()),
   }
@@ -145,6 +162,7 @@ async function composeIdentity({ loaded, masterKey, database, log, clock, newId 
     keyCache,
     headerNames,
     keys: createVirtualKeys({ store, log, clock, newId, onChange: keyCache.forget }),
+    withoutOwnKeys: createOwnKeyFilter({ keys: keyCache }),
     authenticate: createAuthenticator({ masterKey, keys: keyCache, defaultAccess: config.defaultAccess, clock }),
   }
 }
@@ -156,8 +174,9 @@ function composeRecord({ database, log, clock, metrics }: Foundation): { ledger:
     append: ledger.append,
     log,
     clock,
-    onRecorded: ({ kind, serverName, model, outcome, durationMs }) =>
-      metrics.observeCall({ kind, server: serverName ?? model ?? '', outcome, seconds: durationMs / 1000 }),
+    // Names from the configuration only: a label that callers could choose would make series without end.
+    onRecorded: ({ kind, serverName, provider, outcome, durationMs }) =>
+      metrics.observeCall({ kind, server: serverName ?? provider ?? '', outcome, seconds: durationMs / 1000 }),
   })
   return { ledger, record }
 }
@@ -191,9 +210,13 @@ function composeManager(foundation: Foundation, record: Recorder): Manager {
 
 /** A server that cannot be used is set aside with its reason; the others load. */
 function fillRegistry(registry: Registry, foundation: Foundation): void {
-  const { loaded, log } = foundation
-  const { servers, problems, notices } = toServerDefinitions(loaded, loaded.environment, serverOptions(foundation))
-  for (const notice of notices) log.info({ config: loaded.explain(notice) }, 'configuration notice')
+  const { loaded, log, serverOptions: plugs } = foundation
+  const { servers, problems, notices } = toServerDefinitions(loaded, loaded.environment, plugs)
+  for (const notice of notices) {
+    const line = { config: loaded.explain(notice) }
+    if (notice.level === 'warning') log.warn(line, 'configuration warning')
+    else log.info(line, 'configuration notice')
+  }
   for (const problem of problems) log.error({ config: loaded.explain(problem) }, 'server left out')
   const named = loaded.config.servers.flatMap(({ name, common }) => [
     name,
@@ -220,7 +243,7 @@ export function serverOptions({
   return {
     transports,
     authMethods: upstreamAuthMethods,
-    transportOptions: { outbound, clock, log },
+    transportOptions: { outbound, clock, log, clientInfo: { name: 'toolgate', version } },
     authOptions: (report) => ({ tokens, report }),
     hashKey,
     digest: createDigest(),
@@ -230,11 +253,11 @@ export function serverOptions({
 function composeModels(foundation: Foundation, record: Recorder): { models: Models; turnRecords: TurnRecords } {
   const { loaded, outbound, log, clock, newId } = foundation
   const { models, problems, notices } = bindModels(loaded.config.models, bindModel(loaded))
-  for (const notice of notices) log.warn({ config: loaded.explain(notice) }, 'configuration notice')
+  for (const notice of notices) log.warn({ config: loaded.explain(notice) }, 'configuration warning')
   for (const problem of problems) log.error({ config: loaded.explain(problem) }, 'model left out')
   const deployments = models.map((model) => model.create({ outbound, clock, newId }))
   return {
-    models: createModels({ deployments, record, policies: [], clock, newId }),
+    models: createModels({ deployments: () => deployments, record, policies: [], clock, newId }),
     turnRecords: createTurnRecords({ clock }),
   }
 }

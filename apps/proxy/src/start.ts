@@ -133,7 +133,7 @@ function cannotListen(error: unknown, place: string): GatewayError {
     code === 'EADDRINUSE'
       ? 'the port is taken. Stop the other process or choose another with --port'
       : `the system says ${String(code ?? error)}`
-  return new GatewayError('INVALID_REQUEST', `Cannot listen on ${place}: ${reason}.`, { cause: error })
+  return new GatewayError('CONFIGURATION_INVALID', `Cannot listen on ${place}: ${reason}.`, { cause: error })
 }
 
 function portOf(server: Server): number {

@@ -24,19 +24,8 @@ declare const authorized: unique symbol
 
 /**
  * A call that `authorize` let through. The brand cannot be forged without a cast, and there is one such cast: policies
- * and the pool take only this, so skipping authorization does not compile.
+ * and the centre of the spine take only this, so skipping authorization does not compile.
  */
 export type AuthorizedCall<Server extends ServerDefinition = ServerDefinition> = UpstreamCall<Server> & {
   readonly [authorized]: true
-}
-
-/** What a server came to when it was last asked, in listings, health and logs. Never an empty list for a failure. */
-export type OutcomeStatus = 'ok' | 'stale' | 'needs_auth' | 'rejected' | 'timeout' | 'unreachable' | 'protocol_error'
-
-export interface ServerOutcome {
-  readonly serverId: string
-  readonly serverName: string
-  readonly status: OutcomeStatus
-  /** One sentence for the caller; absent for `ok`. */
-  readonly message?: string | undefined
 }

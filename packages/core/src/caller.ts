@@ -31,7 +31,7 @@ export interface RequestInfo {
 export interface Forwarded {
   /** `Authorization`, where the gateway's key came in another header. The value as sent, with its scheme. */
   readonly authorization?: Secret | undefined
-  /** LiteLLM's deprecated `x-mcp-auth`: used only where the request names exactly one server. */
+  /** LiteLLM's deprecated `x-mcp-auth`: for the one server of a request that names no other. */
   readonly legacyAuth?: Secret | undefined
   /** `x-mcp-{alias}-{header}` without the `x-mcp-`: `{alias}-{header}` → value. */
   readonly serverHeaders: ReadonlyMap<string, Secret>
@@ -39,15 +39,12 @@ export interface Forwarded {
   readonly headers: ReadonlyMap<string, Secret>
   /** Cookie name → value, for servers that list it in `cookie_names`. */
   readonly cookies: ReadonlyMap<string, Secret>
-  /** The request named exactly one server (path, body or header). */
-  readonly scopedToOneServer: boolean
 }
 
 export const nothingForwarded: Forwarded = {
   serverHeaders: new Map(),
   headers: new Map(),
   cookies: new Map(),
-  scopedToOneServer: false,
 }
 
 /**

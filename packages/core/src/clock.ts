@@ -16,6 +16,11 @@ export interface Clock {
 
 export type Cancel = () => void
 
+/** Holds a timer until it is disposed or its time is up. */
+export interface Deadline extends Disposable {
+  readonly signal: AbortSignal
+}
+
 export const systemClock: Clock = {
   now: () => Date.now(),
   monotonic: () => performance.now(),
@@ -27,4 +32,28 @@ export const systemClock: Clock = {
     const timer = setInterval(run, periodMs).unref()
     return () => clearInterval(timer)
   },
+}
+
+/**
+ * Aborts with a `TimeoutError` after `ms`, as `AbortSignal.timeout` does, or with `within` where that is sooner. On top
+ * of {@link Clock.after}, so that whoever replaces the clock moves deadlines too.
+ */
+export function startDeadline(clock: Clock, ms: number, within?: AbortSignal): Deadline {
+  const controller = new AbortController()
+  const expire = () => controller.abort(new DOMException('The operation was aborted due to timeout', 'TimeoutError'))
+  const cancel = clock.after(ms, expire)
+  const signal = within === undefined ? controller.signal : AbortSignal.any([within, controller.signal])
+  return { signal, [Symbol.dispose]: cancel }
+}
+
+/** Resolves after `ms`, or as soon as `signal` aborts. */
+export async function sleep(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return
+  const { promise, resolve } = Promise.withResolvers<void>()
+  const wake = () => resolve()
+  const cancel = clock.after(ms, wake)
+  signal.addEventListener('abort', wake, { once: true })
+  await promise
+  cancel()
+  signal.removeEventListener('abort', wake)
 }

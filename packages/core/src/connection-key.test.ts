@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { callerScope, connectionKey } from './connection-key.ts'
+import { connectionKey, createCallerScope, joinScopes } from './connection-key.ts'
 import { sharedScope } from './credential.ts'
 import { noGrants, type Principal } from './principal.ts'
 
@@ -40,7 +40,9 @@ describe('connectionKey', () => {
   })
 })
 
-describe('callerScope', () => {
+describe('a caller’s scope', () => {
+  const callerScope = createCallerScope()
+
   it('is shared where the caller brought nothing', () => {
     expect(callerScope({ principal: principal({}) }, [])).toEqual(sharedScope)
   })
@@ -55,5 +57,20 @@ describe('callerScope', () => {
   it('stays the same for a user whose token rotates', () => {
     const user = principal({ id: 'user', userId: 'user' })
     expect(callerScope({ principal: user }, ['old'])).toEqual(callerScope({ principal: user }, ['new']))
+  })
+
+  it('means nothing to another maker: its digests are keyed', () => {
+    expect(createCallerScope()({ principal: principal({}) }, ['one'])).not.toEqual(
+      callerScope({ principal: principal({}) }, ['one']),
+    )
+  })
+
+  it('joined with that of the credential beside it belongs to whoever either belongs to', () => {
+    const one = { kind: 'holder', holder: 'one' } as const
+    const two = { kind: 'holder', holder: 'two' } as const
+    expect(joinScopes(sharedScope, sharedScope)).toEqual(sharedScope)
+    expect([joinScopes(one, sharedScope), joinScopes(sharedScope, one)]).toEqual([one, one])
+    const scopes = [one, two, joinScopes(one, two), joinScopes(two, one)]
+    expect(new Set(scopes.map((scope) => JSON.stringify(scope))).size).toBe(scopes.length)
   })
 })

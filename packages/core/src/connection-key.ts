@@ -4,7 +4,7 @@ import { type Scope, sharedScope } from './credential.ts'
 import type { Isolation, ServerDefinition } from './server.ts'
 
 /**
- * The one key under which anything upstream is kept: connections, sessions, catalogs, negotiation memos, tokens.
+ * The one key under which anything of an upstream is kept: connections, sessions, catalogs, what was learnt of it.
  * Two requests share state exactly where this string is equal, so whose credential it is, is part of it, and a server
  * whose definition changed shares nothing with its former self.
  */
@@ -22,16 +22,25 @@ export function connectionKey(
   ])
 }
 
-/** Digests of what callers bring, keyed with a value that dies with the process: useless outside it. */
-const digestKey = randomBytes(32)
-
 /**
  * The scope of a credential that the caller brought: its principal, and unless the key is bound to one user also a digest
  * of what was brought, so that two people behind one key never meet.
  */
-export function callerScope({ principal }: Pick<Caller, 'principal'>, brought: readonly string[]): Scope {
-  if (brought.length === 0) return sharedScope
-  if (principal.userId !== undefined) return { kind: 'holder', holder: principal.id }
-  const digest = createHmac('sha256', digestKey).update(JSON.stringify(brought)).digest('base64url')
-  return { kind: 'holder', holder: `${principal.id}:${digest}` }
+export type CallerScope = (caller: Pick<Caller, 'principal'>, brought: readonly string[]) => Scope
+
+/** Scopes of one maker can be compared with each other only. The digest's key dies with it: digests are useless outside. */
+export function createCallerScope(digestKey: Uint8Array = randomBytes(32)): CallerScope {
+  return ({ principal }, brought) => {
+    if (brought.length === 0) return sharedScope
+    if (principal.userId !== undefined) return { kind: 'holder', holder: principal.id }
+    const digest = createHmac('sha256', digestKey).update(JSON.stringify(brought)).digest('base64url')
+    return { kind: 'holder', holder: `${principal.id}:${digest}` }
+  }
+}
+
+/** The scope of two credentials that are sent together: it is one holder's as soon as either is. */
+export function joinScopes(first: Scope, second: Scope): Scope {
+  if (first.kind === 'shared') return second
+  if (second.kind === 'shared') return first
+  return { kind: 'holder', holder: JSON.stringify([first.holder, second.holder]) }
 }

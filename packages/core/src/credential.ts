@@ -29,8 +29,11 @@ export const sharedScope: Scope = { kind: 'shared' }
 
 /** Resolves what to present; the one order of precedence lives behind this port (`packages/auth/src/upstream`). */
 export interface CredentialSource {
-  /** For a call or list on behalf of a caller. */
-  forCaller(server: ServerDefinition, caller: Caller): Promise<Credential>
+  /**
+   * For a call or list on behalf of a caller. `onlyServer`: the request names this server and no other, so what it brought
+   * without saying for whom is for this one.
+   */
+  forCaller(server: ServerDefinition, caller: Caller, request: { readonly onlyServer: boolean }): Promise<Credential>
   /** For discovery and health, where there is no caller. */
   forDiscovery(server: ServerDefinition, signal: AbortSignal): Promise<Credential>
 }
@@ -46,11 +49,22 @@ export interface UpstreamAuth {
   /** True where only a user's token opens the server; discovery then reports `needs_auth`. */
   readonly needsUserToken: boolean
   /** Nothing to present is an answer (`undefined`). Rejects with a {@link GatewayError} that names the server. */
-  present(server: ServerDefinition, signal: AbortSignal): Promise<PresentedCredential | undefined>
+  present(request: PresentRequest): Promise<PresentedCredential | undefined>
+  /** A bare value of a caller's, written into the header as the method writes its own. Absent: as `Authorization`. */
+  writeValue?(value: Secret): ReadonlyMap<string, Secret>
+}
+
+export interface PresentRequest {
+  readonly server: ServerDefinition
+  /** Absent for discovery and health: what is presented then is `shared`. */
+  readonly caller: Caller | undefined
+  readonly signal: AbortSignal
 }
 
 export interface PresentedCredential {
   readonly type: string
+  /** Whose it is, apart from what the caller brings beside it. */
+  readonly scope: Scope
   readonly headers: ReadonlyMap<string, Secret>
   rejected(): boolean
 }

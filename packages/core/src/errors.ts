@@ -20,6 +20,8 @@ const table = {
   KEY_EXPIRED: { blame: 'caller', retryable: false },
   KEY_BLOCKED: { blame: 'caller', retryable: false },
   ADMIN_ONLY: { blame: 'caller', retryable: false },
+  /** The key is restricted to other routes (`allowed_routes`). */
+  ROUTE_NOT_ALLOWED: { blame: 'caller', retryable: false },
   STORE_UNAVAILABLE: { blame: 'operator', retryable: true },
 
   KEY_NOT_FOUND: { blame: 'caller', retryable: false },
@@ -51,6 +53,8 @@ const table = {
   PROVIDER_TIMEOUT: { blame: 'upstream', retryable: true },
   PROVIDER_PROTOCOL: { blame: 'upstream', retryable: false },
 
+  /** What the operator gave (file, environment, secrets, address) does not let the gateway start. */
+  CONFIGURATION_INVALID: { blame: 'operator', retryable: false },
   OVERLOADED: { blame: 'operator', retryable: true },
   SHUTTING_DOWN: { blame: 'operator', retryable: true },
   INTERNAL: { blame: 'operator', retryable: false },

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { nearestName } from './nearest.ts'
+import { firstMisspelt, nearestName } from './nearest.ts'
 
 describe('nearestName', () => {
   it.each([
@@ -16,5 +16,15 @@ describe('nearestName', () => {
 
   it('prefers the first of equally close names', () => {
     expect(nearestName('modex', ['modea', 'modeb'])).toBe('modea')
+  })
+})
+
+describe('firstMisspelt', () => {
+  it('names the first unknown key that is close to a known one', () => {
+    expect(firstMisspelt(['url', 'temperature', 'ulr', 'arg'], ['url', 'args'])).toEqual({ key: 'ulr', meant: 'url' })
+  })
+
+  it('takes no known key for a misspelling of another', () => {
+    expect(firstMisspelt(['model', 'models', 'temperature'], ['model', 'models'])).toBeUndefined()
   })
 })

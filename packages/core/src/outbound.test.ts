@@ -1,5 +1,5 @@
 import { createServer, type Server } from 'node:http'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { classifyOutboundFailure, createOutbound } from './outbound.ts'
 
 const bounds = { headersTimeoutMs: 500, bodyTimeoutMs: 500 }
@@ -13,6 +13,8 @@ beforeAll(async () => {
     else if (request.url === '/loop') response.writeHead(308, { location: '/loop' }).end()
     else if (request.url === '/away') response.writeHead(307, { location: 'http://127.0.0.1:1/' }).end()
     else if (request.url === '/turns-get') response.writeHead(302, { location: '/final' }).end()
+    else if (request.url === '/away-open')
+      response.writeHead(307, { location: 'http://127.0.0.1:1/' }).write('x'.repeat(300_000))
     else if (request.url === '/hang') return
     else if (request.url === '/large') response.end('x'.repeat(100_000))
     else request.pipe(response)
@@ -52,6 +54,21 @@ describe('outbound', () => {
 
   it('ends a redirect loop', async () => {
     await expect(post('/loop')).rejects.toThrow(/More than 3 redirects/)
+  })
+
+  it('gives the socket of a refused redirect back, though its body never ends', async () => {
+    await expect(post('/away-open')).rejects.toThrow(/Redirect .* refused/)
+    await vi.waitFor(async () => {
+      const open = await new Promise<number>((resolve) => server.getConnections((_error, count) => resolve(count)))
+      expect(open).toBeLessThanOrEqual(1)
+    })
+  })
+
+  it('ends at once when its signal aborts, also before it was written', async () => {
+    const leaver = new AbortController()
+    const pending = post('/hang', leaver.signal)
+    leaver.abort(new Error('gone'))
+    await expect(pending).rejects.toThrow('gone')
   })
 
   it('stops reading at the bound', async () => {

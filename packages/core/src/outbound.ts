@@ -42,19 +42,17 @@ export interface OutboundResponse {
 
 export interface OutboundOptions {
   readonly connectTimeoutMs?: number
-  readonly connectionsPerOrigin?: number
 }
 
 const maxRedirects = 3
 const redirectsThatKeepTheMethod = new Set([307, 308])
 
-export function createOutbound({
-  connectTimeoutMs = 10_000,
-  connectionsPerOrigin = 256,
-}: OutboundOptions = {}): Outbound {
+export function createOutbound({ connectTimeoutMs = 10_000 }: OutboundOptions = {}): Outbound {
   const dispatcher = new Agent({
     connect: { timeout: connectTimeoutMs },
-    connections: connectionsPerOrigin,
+    // No bound per origin: a request that queues for a socket waits for whoever else talks to that host. Who is sent how
+    // much at once is bounded where it is known whose requests these are.
+    connections: null,
     keepAliveTimeout: 30_000,
     // With HTTP/2 on, everyone waits behind one connection that negotiates: at an address that never answers, N callers
     // would have N times the bound.
@@ -65,7 +63,7 @@ export function createOutbound({
   })
 
   const send = async (request: OutboundRequest, redirectsLeft: number): Promise<OutboundResponse> => {
-    const response = await undiciRequest(request.url, {
+    const sent = undiciRequest(request.url, {
       dispatcher,
       method: request.method,
       headers: request.headers,
@@ -74,9 +72,10 @@ export function createOutbound({
       headersTimeout: request.headersTimeoutMs,
       bodyTimeout: request.bodyTimeoutMs,
     })
+    const response = await unlessAborted(sent, request.signal)
+    if (!isRedirect(response)) return toResponse(response)
+    discard(response)
     const next = redirectTarget(request.url, response)
-    if (next === undefined) return toResponse(response)
-    response.body.on('error', () => {}).destroy()
     if (redirectsLeft === 0) throw new GatewayError('UPSTREAM_PROTOCOL', `More than ${maxRedirects} redirects.`)
     return send({ ...request, url: next }, redirectsLeft - 1)
   }
@@ -101,28 +100,55 @@ export function createOutbound({
   }
 }
 
-function redirectTarget(from: string, { statusCode, headers }: Dispatcher.ResponseData): string | undefined {
-  if (statusCode < 300 || statusCode > 399 || statusCode === 304) return undefined
-  const location = singleHeader(headers['location'])
-  if (location === undefined) return undefined
-  const target = URL.parse(location, from)
-  // Anything else would carry the credential to another party, or turn a POST into a GET.
-  if (target?.origin !== new URL(from).origin || !redirectsThatKeepTheMethod.has(statusCode)) {
-    throw new GatewayError(
-      'UPSTREAM_PROTOCOL',
-      `Redirect (${statusCode}) away from ${new URL(from).origin} refused. Configure the final address.`,
-    )
+/**
+ * Rejects as soon as the signal aborts. undici looks at it when the request is written, which a host that does not
+ * accept connections delays by the time to connect.
+ */
+async function unlessAborted(
+  sent: Promise<Dispatcher.ResponseData>,
+  signal: AbortSignal,
+): Promise<Dispatcher.ResponseData> {
+  const { promise: aborted, reject } = Promise.withResolvers<never>()
+  const leave = () => {
+    reject(signal.reason)
+    // Nobody waits any more: an answer that still comes is dropped, and so is its failure.
+    sent.then(discard, () => {})
   }
-  return target.href
+  signal.addEventListener('abort', leave, { once: true })
+  try {
+    return await Promise.race([sent, aborted])
+  } finally {
+    signal.removeEventListener('abort', leave)
+  }
 }
 
-function toResponse({ statusCode, headers, body }: Dispatcher.ResponseData): OutboundResponse {
+function isRedirect({ statusCode, headers }: Dispatcher.ResponseData): boolean {
+  return statusCode >= 300 && statusCode <= 399 && statusCode !== 304 && headers['location'] !== undefined
+}
+
+/** Throws where following would carry the credential to another party, or turn a POST into a GET. */
+function redirectTarget(from: string, { statusCode, headers }: Dispatcher.ResponseData): string {
+  const target = URL.parse(singleHeader(headers['location']) ?? '', from)
+  if (target?.origin === new URL(from).origin && redirectsThatKeepTheMethod.has(statusCode)) return target.href
+  throw new GatewayError(
+    'UPSTREAM_PROTOCOL',
+    `Redirect (${statusCode}) to another address refused. Configure the final address.`,
+    { internal: `from ${from} to ${target?.origin ?? 'nowhere'}` },
+  )
+}
+
+function discard({ body }: Dispatcher.ResponseData): void {
+  body.on('error', () => {}).destroy()
+}
+
+function toResponse(response: Dispatcher.ResponseData): OutboundResponse {
+  const { statusCode, headers, body } = response
   return {
     status: statusCode,
     header: (name) => singleHeader(headers[name]),
     body,
     text: (maxBytes) => readText(body, maxBytes),
-    discard: () => void body.on('error', () => {}).destroy(),
+    discard: () => discard(response),
   }
 }
 

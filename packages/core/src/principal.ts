@@ -12,7 +12,7 @@ export interface Principal {
   readonly keyAlias?: string | undefined
   readonly userId?: string | undefined
   readonly teamId?: string | undefined
-  /** May use the admin API and sees why something is refused. */
+  /** May use the admin API. */
   readonly admin: boolean
   readonly grants: Grants
   /** Chat requests without any MCP entry get this key's tools as well. */
@@ -35,6 +35,11 @@ export interface Grants {
   /** Tools refused everywhere, unprefixed or prefixed. */
   readonly blockedTools: ReadonlySet<string>
   readonly models: ReadonlySet<string>
+  /**
+   * LiteLLM's `allowed_routes`: groups, paths, and paths that end in `*`. Empty: every route. What a group holds is the
+   * business of whoever has the routes.
+   */
+  readonly routes: ReadonlySet<string>
 }
 
 export const noGrants: Grants = {
@@ -45,4 +50,5 @@ export const noGrants: Grants = {
   toolsByServer: new Map(),
   blockedTools: new Set(),
   models: new Set(),
+  routes: new Set(),
 }

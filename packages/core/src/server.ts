@@ -24,7 +24,6 @@ export interface ServerDefinition {
   readonly revision: string
   readonly origin: 'config' | 'stored'
   readonly description?: string | undefined
-  readonly instructions?: string | undefined
   /** LiteLLM's free-form `mcp_info`, shown in listings. */
   readonly info: Readonly<Record<string, unknown>>
   readonly transportType: string
@@ -59,6 +58,10 @@ export interface ServerDefinition {
 
 /** Milliseconds. A stage that runs out is a `UPSTREAM_TIMEOUT` naming it. */
 export interface ServerTimeouts {
+  /**
+   * Until the event stream of the legacy SSE transport is open. Over streamable HTTP connecting is part of the handshake, and
+   * each new socket has the bound of `Outbound` besides; a stdio child has `handshakeMs` to start, and the first time longer.
+   */
   readonly connectMs: number
   readonly handshakeMs: number
   readonly listMs: number

@@ -1,5 +1,5 @@
 import type { Caller } from './caller.ts'
-import type { ErrorCode, UpstreamStage } from './errors.ts'
+import { type ErrorCode, GatewayError, toGatewayError, type UpstreamStage } from './errors.ts'
 
 /**
  * What one call leaves behind: filled stage by stage while it travels, written as one ledger row when it ends.
@@ -20,6 +20,7 @@ export interface CallTrace {
   stage?: UpstreamStage | undefined
   model?: string | undefined
   provider?: string | undefined
+  /** Of the tool loop, from 1. */
   round?: number | undefined
   promptTokens?: number | undefined
   completionTokens?: number | undefined
@@ -35,3 +36,31 @@ export interface TracedCall {
 
 /** The outermost ring, and not a policy: it cannot be left out or reordered. Writes one row per call, whatever happened. */
 export type Recorder = <Result>(call: TracedCall, run: () => Promise<Result>) => Promise<Result>
+
+/**
+ * Runs a call and writes into its trace how it ended; an outcome that an answered call has set itself stands. The one
+ * place for it, directly inside the recorder. Rejects with a `GatewayError`; `signal` is the caller's.
+ */
+export async function settled<Result>(
+  trace: CallTrace,
+  signal: AbortSignal,
+  run: () => Promise<Result>,
+): Promise<Result> {
+  try {
+    const result = await run()
+    trace.outcome ??= 'ok'
+    return result
+  } catch (error) {
+    const failure = failureOf(error, signal)
+    trace.outcome = failure.code
+    trace.stage = failure.details.stage
+    throw failure
+  }
+}
+
+/** Once the caller has gone, or its deadline passed, whatever broke because of that is not what failed. */
+function failureOf(error: unknown, signal: AbortSignal): GatewayError {
+  if (!signal.aborted || error instanceof GatewayError) return toGatewayError(error)
+  if (signal.reason instanceof GatewayError) return signal.reason
+  return new GatewayError('CANCELLED', 'The request was cancelled before it was answered.', { cause: error })
+}

@@ -32,7 +32,7 @@ describe('DATABASE_URL', () => {
     'postgres:///gate',
   ])('is refused without being quoted: %j', (url) => {
     expect(() => parseDatabaseUrl(new Secret(url))).toThrow(
-      expect.objectContaining({ code: 'INVALID_REQUEST', message: expect.not.stringContaining('hush') }),
+      expect.objectContaining({ code: 'CONFIGURATION_INVALID', message: expect.not.stringContaining('hush') }),
     )
     expect(inspect(new Secret(url))).not.toContain('hush')
   })

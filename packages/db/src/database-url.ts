@@ -18,13 +18,13 @@ export interface DatabaseAddress {
 const understoodByTheDriver = new Set(['sslmode', 'sslrootcert', 'sslnegotiation', 'application_name', 'options'])
 const mostConnections = 100
 
-/** Throws `INVALID_REQUEST` that quotes nothing: any part of a malformed address may be the password. */
+/** Throws `CONFIGURATION_INVALID` that quotes nothing: any part of a malformed address may be the password. */
 export function parseDatabaseUrl(url: Secret): DatabaseAddress {
   const text = url.reveal()
   const parsed = URL.canParse(text) ? new URL(text) : undefined
   if (parsed === undefined || !/^postgres(?:ql)?:$/.test(parsed.protocol) || parsed.hostname === '') {
     throw new GatewayError(
-      'INVALID_REQUEST',
+      'CONFIGURATION_INVALID',
       'DATABASE_URL is not an address of the form postgres://user:password@host:port/name (special characters in the password must be percent-encoded).',
     )
   }

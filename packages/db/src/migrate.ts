@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { sql } from 'drizzle-orm'
 import { readMigrationFiles } from 'drizzle-orm/migrator'
 import { migrate as applyMigrations } from 'drizzle-orm/pg-core'
+import { startDeadline, systemClock } from '@toolgate/core'
 import type { Database } from './database.ts'
 import { askStore } from './store-errors.ts'
 
@@ -28,5 +29,6 @@ export async function migrate({ db }: Database, migrationsFolder: string = defau
       await transaction.execute(sql`select pg_advisory_xact_lock(${lockNumber})`)
       await applyMigrations(migrations, transaction, { migrationsFolder })
     })
-  await askStore(apply, AbortSignal.timeout(deadlineMs))
+  using deadline = startDeadline(systemClock, deadlineMs)
+  await askStore(apply, deadline.signal)
 }

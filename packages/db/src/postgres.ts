@@ -2,7 +2,7 @@
  * A real Postgres through postgres.js. Refuses to open what does not answer: start-up should fail with one clear line,
  * not the first request with a puzzling one.
  */
-import { GatewayError, type Secret } from '@toolgate/core'
+import { type Clock, GatewayError, type Secret, startDeadline, systemClock } from '@toolgate/core'
 import { drizzle } from 'drizzle-orm/postgres-js'
 import postgres from 'postgres'
 import type { Database } from './database.ts'
@@ -21,7 +21,7 @@ const longestBackoffSeconds = 1
 const statementTimeoutMs = 15_000
 
 /** Opens a Postgres. Rejects with `STORE_UNAVAILABLE` naming `host:port/name` and never the password. */
-export async function openPostgres(url: Secret): Promise<Database> {
+export async function openPostgres(url: Secret, clock: Clock = systemClock): Promise<Database> {
   const { connectionString, label, connectionLimit, schema } = parseDatabaseUrl(url)
   const client = postgres(connectionString, {
     max: connectionLimit ?? defaultConnections,
@@ -37,7 +37,8 @@ export async function openPostgres(url: Secret): Promise<Database> {
   })
   const db = drizzle({ client })
   try {
-    await pingStore(db, AbortSignal.timeout(openDeadlineMs))
+    using deadline = startDeadline(clock, openDeadlineMs)
+    await pingStore(db, deadline.signal)
   } catch (error) {
     await client.end({ timeout: 0 })
     throw cannotOpen(label, error)

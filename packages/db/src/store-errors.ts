@@ -2,7 +2,7 @@
  * Tells a database that cannot be asked from one that said no. Driver errors hold the statement and parts of the data;
  * they become `cause` and never a message.
  */
-import { GatewayError, isJsonObject } from '@toolgate/core'
+import { GatewayError, isJsonObject, startDeadline, systemClock, untilAborted } from '@toolgate/core'
 
 /**
  * SQLSTATE classes and codes (Postgres manual, appendix A) under which another try, later, may succeed; among them what
@@ -53,20 +53,18 @@ const defaultDeadlineMs = 20_000
  * and then dropped, as load balancers do before a database that is down, it goes on trying for ever. A write given up
  * this way may still happen.
  */
-export async function askStore<Answer>(
-  work: () => Promise<Answer>,
-  deadline: AbortSignal = AbortSignal.timeout(defaultDeadlineMs),
-): Promise<Answer> {
-  const { promise: expired, reject } = Promise.withResolvers<never>()
-  const expire = () => reject(storeUnavailable(deadline.reason))
-  if (deadline.aborted) throw storeUnavailable(deadline.reason)
-  deadline.addEventListener('abort', expire, { once: true })
+export async function askStore<Answer>(work: () => Promise<Answer>, deadline?: AbortSignal): Promise<Answer> {
+  if (deadline !== undefined) return askWithin(deadline, work)
+  using own = startDeadline(systemClock, defaultDeadlineMs)
+  return await askWithin(own.signal, work)
+}
+
+async function askWithin<Answer>(deadline: AbortSignal, work: () => Promise<Answer>): Promise<Answer> {
   try {
-    return await Promise.race([work(), expired])
+    return await untilAborted(deadline, work)
   } catch (error) {
-    throw isUnavailable(error) ? storeUnavailable(error) : error
-  } finally {
-    deadline.removeEventListener('abort', expire)
+    const late = deadline.aborted && error === deadline.reason
+    throw late || isUnavailable(error) ? storeUnavailable(error) : error
   }
 }
 

@@ -28,18 +28,13 @@ function setup(deployments: Deployment[], overrides: Partial<ModelsOptions> = {}
   const rows: CallTrace[] = []
   const record: Recorder = async ({ trace }, run) => {
     try {
-      const result = await run()
-      trace.outcome = 'ok'
-      return result
-    } catch (error) {
-      trace.outcome = error instanceof GatewayError ? error.code : 'INTERNAL'
-      throw error
+      return await run()
     } finally {
       rows.push(trace)
     }
   }
   const models = createModels({
-    deployments,
+    deployments: () => deployments,
     record,
     policies: [],
     clock: fakeClock(),
@@ -70,6 +65,13 @@ describe('which deployment answers', () => {
     const { models } = setup(deployments)
     const answer = await models.generate(callerOf(), request(name, { unknown: { x: 1 } }))
     expect(answer['answered']).toEqual({ model: upstream, messages: [], unknown: { x: 1 } })
+  })
+
+  it('is one of those that there are when it is asked', async () => {
+    let current = [deployment('fast', 'former')]
+    const { models } = setup([], { deployments: () => current })
+    current = [deployment('fast', 'later')]
+    expect(await models.generate(callerOf(), request('fast'))).toMatchObject({ answered: { model: 'later' } })
   })
 
   it('shares the load over the deployments of one name', async () => {

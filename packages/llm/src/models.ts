@@ -11,6 +11,7 @@ import {
   type Principal,
   randomId,
   type Recorder,
+  settled,
   systemClock,
   type TracedCall,
 } from '@toolgate/core'
@@ -59,7 +60,8 @@ export interface Generation {
 }
 
 export interface ModelsOptions {
-  readonly deployments: readonly Deployment[]
+  /** Asked anew for each request: a reload swaps them. */
+  readonly deployments: () => readonly Deployment[]
   readonly record: Recorder
   /** First is outermost. */
   readonly policies: readonly Layer<ModelCall, Generation>[]
@@ -80,16 +82,18 @@ export function createModels({
   const ask = compose(policies, (call) => send(call, route(call)))
 
   const route = ({ model, caller }: ModelCall): Route => {
-    const found = findRoute(deployments, model, random)
-    if (found === undefined) throw unknownModel(model, listModels(deployments, caller.principal))
+    const found = findRoute(deployments(), model, random)
+    if (found === undefined) throw unknownModel(model, listModels(deployments(), caller.principal))
     return found
   }
 
   const run = (call: ModelCall): Promise<Generation> =>
-    record(call, async () => {
-      authorizeModel(call.caller.principal, call.model)
-      return ask(call)
-    })
+    record(call, () =>
+      settled(call.trace, call.caller.signal, async () => {
+        authorizeModel(call.caller.principal, call.model)
+        return ask(call)
+      }),
+    )
 
   const toCall = (caller: Caller, { body, round, signal = caller.signal }: ModelRequest): ModelCall => {
     const model = readModel(body)
@@ -105,7 +109,7 @@ export function createModels({
   }
 
   return {
-    list: (principal) => listModels(deployments, principal),
+    list: (principal) => listModels(deployments(), principal),
     async generate(caller, request) {
       const { body } = await run(toCall(caller, request))
       if (body === undefined) throw new GatewayError('INTERNAL', 'The model was asked, and its answer went astray.')
@@ -126,9 +130,14 @@ export function createModels({
   }
 }
 
+/** Characters. A pattern such as `openai/*` takes any name, and names are kept in the ledger. */
+const maxModelLength = 256
+
 function readModel({ model }: JsonObject): string {
-  if (typeof model === 'string' && model !== '') return model
-  throw new GatewayError('INVALID_REQUEST', '"model" is missing: name the model to ask.', {
+  if (typeof model === 'string' && model !== '' && model.length <= maxModelLength) return model
+  const problem =
+    typeof model === 'string' && model !== '' ? `is longer than ${maxModelLength} characters` : 'is missing'
+  throw new GatewayError('INVALID_REQUEST', `"model" ${problem}: name the model to ask.`, {
     details: { field: 'model' },
   })
 }

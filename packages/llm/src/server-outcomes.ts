@@ -1,28 +1,16 @@
-import { isJsonObject, type JsonObject, type ServerOutcome } from '@toolgate/core'
+import { encodeOutcome, isFailedOutcome, isJsonObject, type JsonObject, type ServerOutcome } from '@toolgate/core'
 import { listOf, textOf } from './json-fields.ts'
 import { toChunk, toEvent } from './providers/chat-events.ts'
 
 /**
- * What a client is told about servers whose tools a request should have had and has not: nothing that was not named fails a
- * request, and nothing is left out in silence. Shown as `provider_specific_fields`, beside what the loop reports.
+ * What a client is told about servers whose tools are missing from its request. A server the request did not name may fail;
+ * its failure is reported, as `provider_specific_fields`, beside what the loop reports.
  */
-
-export function isFailure({ status }: ServerOutcome): boolean {
-  return status !== 'ok' && status !== 'stale'
-}
 
 /** Empty where every server was listed. */
 export function outcomeFields(outcomes: readonly ServerOutcome[]): JsonObject {
-  const failed = outcomes.filter(isFailure)
-  if (failed.length === 0) return {}
-  return {
-    mcp_server_outcomes: failed.map(({ serverId, serverName, status, message }) => ({
-      server_id: serverId,
-      server_name: serverName,
-      status,
-      message: message ?? null,
-    })),
-  }
+  const failed = outcomes.filter(isFailedOutcome)
+  return failed.length === 0 ? {} : { mcp_server_outcomes: failed.map(encodeOutcome) }
 }
 
 /** An answer that no loop has touched, with the outcomes in the message of its first choice. */

@@ -1,14 +1,14 @@
 import {
-  type ErrorCode,
+  encodeOutcome,
   GatewayError,
+  isFailedOutcome,
   isJsonObject,
   type JsonObject,
-  type OutcomeStatus,
+  outcomeError,
   type ServerDefinition,
   type ServerOutcome,
 } from '@toolgate/core'
 import type { Approval, LoopTool } from './loop-tool.ts'
-import { isFailure } from './server-outcomes.ts'
 import { toFunctionNames } from './tool-mapping.ts'
 import { resolveApproval, type ToolSelection } from './tool-selection.ts'
 
@@ -65,7 +65,7 @@ export async function attachTools(selections: readonly ToolSelection[], list: Li
 type Offer = Omit<AttachedTool, 'functionName'>
 
 function toOffers(selection: ToolSelection, { items, outcomes }: ToolListing): Offer[] {
-  const failed = outcomes.filter(isFailure)
+  const failed = outcomes.filter(isFailedOutcome)
   if (selection.servers !== undefined && failed.length > 0)
     throw unresolved('These MCP servers are not available', failed)
   const offers = items.flatMap((item) => toOffer(selection, item))
@@ -108,21 +108,11 @@ function requireAllowedTools(
 function unresolved(problem: string, failed: readonly ServerOutcome[]): GatewayError {
   const reasons = failed.map(({ serverName, status, message }) => `${serverName}: ${message ?? status}`)
   const explained = reasons.length > 0 ? `${problem} (${reasons.join('; ')}).` : `${problem}.`
-  const [first] = failed
-  return new GatewayError(first ? failureCodes[first.status] : 'TOOLS_UNRESOLVED', explained, {
-    details: { ...(first && { server: first.serverName }), servers: failed },
+  const [first] = failed.flatMap((outcome) => outcomeError(outcome) ?? [])
+  return new GatewayError(first?.code ?? 'TOOLS_UNRESOLVED', explained, {
+    details: { ...first?.details, servers: failed.map(encodeOutcome) },
   })
 }
-
-const failureCodes = {
-  ok: 'TOOLS_UNRESOLVED',
-  stale: 'TOOLS_UNRESOLVED',
-  needs_auth: 'UPSTREAM_SIGN_IN_REQUIRED',
-  rejected: 'UPSTREAM_CREDENTIAL_REJECTED',
-  timeout: 'UPSTREAM_TIMEOUT',
-  unreachable: 'UPSTREAM_UNREACHABLE',
-  protocol_error: 'UPSTREAM_PROTOCOL',
-} as const satisfies Record<OutcomeStatus, ErrorCode>
 
 /** A tool that came in more than once is offered once; it needs approval if any of its selections wants that. */
 function mergeOffers(offers: readonly Offer[]): AttachedTool[] {

@@ -9,7 +9,7 @@ import { toResultText } from './tool-mapping.ts'
 export type CallTool<Tool extends LoopTool = LoopTool> = (
   tool: Tool,
   input: JsonObject,
-  context: { readonly signal: AbortSignal; readonly round: number; readonly callId: string },
+  context: { readonly signal: AbortSignal; readonly round: number },
 ) => Promise<JsonObject>
 
 export interface ExecutionOptions<Tool extends LoopTool> {
@@ -50,7 +50,7 @@ async function answerCall<Tool extends LoopTool>(
   if (!call.arguments.ok) return errorText(`${call.arguments.problem} Send one JSON object.`)
   try {
     signal.throwIfAborted()
-    const result = await callTool(decision.tool, call.arguments.value, { signal, round, callId: call.id })
+    const result = await callTool(decision.tool, call.arguments.value, { signal, round })
     const text = toResultText(result)
     return result['isError'] === true ? errorText(text) : text
   } catch (error) {

@@ -106,6 +106,16 @@ describe('a turn with calls of both sides', () => {
     expect(JSON.stringify(asked[0])).toContain('srv-read ran')
   })
 
+  it('goes in once, however often a request names its calls', async () => {
+    const { ask } = conversation()
+    const { message } = await ask([mixed])
+    const { messages, ...rest } = continued(message, ['20°'])
+    const [, assistant = null] = listOf(messages)
+    const repeated = [...listOf(messages), ...Array.from({ length: 50 }, () => assistant)]
+    const { asked } = await ask([completion({ content: 'sunny' })], { body: { ...rest, messages: repeated } })
+    expect(JSON.stringify(asked[0]).split('srv-read ran')).toHaveLength(2)
+  })
+
   it('is kept from other principals', async () => {
     const { ask } = conversation()
     const { message } = await ask([mixed])

@@ -1,10 +1,10 @@
 import {
   type ApprovalPolicy,
+  firstMisspelt,
   GatewayError,
   isJsonObject,
   type JsonObject,
   type JsonValue,
-  nearestName,
 } from '@toolgate/core'
 import { z } from 'zod'
 import { listOf, textOf } from './json-fields.ts'
@@ -99,13 +99,19 @@ const approvalSchema = z.union([
   })),
 ])
 
+/** RFC 9110 §5.1 and §5.5: what a header can carry, so that a wrong one is the caller's fault and not the upstream's. */
+const headerName = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
+const headerValue = /^[\t\x20-\x7e\x80-\xff]*$/
+
 const entrySchema = z.looseObject({
   server_url: z
     .string()
     .regex(addressPattern, 'expected litellm_proxy, litellm_proxy/mcp or litellm_proxy/mcp/<names>'),
   allowed_tools: z.union([names, namedTools.transform(({ tool_names }) => tool_names ?? undefined)]).nullish(),
   require_approval: approvalSchema.nullish(),
-  headers: z.record(z.string(), z.string()).nullish(),
+  headers: z
+    .record(z.string().regex(headerName, 'not a header name'), z.string().regex(headerValue, 'not a header value'))
+    .nullish(),
 })
 
 /** What OpenAI and LiteLLM have in an entry. Known, so that none of it is taken for a misspelling of another. */
@@ -129,9 +135,9 @@ function refuseMisspelt(tool: JsonObject, path: string): void {
 }
 
 function refuseNear(object: JsonObject, path: string, known: readonly string[]): void {
-  for (const key of Object.keys(object)) {
-    const nearest = known.includes(key) ? undefined : nearestName(key, known)
-    if (nearest !== undefined) throw unusable(path, `unknown field "${key}", did you mean "${nearest}"?`)
+  const misspelt = firstMisspelt(Object.keys(object), known)
+  if (misspelt !== undefined) {
+    throw unusable(path, `unknown field "${misspelt.key}", did you mean "${misspelt.meant}"?`)
   }
 }
 

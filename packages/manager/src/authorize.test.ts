@@ -1,7 +1,7 @@
 import { noGrants } from '@toolgate/core'
 import { callerOf, principalOf } from '@toolgate/testing/callers'
 import { describe, expect, it } from 'vitest'
-import { serverOf, worldOf } from './fake-world.ts'
+import { serverOf, worldOf } from './fake-world.fixture.ts'
 
 const server = serverOf({
   id: 'git',

@@ -1,7 +1,15 @@
-import { type AuthorizedCall, GatewayError, type JsonObject, type Layer, noGrants } from '@toolgate/core'
+import {
+  type AuthorizedCall,
+  type CredentialSource,
+  GatewayError,
+  type JsonObject,
+  type Layer,
+  noGrants,
+} from '@toolgate/core'
 import { callerOf, principalOf } from '@toolgate/testing/callers'
 import { describe, expect, it } from 'vitest'
-import { bearerOf, credentialOf, noAuth, serverOf, toolsNamed, worldOf } from './fake-world.ts'
+import { bearerOf, credentialOf, noAuth, serverOf, toolsNamed, worldOf } from './fake-world.fixture.ts'
+import type { ListRequest } from './gateway.ts'
 import { SessionExpired } from './upstream/connection.ts'
 
 const files = serverOf({ id: 'files' })
@@ -252,6 +260,42 @@ describe('list', () => {
       servers: [{ id: 'files' }],
       unresolved: ['secret', 'nowhere'],
     })
+  })
+
+  it('says for which server it was named alone: never for a second one, and not where the door named it', async () => {
+    const seen: string[] = []
+    const forCaller: CredentialSource['forCaller'] = async ({ id }, _, { onlyServer }) => {
+      seen.push(`${id}: ${onlyServer}`)
+      return credentialOf({ scope: { kind: 'holder', holder: 'mine' } })
+    }
+    const auth = { ...noAuth, needsUserToken: true }
+    const servers = ['one', 'two'].map((id) => serverOf({ id, auth, accessGroups: new Set(['both']) }))
+    const tools = toolsNamed('read')
+    const { gateway, ...world } = worldOf({
+      servers,
+      upstreams: { one: { lists: { tools } }, two: { lists: { tools } } },
+      credentials: { forCaller },
+    })
+    const asked = async (work: () => Promise<unknown>) => {
+      seen.length = 0
+      await work()
+      return new Set(seen)
+    }
+    const list = (request: Omit<ListRequest, 'kind'>) =>
+      asked(() => gateway.list(callerOf(), { kind: 'tools', ...request }))
+    const nobody = new Set(['one: false', 'two: false'])
+    expect(await list({})).toEqual(nobody)
+    expect(await list({ servers: ['one', 'two'] })).toEqual(nobody)
+    expect(await list({ servers: ['both'] })).toEqual(nobody)
+    expect(await list({ servers: ['one'], onlyServer: false })).toEqual(nobody)
+    expect(await list({ servers: ['one'] })).toEqual(new Set(['one: true', 'two: false']))
+
+    const request = { method: 'tools/call', params: { name: 'read', arguments: {} } }
+    expect(await asked(() => gateway.send(callerOf(), { ...request, server: 'one' }))).toEqual(new Set(['one: true']))
+    expect(await asked(() => gateway.send(callerOf(), { ...request, server: 'one', onlyServer: false }))).toEqual(
+      new Set(['one: false']),
+    )
+    expect(await asked(() => world.call(callerOf(), 'one-read'))).toEqual(new Set(['one: false']))
   })
 
   it('names the servers that failed and lists the others', async () => {

@@ -19,8 +19,8 @@ import type { ManagedServer } from './registry/managed-server.ts'
 import type { NameMap } from './registry/name-map.ts'
 import type { Registry } from './registry/registry.ts'
 import { type Selection, selectServers } from './registry/selection.ts'
-import { exchange } from './session-exchange.ts'
 import type { Pool } from './upstream/pool.ts'
+import { withConnection } from './with-connection.ts'
 
 /**
  * The spine: every request to an upstream, from whatever door, and every list goes through here, top to bottom:
@@ -37,16 +37,22 @@ export interface Gateway {
 }
 
 export interface SendRequest {
-  /** Id, name or alias. Given, the target may stand in `params` with its prefix or without. */
+  /** Id, name or alias. Given, the target is the server's own thing of that name, else the name is read with a prefix. */
   readonly server?: string | undefined
   readonly method: string
   readonly params: JsonObject
+  /** Of the tool loop that sends it, for the trace. */
+  readonly round?: number | undefined
+  /** False where the door, and not its caller, names the server. Then nothing goes there that was brought without a name. */
+  readonly onlyServer?: boolean
 }
 
 export interface ListRequest {
   readonly kind: ListKind
   /** Ids, names, aliases or access groups; absent: every server of the caller. */
   readonly servers?: readonly string[] | undefined
+  /** False where this is one list of several for a request that names more servers. */
+  readonly onlyServer?: boolean
 }
 
 export interface GatewayOptions {
@@ -81,12 +87,20 @@ export function createGateway(options: GatewayOptions): Gateway {
   }
 
   return {
-    send: (caller, { server: handle, method, params }) =>
-      recorded(caller, { kind: method === 'tools/call' ? 'tool_call' : 'mcp_request', method }, async (trace) => {
+    send: (caller, { server: handle, method, params, round, onlyServer: only = true }) =>
+      recorded(caller, aboutSending(method, round), async (trace) => {
         const { kind, name, rename } = addressOf(method, params)
         trace.publicName = name
         const within = handle === undefined ? undefined : permittedServer(caller, handle)
-        const target = await names.locate({ caller, kind, name, server: within })
+        const onlyServer = only ? within : undefined
+        const target = await names.locate({
+          caller,
+          kind,
+          name,
+          server: within,
+          onlyServer,
+          includes: permittedTo(caller),
+        })
         const request = { caller, trace, method, params: rename(target?.name ?? name) }
         const call = authorize({ ...request, kind, publicName: name, target, separator })
         const { server } = call.target
@@ -94,19 +108,25 @@ export function createGateway(options: GatewayOptions): Gateway {
         trace.serverName = server.name
         trace.targetName = call.target.name
         // A policy may change what is sent, never where to.
-        const result = await compose(policies, (passed: AuthorizedCall) => ask(passed, server))(call)
+        const result = await compose(policies, (passed: AuthorizedCall) => ask(passed, { server, onlyServer }))(call)
         trace.outcome = result['isError'] === true ? 'tool_error' : 'ok'
         return result
       }),
 
-    list: (caller, { kind, servers: handles }) =>
+    list: (caller, { kind, servers: handles, onlyServer: only = true }) =>
       recorded(caller, { kind: 'list', method: listMethods[kind].method }, async () => {
         const { principal } = caller
         const { servers, unresolved } = selectServers(registry, principal, handles)
         if (unresolved[0] !== undefined) throw serverNotFound(unresolved[0])
         const waitMs = handles === undefined ? patienceMs : undefined
-        const listings = await catalog.list({ servers, caller, kind, waitMs })
-        const nameOf = await names.namer(caller, listMethods[kind].target)
+        const onlyServer = only && handles !== undefined && servers.length === 1 ? servers[0] : undefined
+        const listings = await catalog.list({ servers, caller, kind, waitMs, onlyServer })
+        const nameOf = await names.namer({
+          caller,
+          kind: listMethods[kind].target,
+          onlyServer,
+          includes: permittedTo(caller),
+        })
         return offerTo({ kind, principal, separator, listings, nameOf })
       }),
 
@@ -114,15 +134,27 @@ export function createGateway(options: GatewayOptions): Gateway {
   }
 }
 
+function aboutSending(method: string, round: number | undefined) {
+  return { kind: method === 'tools/call' ? 'tool_call' : 'mcp_request', method, round } as const
+}
+
+/** What names may mean, in lists and in calls alike. */
+function permittedTo({ principal }: Caller): (server: ManagedServer) => boolean {
+  return (server) => permitsServer(principal, server)
+}
+
 /** The centre of the rings: credential, connection, request. */
 function asking({ credentials, pool }: Pick<GatewayOptions, 'credentials' | 'pool'>) {
-  return ({ caller, trace, method, params }: AuthorizedCall, server: ManagedServer): Promise<JsonObject> =>
-    exchange(pool, {
+  return (
+    { caller, trace, method, params }: AuthorizedCall,
+    { server, onlyServer }: { server: ManagedServer; onlyServer: ManagedServer | undefined },
+  ): Promise<JsonObject> =>
+    withConnection(pool, {
       server,
       caller,
       signal: caller.signal,
       async resolve() {
-        const credential = await credentials.forCaller(server, caller)
+        const credential = await credentials.forCaller(server, caller, { onlyServer: onlyServer?.id === server.id })
         trace.credentialType = credential.type
         return credential
       },

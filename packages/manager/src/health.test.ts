@@ -1,6 +1,6 @@
 import { GatewayError, type JsonObject } from '@toolgate/core'
 import { expect, it } from 'vitest'
-import { noAuth, serverOf, toolsNamed, worldOf } from './fake-world.ts'
+import { noAuth, serverOf, toolsNamed, worldOf } from './fake-world.fixture.ts'
 import { createHealth } from './health.ts'
 
 const { signal } = new AbortController()
@@ -23,6 +23,25 @@ it('is unknown before the first attempt, then what the last one came to', async 
   const unhealthy = { status: 'unhealthy', message: failure.message, checkedAt: clock.now() }
   expect(await health.check(notes, signal)).toEqual(unhealthy)
   expect(health.last(notes)).toEqual(unhealthy)
+})
+
+it('tells a server that came to need sign-in from a broken one, whatever it listed before', async () => {
+  let failure: GatewayError | undefined
+  const answer = async (): Promise<JsonObject> => {
+    if (failure !== undefined) throw failure
+    return { tools: toolsNamed('read') }
+  }
+  const { catalog } = worldOf({ servers: [notes], upstreams: { notes: { answer } } })
+  const health = createHealth({ catalog })
+  await health.check(notes, signal)
+  for (const [code, status] of [
+    ['UPSTREAM_SIGN_IN_REQUIRED', 'needs_auth'],
+    ['UPSTREAM_UNREACHABLE', 'unhealthy'],
+  ] as const) {
+    failure = new GatewayError(code, `because of ${code}`)
+    expect(await health.check(notes, signal)).toMatchObject({ status, message: failure.message })
+    expect(health.last(notes)).toMatchObject({ status, message: failure.message })
+  }
 })
 
 it('never asks a server that only a user’s credential opens', async () => {

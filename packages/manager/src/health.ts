@@ -43,6 +43,7 @@ export function createHealth({ catalog }: { readonly catalog: Catalog }): Health
   }
 }
 
-function toHealth({ outcome, at }: Attempt): ServerHealth {
-  return { status: healthOf[outcome.status], message: outcome.message, checkedAt: at }
+/** An old list does not make a server better: what counts is why no new one could be read. */
+function toHealth({ outcome, failure = outcome, at }: Attempt): ServerHealth {
+  return { status: healthOf[failure.status], message: failure.message, checkedAt: at }
 }

@@ -16,8 +16,8 @@ import {
   uniqueArray,
 } from 'fast-check'
 import { expect, it } from 'vitest'
-import type { ListedItem } from './catalog/offer.ts'
-import { serverOf, targetOf, toolsNamed, type World, worldOf } from './fake-world.ts'
+import type { ListedItem, WithheldItem } from './catalog/offer.ts'
+import { serverOf, targetOf, toolsNamed, type World, worldOf } from './fake-world.fixture.ts'
 import { permits } from './permits.ts'
 import type { PrefixMode } from './public-name.ts'
 import type { ManagedServer } from './registry/managed-server.ts'
@@ -91,6 +91,8 @@ it('lists exactly what can be called, under the names that call it', async () =>
       expect(mode === 'never' ? [] : withheld).toEqual([])
 
       for (const [name, target] of listed) expect(await fate(world, caller, { name })).toBe(target)
+      const own = [...items.map((item) => ({ server: item.server.id, name: nameOf(item) })), ...withheldOwn(withheld)]
+      for (const call of own) expect(await fate(world, caller, call)).toBe(`${call.server}/${call.name}`)
 
       const usable = [...listed.values(), ...withheld.map(({ server, name }) => `${server.id}/${name}`)]
       const others = everyName.filter((name) => !listed.has(name))
@@ -99,6 +101,11 @@ it('lists exactly what can be called, under the names that call it', async () =>
     { numRuns: 300 },
   )
 })
+
+/** What has no public name, but a definition, can be called beside its server. */
+function withheldOwn(withheld: readonly WithheldItem[]): { server: string; name: string }[] {
+  return withheld.flatMap(({ server, name, definition }) => (definition ? [{ server: server.id, name }] : []))
+}
 
 function nameOf({ definition }: ListedItem): string {
   return typeof definition['name'] === 'string' ? definition['name'] : ''

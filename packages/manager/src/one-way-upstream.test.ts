@@ -2,11 +2,11 @@ import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
 
-/** Every source file of the package that is not a test, by its path inside `src`. */
+/** Every source file of the product, by its path inside `src`. */
 async function sources(): Promise<ReadonlyMap<string, string>> {
   const root = import.meta.dirname
   const files = (await readdir(root, { recursive: true })).filter(
-    (path) => path.endsWith('.ts') && !path.endsWith('.test.ts') && path !== 'fake-world.ts',
+    (path) => path.endsWith('.ts') && !/\.(test|fixture)\.ts$/.test(path),
   )
   return new Map(
     await Promise.all(files.map(async (path) => [path, await readFile(join(root, path), 'utf8')] as const)),
@@ -18,8 +18,8 @@ const holding = (files: ReadonlyMap<string, string>, pattern: RegExp) =>
 
 it('only the spine and discovery borrow connections, through one file', async () => {
   const files = await sources()
-  expect(holding(files, /\.acquire\(/)).toEqual(['session-exchange.ts'])
-  expect(holding(files, /from '[./]+session-exchange\.ts'/)).toEqual(['catalog/discovery.ts', 'gateway.ts'])
+  expect(holding(files, /\.acquire\(/)).toEqual(['with-connection.ts'])
+  expect(holding(files, /from '[./]+with-connection\.ts'/)).toEqual(['catalog/discovery.ts', 'gateway.ts'])
   expect(holding(files, /from '[./]+discovery\.ts'/)).toEqual(['catalog/refresh.ts'])
 })
 

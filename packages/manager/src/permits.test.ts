@@ -1,7 +1,7 @@
 import { type Grants, noGrants, type Principal, type TargetKind } from '@toolgate/core'
 import { principalOf } from '@toolgate/testing/callers'
 import { describe, expect, it } from 'vitest'
-import { serverOf } from './fake-world.ts'
+import { serverOf } from './fake-world.fixture.ts'
 import { permits, permitsServer } from './permits.ts'
 import type { ManagedServer } from './registry/managed-server.ts'
 

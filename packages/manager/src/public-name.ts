@@ -7,8 +7,8 @@ import type { ServerDefinition } from '@toolgate/core'
 
 /**
  * When names carry their server's prefix. `when_ambiguous`: only where another server offers the same name. `never`: not
- * even then, so names that two servers share are withheld. URIs are prefixed only where ambiguous, whatever the mode:
- * results link to them, and results are relayed untouched.
+ * even then, so names that two servers share are withheld. URIs are never prefixed, whatever the mode: results link to
+ * them, and results are relayed untouched.
  */
 export type PrefixMode = 'always' | 'when_ambiguous' | 'never'
 

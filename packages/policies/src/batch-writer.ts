@@ -1,4 +1,4 @@
-import type { Clock, Logger } from '@toolgate/core'
+import { type Clock, type Logger, sleep, startDeadline, untilAborted } from '@toolgate/core'
 import type { LedgerRow } from './ledger-row.ts'
 
 /** Where ledger rows end up. */
@@ -38,31 +38,16 @@ export interface BatchWriter {
 
 export function createBatchWriter({ store, log, clock, limits }: BatchWriterOptions): BatchWriter {
   const stopping = new AbortController()
-  let endPause: (() => void) | undefined
-  let abandonAttempt: ((reason: Error) => void) | undefined
+  let pausing = new AbortController()
 
   const attempt = async (rows: readonly LedgerRow[]) => {
-    const { promise: abandoned, reject } = Promise.withResolvers<never>()
-    const controller = new AbortController()
-    const abandon = (reason: Error) => {
-      reject(reason)
-      controller.abort(reason)
-    }
-    abandonAttempt = abandon
-    const cancelTimeout = clock.after(limits.writeTimeoutMs, () => abandon(new Error('the write timed out')))
-    try {
-      await Promise.race([store.append(rows, controller.signal), abandoned])
-    } finally {
-      cancelTimeout()
-    }
+    using deadline = startDeadline(clock, limits.writeTimeoutMs, stopping.signal)
+    await untilAborted(deadline.signal, () => store.append(rows, deadline.signal))
   }
 
   const pause = async (delayMs: number) => {
-    const { promise, resolve } = Promise.withResolvers<void>()
-    endPause = resolve
-    const cancel = clock.after(delayMs, resolve)
-    await promise
-    cancel()
+    pausing = new AbortController()
+    await sleep(clock, delayMs, pausing.signal)
   }
 
   return {
@@ -80,14 +65,13 @@ export function createBatchWriter({ store, log, clock, limits }: BatchWriterOpti
       }
       return false
     },
-    hurry: () => endPause?.(),
+    hurry: () => pausing.abort(),
     get stopped() {
       return stopping.signal.aborted
     },
     stop() {
-      stopping.abort()
-      endPause?.()
-      abandonAttempt?.(new Error('the ledger is closed'))
+      stopping.abort(new Error('the ledger is closed'))
+      pausing.abort()
     },
   }
 }

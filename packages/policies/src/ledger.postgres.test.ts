@@ -3,7 +3,7 @@ import { calls } from '@toolgate/db'
 import { describeOnStores } from '@toolgate/testing/database'
 import { sql } from 'drizzle-orm'
 import { expect, it } from 'vitest'
-import { exampleRow } from './example-row.ts'
+import { exampleRow } from './example-row.fixture.ts'
 import { createPostgresLedgerStore } from './ledger.postgres.ts'
 
 const { signal } = new AbortController()

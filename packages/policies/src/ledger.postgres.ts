@@ -60,6 +60,6 @@ function storable(text: string): string {
 const maxInteger = 2 ** 31 - 1
 
 /** For what a provider may have said: within a Postgres integer, else not known. */
-function countable(value: number | undefined): number | undefined {
-  return Number.isInteger(value) && value !== undefined && value >= 0 && value <= maxInteger ? value : undefined
+function countable(value: number | null | undefined): number | undefined {
+  return typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= maxInteger ? value : undefined
 }

@@ -2,7 +2,7 @@ import { setImmediate as turn } from 'node:timers/promises'
 import { silentLogger } from '@toolgate/core'
 import { fakeClock } from '@toolgate/testing/fake-clock'
 import { expect, it } from 'vitest'
-import { exampleRow } from './example-row.ts'
+import { exampleRow } from './example-row.fixture.ts'
 import { createLedger, ledgerLimits } from './ledger.ts'
 import type { LedgerRow } from './ledger-row.ts'
 

@@ -22,7 +22,7 @@ export interface RecordedRequest {
 }
 
 export type ScriptedAnswer =
-  | { readonly json: JsonObject; readonly status?: number }
+  | { readonly json: JsonObject; readonly status?: number; readonly headers?: Readonly<Record<string, string>> }
   | { readonly text: string; readonly status?: number }
   /** Server-sent events, byte for byte; after them the stream ends, is cut, or stays open. */
   | { readonly events: readonly string[]; readonly afterwards?: 'end' | 'cut' | 'stay' }
@@ -82,7 +82,7 @@ function answer(outgoing: ServerResponse, scripted: ScriptedAnswer | undefined):
   if (scripted === undefined) throw new Error('the script is empty')
   if ('hang' in scripted) return
   if ('json' in scripted) {
-    outgoing.writeHead(scripted.status ?? 200, { 'content-type': 'application/json' })
+    outgoing.writeHead(scripted.status ?? 200, { ...scripted.headers, 'content-type': 'application/json' })
     outgoing.end(JSON.stringify(scripted.json))
     return
   }

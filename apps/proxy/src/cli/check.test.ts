@@ -35,7 +35,7 @@ describe('config check', () => {
         '  github: {url: http://github, auth_type: bearer_token, auth_value: canary-3, static_headers: {X-Team: canary-4}}',
         '  wiki: {url: http://wiki, auth_type: oauth_delegate, extra_headers: [X-User], auth: {cookie_passthrough: {cookie_names: [sid]}}}',
         '  plain: {command: run}',
-        'virtual_keys: [{key: canary-5, key_alias: team, mcp_servers: [github]}]',
+        'virtual_keys: [{key: sk-canary-5-0123456789, key_alias: team, mcp_servers: [github]}]',
       ].join('\n'),
     )
     expect(code).toBe(0)
@@ -68,6 +68,12 @@ describe('config check', () => {
       '  left out: config.yaml:1:15 mcp_servers.a.command is missing; it must be a string.',
       '  left out: config.yaml:2:47 model_list[0].litellm_params.model has no such provider.',
     ])
+  })
+
+  it('refuses the keys that a start would refuse, at their place and without showing them', () => {
+    const { code, lines } = check('virtual_keys: [{key: sk-short}]')
+    expect([code, lines]).toEqual([1, [expect.stringContaining('config.yaml:1:17 virtual_keys[0].key is refused')]])
+    expect(lines.join('')).not.toContain('sk-short')
   })
 
   it('exits 1 with the errors of a file that does not load', () => {

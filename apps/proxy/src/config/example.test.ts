@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { toDeployment } from '@toolgate/llm'
+import { deploymentSchema, providers, toDeployment } from '@toolgate/llm'
 import { describe, expect, it } from 'vitest'
 import { bindModels, modelEntrySchema } from './models.ts'
 import { topLevelSchema } from './schema.ts'
@@ -35,7 +35,7 @@ describe('the files that come along', () => {
     const names = [...text.matchAll(/: \[?os\.environ\/(\w+)/g)].map(([, name = '']) => name)
     const { servers, findings } = check(
       'config.example.yaml',
-      Object.fromEntries(names.map((name) => [name, `${name}-value`])),
+      Object.fromEntries(names.map((name) => [name, `sk-${name}-value`])),
     )
     expect(servers).toHaveLength(5)
     expect(findings).toEqual([])
@@ -46,16 +46,22 @@ describe('the files that come along', () => {
     general_settings: generalSettingsSchema,
     litellm_settings: litellmSettingsSchema,
     model_list: modelEntrySchema,
+    litellm_params: deploymentSchema.shape.litellm_params,
     mcp_servers: serverEntrySchema,
     auth: authBlockSchema,
     cookie_passthrough: cookiePassthroughSchema,
     virtual_keys: virtualKeySchema,
   }
   const keys = Object.entries(shapes).flatMap(([section, { shape }]) => Object.keys(shape).map((key) => [section, key]))
-  const plugKeys = [serverOptions.transports, serverOptions.authMethods].flatMap(allKeys).map((key) => ['plugs', key])
+  const plugs = [serverOptions.transports, serverOptions.authMethods, providers]
+  const plugKeys = plugs.flatMap(allKeys).map((key) => ['plugs', key])
+  const providerTypes = providers.types.map((type) => ['providers', type])
 
-  it.each([...keys, ...plugKeys])('config.example.yaml and docs/config.md explain %s: %s', (_, key) => {
-    expect(read('config.example.yaml')).toMatch(new RegExp(`\\b${key}\\b`))
-    expect(read('docs/config.md')).toMatch(new RegExp(`\\b${key}\\b`))
-  })
+  it.each([...keys, ...plugKeys, ...providerTypes])(
+    'config.example.yaml and docs/config.md explain %s: %s',
+    (_, key) => {
+      expect(read('config.example.yaml')).toMatch(new RegExp(`\\b${key}\\b`))
+      expect(read('docs/config.md')).toMatch(new RegExp(`\\b${key}\\b`))
+    },
+  )
 })

@@ -37,8 +37,10 @@ export const inertGeneralSettings = words(`
   infer_model_from_keys allow_user_auth default_team_disabled control_plane_url ui_access_mode
 `)
 
+export const inertModelKeys = words('model_info')
+
 export const inertServerKeys = words(`
-  spec_path oauth2_flow issuer registration_url authorization_url token_endpoint_auth_method token_exchange_endpoint audience
+  instructions spec_path issuer registration_url token_exchange_endpoint
   subject_token_type token_exchange_profile id_jag_audience id_jag_resource id_jag_token_url upstream_resource
   client_private_key client_private_key_id client_assertion_signing_alg token_validation token_storage_ttl_seconds
   delegate_auth_to_upstream oauth_passthrough dcr_bridge env_vars available_on_public_internet aws_region_name
@@ -47,8 +49,5 @@ export const inertServerKeys = words(`
   allowed_response_headers tool_name_to_display_name tool_name_to_description
 `)
 
-export const inertVirtualKeySettings = words(`
-  max_budget soft_budget budget_duration budget_id max_parallel_requests rpm_limit tpm_limit
-  model_max_budget model_rpm_limit model_tpm_limit mcp_rpm_limit organization_id project_id tags guardrails
-  allowed_routes key_type permissions aliases
-`)
+/** The list of the key API: what it stores and does not enforce, the file may say as well. */
+export { notEnforcedKeyFields as inertVirtualKeySettings } from '@toolgate/auth'

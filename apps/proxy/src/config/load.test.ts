@@ -59,15 +59,25 @@ describe('errors name file, line, column, path and what to do', () => {
       'config.yaml:2:5 virtual_keys[0] must have the key itself under key or api_key.',
     ],
     [
-      'virtual_keys:\n  - key: a\n    colour: red',
+      'virtual_keys:\n  - key: sk-0123456789abc\n    colour: red',
       expect.stringContaining('config.yaml:3:5 virtual_keys[0].colour is not a known key; known are key,'),
     ],
     [
-      'virtual_keys: [{key: a}, {key: a}]',
-      expect.stringContaining('virtual_keys[1] has a key that an entry above has already'),
+      'virtual_keys: [{key: sk-0123456789abc}, {api_key: sk-0123456789abc}]',
+      'config.yaml:1:42 virtual_keys[1].api_key is refused: an earlier entry has the same key.',
     ],
     [
-      'general_settings: {master_key: a}\nvirtual_keys: [{key: a}]',
+      'virtual_keys: [{key: sk-short}]',
+      expect.stringMatching(
+        /^config\.yaml:1:17 virtual_keys\[0\]\.key is refused: .* at least 16 printable characters/,
+      ),
+    ],
+    [
+      'virtual_keys: [{key: sk-0123456789abc, budget_duration: 3 moons}]',
+      expect.stringContaining('virtual_keys[0].budget_duration is refused: write a duration as a number'),
+    ],
+    [
+      'general_settings: {master_key: sk-0123456789abc}\nvirtual_keys: [{key: sk-0123456789abc}]',
       expect.stringContaining('virtual_keys[0] must not be the master key'),
     ],
     ['model_list:\n  - model_name: a', 'config.yaml:2:5 model_list[0].litellm_params is missing; it must be a map.'],
@@ -133,12 +143,13 @@ describe('what LiteLLM accepts loads', () => {
   })
 
   it('fields of /key/generate that are not acted on are kept for the store', () => {
-    const { config, warnings } = load('virtual_keys: [{key: k, alias: team, max_budget: 5, mcp_servers: []}]')
+    const { config, warnings } = load(
+      'virtual_keys: [{key: sk-0123456789abc, alias: team, max_budget: 5, mcp_servers: []}]',
+    )
     expect(config.virtualKeys[0]?.settings).toEqual({
       key_alias: 'team',
       max_budget: 5,
       mcp_servers: [],
-      auto_tools: false,
     })
     expect(warnings.map(({ path }) => path)).toEqual([['virtual_keys', 0, 'max_budget']])
   })
@@ -160,8 +171,10 @@ describe('what LiteLLM accepts loads', () => {
 
   it('a server that a key names and the file lacks is a warning with the nearest name', () => {
     expect(
-      warningsOf('mcp_servers: {github: {url: http://x}}\nvirtual_keys: [{key: k, mcp_servers: [githup]}]'),
-    ).toEqual(['config.yaml:2:39 virtual_keys[0].mcp_servers[0] names no server of this file; did you mean github?'])
+      warningsOf(
+        'mcp_servers: {github: {url: http://x}}\nvirtual_keys: [{key: sk-0123456789abc, mcp_servers: [githup]}]',
+      ),
+    ).toEqual(['config.yaml:2:54 virtual_keys[0].mcp_servers[0] names no server of this file; did you mean github?'])
   })
 })
 
@@ -289,7 +302,7 @@ describe('secrets', () => {
         '  c: {url: http://c, auth: {oauth2: {token_url: http://t, client_id: i, client_secret: os.environ/S8}}}',
         'virtual_keys: [{key: os.environ/S7}]',
       ].join('\n'),
-      Object.fromEntries(Array.from({ length: 8 }, (_, index) => [`S${index + 1}`, `${canary}-${index + 1}`])),
+      Object.fromEntries(Array.from({ length: 8 }, (_, index) => [`S${index + 1}`, `sk-of-${canary}-${index + 1}`])),
     )
     const definitions = toServerDefinitions(loaded, loaded.environment, serverOptions)
     expect(definitions.servers).toHaveLength(3)

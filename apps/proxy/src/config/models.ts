@@ -5,14 +5,13 @@
 import { Secret } from '@toolgate/core'
 import { z } from 'zod'
 import { kindOf } from './explain.ts'
+import { inertModelKeys } from './litellm-keys.ts'
 import type { ConfigPath, Finding, Report } from './report.ts'
-import { freeForm } from './scalars.ts'
 import { pathOf, readSection } from './section.ts'
 
 export const modelEntrySchema = z.object({
   model_name: z.string().min(1),
   litellm_params: z.looseObject({ model: z.string().min(1) }),
-  model_info: freeForm.optional(),
 })
 
 /** One entry of `model_list`. */
@@ -31,7 +30,6 @@ export interface ModelEntry {
 export interface ModelDefinition {
   readonly model_name: string
   readonly litellm_params: Readonly<Record<string, unknown>>
-  readonly model_info: Readonly<Record<string, unknown>>
 }
 
 export function readModels(value: unknown, report: Report): ModelEntry[] {
@@ -42,7 +40,11 @@ export function readModels(value: unknown, report: Report): ModelEntry[] {
   }
   return value.flatMap((item: unknown, index) => {
     const path = ['model_list', index]
-    const entry = readSection(item ?? {}, { path, report }, { schema: modelEntrySchema, dialect: 'litellm' })
+    const entry = readSection(
+      item ?? {},
+      { path, report },
+      { schema: modelEntrySchema, dialect: 'litellm', inert: inertModelKeys },
+    )
     if (entry === undefined) return []
     return {
       path,
@@ -93,6 +95,5 @@ function isBound<Binding extends ModelBinding>(binding: Binding): binding is Ext
 
 function open({ definition }: ModelEntry): ModelDefinition {
   const entry: unknown = JSON.parse(definition.reveal())
-  const { model_name, litellm_params, model_info } = modelEntrySchema.parse(entry)
-  return { model_name, litellm_params, model_info: model_info ?? {} }
+  return modelEntrySchema.parse(entry)
 }

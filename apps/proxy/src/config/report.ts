@@ -51,5 +51,5 @@ export function formatPath(path: ConfigPath): string {
 
 /** What makes start-up (or a reload) impossible: one line each. */
 export function configurationError(lines: readonly string[], cause?: unknown): GatewayError {
-  return new GatewayError('INVALID_REQUEST', lines.join('\n'), cause === undefined ? {} : { cause })
+  return new GatewayError('CONFIGURATION_INVALID', lines.join('\n'), cause === undefined ? {} : { cause })
 }

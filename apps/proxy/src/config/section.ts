@@ -4,7 +4,7 @@
  * Keys are strict where the section is ours; in LiteLLM's sections only a near miss of a known key is an error, because a
  * file that works there must load here.
  */
-import { isJsonObject, nearestName } from '@toolgate/core'
+import { firstMisspelt, isJsonObject } from '@toolgate/core'
 import type { z } from 'zod'
 import { explainIssue, kindOf } from './explain.ts'
 import type { ConfigPath, Report, Severity } from './report.ts'
@@ -72,8 +72,8 @@ function reviewKeys<Schema extends z.ZodObject>(
       report.warn(place, 'is accepted, not acted on')
       continue
     }
-    const suggestion = nearestName(key, [...acted, ...idle])
-    if (suggestion !== undefined) report.error(place, `is not a known key; did you mean ${suggestion}?`)
+    const misspelt = firstMisspelt([key], [...acted, ...idle])
+    if (misspelt !== undefined) report.error(place, `is not a known key; did you mean ${misspelt.meant}?`)
     else if (dialect === 'litellm') report.warn(place, 'is not a known key; it is ignored')
     else report.error(place, `is not a known key; known are ${[...acted].join(', ')}`)
   }

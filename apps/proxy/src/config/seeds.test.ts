@@ -22,7 +22,7 @@ describe('configurations of the seeds', () => {
       LITELLM_MASTER_KEY: 'sk-master',
       DATABASE_URL: 'postgres://user:password@db/litellm',
       ANTHROPIC_API_KEY: 'sk-ant',
-      LITELLM_VIRTUAL_KEY_TEST: 'sk-test',
+      LITELLM_VIRTUAL_KEY_TEST: 'sk-test-0123456789',
     })
     expect(problems).toEqual([])
     expect(loaded.warnings).toEqual([])
@@ -34,9 +34,9 @@ describe('configurations of the seeds', () => {
     const models = bindModels(loaded.config.models, (definition) => toDeployment(definition))
     expect(models).toMatchObject({ models: [{ providerType: 'anthropic' }], problems: [], notices: [] })
     expect(loaded.config.virtualKeys).toMatchObject([
-      { models: ['claude-3-haiku-orchestrator'], mcpServers: ['db_main'], autoTools: true },
+      { models: ['claude-3-haiku-orchestrator'], mcpServers: ['db_main'] },
     ])
-    expect(loaded.config.virtualKeys[0]?.key.reveal()).toBe('sk-test')
+    expect(loaded.config.virtualKeys[0]?.key.reveal()).toBe('sk-test-0123456789')
     expect(servers).toMatchObject([
       {
         name: 'db_main',
@@ -44,15 +44,15 @@ describe('configurations of the seeds', () => {
         transportType: 'sse',
         address: 'http://mcp-postgres:8080/sse',
         requireApproval: 'never',
-        grantedKeyHashes: new Set([sha256('sk-test')]),
+        grantedKeyHashes: new Set([sha256('sk-test-0123456789')]),
         auth: { type: 'none' },
       },
     ])
   })
 
   it('the sse example loads, and says that its key is declared nowhere', () => {
-    const { loaded, servers } = loadSeed('003-transport-sse.yaml', { LITELLM_VIRTUAL_KEY_TEST: 'sk-test' })
-    expect(servers[0]?.grantedKeyHashes).toEqual(new Set([sha256('sk-test')]))
+    const { loaded, servers } = loadSeed('003-transport-sse.yaml', { LITELLM_VIRTUAL_KEY_TEST: 'sk-test-0123456789' })
+    expect(servers[0]?.grantedKeyHashes).toEqual(new Set([sha256('sk-test-0123456789')]))
     expect(loaded.warnings.map(loaded.explain)).toEqual([
       '003-transport-sse.yaml:6:16 mcp_servers.db_main.api_keys[0] is none of virtual_keys; ' +
         'it grants nothing until that key exists.',

@@ -13,7 +13,6 @@ function unconnected(type: string, address: string): UpstreamTransport {
   return {
     type,
     address,
-    perCaller: false,
     sharing: 'always',
     sendsHeaders: type !== 'stdio',
     connect: () => Promise.reject(new Error('this transport connects nowhere')),
@@ -43,7 +42,7 @@ const outbound = createOutbound()
 export const serverOptions: ServerOptions<UpstreamAuthOptions> = {
   transports,
   authMethods: upstreamAuthMethods,
-  transportOptions: { outbound, clock: systemClock, log: silentLogger },
+  transportOptions: { outbound, clock: systemClock, log: silentLogger, clientInfo: { name: 'test', version: '0' } },
   authOptions: (report) => ({ tokens: createClientCredentials({ outbound, clock: systemClock }), report }),
   hashKey: (key) => createHash('sha256').update(key.reveal()).digest('hex'),
   digest: createDigest(),

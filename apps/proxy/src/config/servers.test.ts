@@ -231,3 +231,44 @@ describe("the environment's OAuth2 client", () => {
     ).toThrow('these must be set too: MCP_OAUTH2_CLIENT_ID, MCP_OAUTH2_CLIENT_SECRET.')
   })
 })
+
+describe('what this version does not act on', () => {
+  it.each([
+    ['instructions: Be kind', 'instructions'],
+    ['allow_sampling: true', 'allow_sampling'],
+    ['allow_elicitation: true', 'allow_elicitation'],
+    ['isolation: session', 'isolation'],
+  ])('is a warning with its path: %s', (setting, key) => {
+    const { warnings } = load(`mcp_servers: {a: {url: 'http://a', ${setting}}}`)
+    expect(warnings).toEqual([
+      { path: ['mcp_servers', 'a', key], message: expect.stringContaining('is accepted, not acted on') },
+    ])
+  })
+
+  it('is silent where nothing is asked for', () => {
+    const quiet = "mcp_servers: {a: {url: 'http://a', allow_sampling: false, isolation: call}}"
+    expect(load(quiet).warnings).toEqual([])
+  })
+
+  it('in a model is its model_info', () => {
+    const { warnings } = load('model_list: [{model_name: m, litellm_params: {model: mock/m}, model_info: {id: 1}}]')
+    expect(warnings.map(({ path }) => path)).toEqual([['model_list', 0, 'model_info']])
+  })
+})
+
+describe('notices', () => {
+  it('tell a setting that does nothing from who receives a token', () => {
+    const loaded = load("mcp_servers: {a: {url: 'http://a', auth_value: x}}")
+    const { notices } = toServerDefinitions(loaded, loaded.environment, serverOptions)
+    expect(notices.map(({ level, path }) => [level, path.at(-1)])).toEqual([['warning', 'auth_value']])
+
+    const patched = load('mcp_servers: {a: {url: http://a}}', {
+      LITELLM_MCP_AUTH_AUTO_PATCH: 'true',
+      MCP_OAUTH2_TOKEN_URL: 'http://idp/token',
+      MCP_OAUTH2_CLIENT_ID: 'id',
+      MCP_OAUTH2_CLIENT_SECRET: 'secret',
+    })
+    const told = toServerDefinitions(patched, patched.environment, serverOptions).notices
+    expect(told.map(({ level }) => level)).toEqual(['info'])
+  })
+})

@@ -30,7 +30,7 @@ export interface ServerOptions<AuthOptions> {
   readonly authMethods: PlugRegistry<AuthOptions, UpstreamAuth>
   readonly transportOptions: TransportOptions
   /** Made for each server, so that what its authentication has to say is filed under its path. */
-  authOptions(report: (level: 'info' | 'warning', message: string) => void): AuthOptions
+  authOptions(report: (level: NoticeLevel, message: string) => void): AuthOptions
   /** Hex SHA-256 of a virtual key, as keys are stored. */
   hashKey(key: Secret): string
   /** From {@link createDigest}, made once: a reload must see equal entries as equal. */
@@ -42,8 +42,15 @@ export interface ServerDefinitions {
   /** Servers left out, and why. */
   readonly problems: readonly Finding[]
   /** What loads but deserves a word, among it who receives the environment's token. */
-  readonly notices: readonly Finding[]
+  readonly notices: readonly Notice[]
 }
+
+/** `warning`: something was written that does not do what it says. */
+export interface Notice extends Finding {
+  readonly level: NoticeLevel
+}
+
+type NoticeLevel = 'info' | 'warning'
 
 /** A keyed digest that is useless outside this process, so a revision tells nothing about the secrets behind it. */
 export function createDigest(key: Uint8Array = randomBytes(32)): (text: string) => string {
@@ -65,14 +72,14 @@ export function toServerDefinitions<AuthOptions>(
   options: ServerOptions<AuthOptions>,
 ): ServerDefinitions {
   const problems = [...leftOut]
-  const notices: Finding[] = []
+  const notices: Notice[] = []
   const shared: Shared<AuthOptions> = {
     options,
     environment,
     folder,
     oauth2: environmentOAuth2(environment),
     aliases: firstAliases(config.aliases),
-    notice: (path, message) => void notices.push({ path, message }),
+    notice: (level, path, message) => void notices.push({ level, path, message }),
   }
   const servers = config.servers.flatMap((entry) => {
     try {
@@ -94,7 +101,7 @@ interface Shared<AuthOptions> {
   readonly oauth2: EnvironmentOAuth2 | undefined
   /** Server name → alias. */
   readonly aliases: ReadonlyMap<string, string>
-  notice(path: ConfigPath, message: string): void
+  notice(level: NoticeLevel, path: ConfigPath, message: string): void
 }
 
 /** `mcp_aliases` by server; the first alias of a server counts, as in LiteLLM. */
@@ -116,11 +123,11 @@ function toServer<AuthOptions>(entry: ServerEntry, shared: Shared<AuthOptions>):
     bind(
       options.authMethods,
       choice,
-      options.authOptions((_, message) => notice(choice.path, message)),
+      options.authOptions((level, message) => notice(level, choice.path, message)),
     )
   const auth = authFor(authChoice)
   if (authChoice.fromEnvironment)
-    notice(entry.path, `receives the token of MCP_OAUTH2_TOKEN_URL, at ${transport.address}`)
+    notice('info', entry.path, `receives the token of MCP_OAUTH2_TOKEN_URL, at ${transport.address}`)
 
   const alias = common.alias ?? aliases.get(name)
   const timeouts = toTimeouts(common.timeout, shared.environment)
@@ -135,7 +142,6 @@ function toServer<AuthOptions>(entry: ServerEntry, shared: Shared<AuthOptions>):
     ),
     origin: 'config',
     description: common.description,
-    instructions: common.instructions,
     info: common.mcp_info,
     transportType: transport.type,
     address: transport.address,
@@ -198,7 +204,7 @@ function noteUnused<AuthOptions>(
   const used = new Set([...keysOf(transports, choices[0]?.type ?? ''), ...keysOf(authMethods, choices[1]?.type ?? '')])
   const why = `is not used by transport ${choices[0]?.type} with auth_type ${choices[1]?.type}`
   for (const key of new Set([...allKeys(transports), ...allKeys(authMethods)])) {
-    if (keys.has(key) && !used.has(key)) notice([...path, key], why)
+    if (keys.has(key) && !used.has(key)) notice('warning', [...path, key], why)
   }
 }
 

@@ -26,6 +26,7 @@ export const generalSettingsSchema = z.object({
 export const litellmSettingsSchema = z.object({
   ...identity,
   mcp_aliases: z.record(z.string(), z.string()).optional(),
+  require_auth_for_metrics_endpoint: flag.optional(),
 })
 
 /** What the two sections say, in our words. Header names are lower-case. */
@@ -40,6 +41,8 @@ export interface Settings {
   readonly toolPrefix: 'always' | 'when_ambiguous' | 'never'
   /** Alias → server name, in the order of the file. */
   readonly aliases: ReadonlyMap<string, string>
+  /** `/metrics` needs no credential. Otherwise it is for administrators: its labels name servers and models. */
+  readonly publicMetrics: boolean
 }
 
 export interface SettingsSections {
@@ -74,5 +77,6 @@ export function readSettings(sections: SettingsSections, report: Report): Settin
     defaultAccess: general?.mcp_default_access ?? 'none',
     toolPrefix: general?.mcp_tool_prefix ?? 'always',
     aliases: new Map(Object.entries(litellm?.mcp_aliases ?? {})),
+    publicMetrics: litellm?.require_auth_for_metrics_endpoint === false,
   }
 }

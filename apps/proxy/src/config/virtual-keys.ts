@@ -2,6 +2,7 @@
  * `virtual_keys`: keys that the file declares and every start puts into the store. A section of ours, so unknown keys are
  * errors; fields are named as in `/key/generate`.
  */
+import { configKeyProblems } from '@toolgate/auth'
 import { type Secret, secretSchema } from '@toolgate/core'
 import { z } from 'zod'
 import { kindOf } from './explain.ts'
@@ -30,6 +31,8 @@ export const virtualKeySchema = z.looseObject({
   mcp_tool_permissions: toolsByServer.optional(),
   blocked_tools: names.optional(),
   object_permission: objectPermissionSchema.optional(),
+  key_type: z.enum(['default', 'llm_api', 'management', 'read_only']).optional(),
+  allowed_routes: names.optional(),
   user_id: z.string().min(1).optional(),
   team_id: z.string().min(1).optional(),
   metadata: freeForm.optional(),
@@ -40,11 +43,11 @@ export const virtualKeySchema = z.looseObject({
 export interface VirtualKeyEntry {
   readonly path: ConfigPath
   readonly key: Secret
+  /** The name under which the file has it. */
+  readonly keyField: 'key' | 'api_key'
   readonly alias: string | undefined
   readonly models: readonly string[] | undefined
   readonly mcpServers: readonly string[] | undefined
-  /** Chat requests of this key get its tools unasked: on where it lists `mcp_servers`, unless `auto_tools: false`. */
-  readonly autoTools: boolean
   /** The fields of `/key/generate`, the ones above among them; for the store. */
   readonly settings: Readonly<Record<string, unknown>>
 }
@@ -55,14 +58,15 @@ export function readVirtualKeys(value: unknown, report: Report): VirtualKeyEntry
     report.error(['virtual_keys'], `must be a list, is ${kindOf(value)}`)
     return []
   }
-  const seen = new Set<string>()
-  return value.flatMap((item: unknown, index) => {
-    const entry = readVirtualKey(item ?? {}, ['virtual_keys', index], report)
-    if (entry === undefined) return []
-    if (seen.has(entry.key.reveal())) report.error(entry.path, 'has a key that an entry above has already')
-    seen.add(entry.key.reveal())
-    return entry
+  const entries = value.flatMap((item: unknown, index) => {
+    return readVirtualKey(item ?? {}, ['virtual_keys', index], report) ?? []
   })
+  for (const { index, field, message } of configKeyProblems(entries)) {
+    const { path = [], keyField = '' } = entries[index] ?? {}
+    const place = field === 'api_key' ? [keyField] : field.split('.').filter((part) => part !== '')
+    report.error([...path, ...place], `is refused: ${message}`)
+  }
+  return entries
 }
 
 function readVirtualKey(item: unknown, path: ConfigPath, report: Report): VirtualKeyEntry | undefined {
@@ -82,15 +86,14 @@ function readVirtualKey(item: unknown, path: ConfigPath, report: Report): Virtua
     report.error([...path, 'api_key'], 'must not stand beside key: they are two names of one setting')
   }
   const mcpServers = entry.mcp_servers ?? entry.object_permission?.mcp_servers
-  const autoTools = entry.auto_tools ?? (mcpServers !== undefined && mcpServers.length > 0)
   const keyAlias = entry.key_alias ?? alias
   return {
     path,
     key,
+    keyField: plainKey === undefined ? 'api_key' : 'key',
     alias: keyAlias,
     models: entry.models,
     mcpServers,
-    autoTools,
-    settings: { ...fields, ...(keyAlias !== undefined && { key_alias: keyAlias }), auto_tools: autoTools },
+    settings: { ...fields, ...(keyAlias !== undefined && { key_alias: keyAlias }) },
   }
 }

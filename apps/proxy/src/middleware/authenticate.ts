@@ -1,4 +1,12 @@
-import { type Authenticate, type HeaderList, type HeaderNames, mergeForwarded, readPresented } from '@toolgate/auth'
+import {
+  type Authenticate,
+  carries,
+  type HeaderList,
+  type HeaderNames,
+  mergeForwarded,
+  readPresented,
+  type WithoutOwnKeys,
+} from '@toolgate/auth'
 import { type Caller, type NewId, silentPeer } from '@toolgate/core'
 import type { Context } from 'hono'
 import { createMiddleware } from 'hono/factory'
@@ -8,6 +16,7 @@ import { isPublicPath } from '../public-paths.ts'
 
 export interface AuthenticateOptions {
   readonly authenticate: Authenticate
+  readonly withoutOwnKeys: WithoutOwnKeys
   readonly headerNames: HeaderNames
   readonly newId: NewId
 }
@@ -16,25 +25,24 @@ export interface AuthenticateOptions {
  * Turns the request's credential into its Caller, once, for every route but the public ones. What the caller brought for
  * upstreams is set aside in the same step; nothing behind this reads a credential header.
  */
-export function authenticate({ authenticate: admit, headerNames, newId }: AuthenticateOptions) {
+export function authenticate({ authenticate: admit, withoutOwnKeys, headerNames, newId }: AuthenticateOptions) {
   return createMiddleware<AppEnv>(async function authenticate(context, next) {
     if (isPublicPath(context.req.path)) return next()
-    const { credential, forwarded } = readPresented(headersOf(context), {
-      ...headerNames,
-      scopedToOneServer: false,
-    })
+    const { credential, forwarded } = readPresented(headersOf(context), headerNames)
     const signal = clientSignal(context)
     const caller: Caller = {
       principal: await admit(credential, signal),
-      forwarded,
+      forwarded: await withoutOwnKeys(forwarded, signal),
       signal,
       request: { requestId: context.var.requestId, traceId: newId('trace'), door: doorOf(context.req.path) },
       peer: silentPeer,
     }
     context.set('caller', caller)
-    context.set('callerWith', (headers) => {
-      return { ...caller, forwarded: mergeForwarded(forwarded, headers, { ...headerNames, credential }) }
+    context.set('callerWith', async (headers) => {
+      const merged = mergeForwarded(caller.forwarded, headers, { ...headerNames, credential })
+      return { ...caller, forwarded: await withoutOwnKeys(merged, signal) }
     })
+    context.set('holdsCredential', (text) => carries(text, credential))
     return next()
   })
 }

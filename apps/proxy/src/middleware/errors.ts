@@ -24,6 +24,7 @@ const credentialCodes = new Set([
   'CREDENTIAL_CONFLICT',
   'KEY_EXPIRED',
   'KEY_BLOCKED',
+  'ROUTE_NOT_ALLOWED',
 ])
 
 /** The one place where a failure becomes an answer. What we did not throw ourselves is logged whole and told as `INTERNAL`. */
@@ -38,9 +39,10 @@ export function errorAnswers(log: Logger) {
     else log.error({ ...facts, err: error.cause ?? error }, error.message)
 
     const { status, body } = rendererFor(error, context.req.path)(error)
-    const { challenge } = error.details
+    const { challenge, retryAfter } = error.details
     if (challenge !== undefined && status === 401) context.header('www-authenticate', challenge)
     if (error.retryable && (status === 503 || status === 429)) context.header('retry-after', '1')
+    else if (typeof retryAfter === 'string') context.header('retry-after', retryAfter)
     return context.json(body, contentful(status))
   }
 }

@@ -1,4 +1,11 @@
-import type { ErrorCode, GatewayError, JsonObject } from '@toolgate/core'
+import {
+  type ErrorCode,
+  type ErrorDetails,
+  type GatewayError,
+  isJsonObject,
+  type JsonObject,
+  type JsonValue,
+} from '@toolgate/core'
 import { httpStatus } from './status.ts'
 
 /**
@@ -20,6 +27,7 @@ const errorType = {
   KEY_EXPIRED: 'expired_key',
   KEY_BLOCKED: 'auth_error',
   ADMIN_ONLY: 'auth_error',
+  ROUTE_NOT_ALLOWED: 'auth_error',
   STORE_UNAVAILABLE: 'service_unavailable',
 
   KEY_NOT_FOUND: 'not_found_error',
@@ -49,6 +57,7 @@ const errorType = {
   PROVIDER_TIMEOUT: 'timeout_error',
   PROVIDER_PROTOCOL: 'provider_error',
 
+  CONFIGURATION_INVALID: 'internal_server_error',
   OVERLOADED: 'service_unavailable',
   SHUTTING_DOWN: 'service_unavailable',
   INTERNAL: 'internal_server_error',
@@ -73,9 +82,23 @@ export function renderOpenAiError(error: GatewayError): RenderedError & { readon
         type: errorType[error.code],
         param: typeof field === 'string' ? field : null,
         code: String(status),
+        ...(relayed && providersNames(error.details)),
       },
     },
   }
+}
+
+const maxNameLength = 100
+
+/** What the provider calls its failure: by it clients tell a `context_length_exceeded` from any other 400. */
+function providersNames({ provider }: ErrorDetails): JsonObject {
+  const error = isJsonObject(provider?.body) ? provider.body['error'] : undefined
+  const { type, code } = isJsonObject(error) ? error : {}
+  return { ...(isName(type) && { type }), ...((isName(code) || typeof code === 'number') && { code: String(code) }) }
+}
+
+function isName(value: JsonValue | undefined): value is string {
+  return typeof value === 'string' && value !== '' && value.length <= maxNameLength
 }
 
 /** The admin API answers a body that fails its schema as FastAPI does: 422 and a list of `{loc, msg, type}`. */

@@ -20,6 +20,7 @@ const restError = {
   KEY_EXPIRED: 'authentication_required',
   KEY_BLOCKED: 'authentication_required',
   ADMIN_ONLY: 'forbidden',
+  ROUTE_NOT_ALLOWED: 'forbidden',
   STORE_UNAVAILABLE: 'store_unavailable',
 
   KEY_NOT_FOUND: 'key_not_found',
@@ -50,6 +51,7 @@ const restError = {
   PROVIDER_TIMEOUT: 'provider_timeout',
   PROVIDER_PROTOCOL: 'provider_protocol_error',
 
+  CONFIGURATION_INVALID: 'internal_server_error',
   OVERLOADED: 'overloaded',
   SHUTTING_DOWN: 'shutting_down',
   INTERNAL: 'internal_server_error',

@@ -1,4 +1,4 @@
-import { type Caller, type Clock, type GatewayError, type JsonObject, type NewId } from '@toolgate/core'
+import { type Caller, type Clock, GatewayError, isJsonObject, type JsonObject, type NewId } from '@toolgate/core'
 import {
   type AttachedTool,
   type AttachedTools,
@@ -59,44 +59,79 @@ function completing(options: ChatOptions) {
       serversHeader: context.req.header('x-mcp-servers'),
       autoTools: caller.principal.autoTools,
     })
-    const callerFor = entryCallers(context.var)
-    const attached = await attach(options, callerFor, selections)
+    refuseCredential(body, context.var.holdsCredential)
+    const asking = {
+      callerFor: entryCallers(context.var),
+      onlyServer: namesOneServer(options.gateway, caller, selections),
+    }
+    const attached = await attach(options, asking, selections)
     const streamed = asked['stream'] === true
     if (attached.tools.length === 0) {
       if (streamed) return relay(options, { caller, body, attached })
       return context.json(withOutcomes(await options.models.generate(caller, { body }), attached.outcomes))
     }
 
-    const loop = looping(options, { caller, body, attached, callerFor })
+    const loop = looping(options, { caller, body, attached, ...asking })
     if (!streamed) return context.json((await loop({ signal: caller.signal, onRound() {} })).response)
     const { clock, newId } = options
     return eventStream(await streamToolLoop({ body, run: loop, signal: caller.signal, renderError, clock, newId }))
   }
 }
 
-/** The caller as one `tools` entry wants it: with the entry's own headers for its servers. */
-type CallerFor = (selection: Pick<ToolSelection, 'headers'>) => Caller
-
-function entryCallers({ caller, callerWith }: Pick<AppEnv['Variables'], 'caller' | 'callerWith'>): CallerFor {
-  return ({ headers }) => (Object.keys(headers).length === 0 ? caller : callerWith(headers))
-}
-
-function attach({ gateway }: ChatOptions, callerFor: CallerFor, selections: readonly ToolSelection[]) {
-  return attachTools(selections, ({ servers, headers }) =>
-    gateway.list(callerFor({ headers }), { kind: 'tools', ...(servers !== undefined && { servers }) }),
+/** MCP entries for other servers are the provider's to call; a gateway key in one of them would be told to the provider. */
+function refuseCredential({ tools }: JsonObject, holdsCredential: AppEnv['Variables']['holdsCredential']): void {
+  if (!Array.isArray(tools) || !tools.some((tool) => isJsonObject(tool) && tool['type'] === 'mcp')) return
+  if (!holdsCredential(JSON.stringify(tools))) return
+  throw new GatewayError(
+    'INVALID_REQUEST',
+    'tools: an MCP entry that goes to the provider holds the key of this gateway. For servers of the gateway use the server_url "litellm_proxy".',
+    { details: { field: 'tools' } },
   )
 }
 
-interface Completion {
+/** The caller as one `tools` entry wants it: with the entry's own headers for its servers. */
+type CallerFor = (selection: Pick<ToolSelection, 'headers'>) => Promise<Caller>
+
+function entryCallers({ caller, callerWith }: Pick<AppEnv['Variables'], 'caller' | 'callerWith'>): CallerFor {
+  return async ({ headers }) => (Object.keys(headers).length === 0 ? caller : callerWith(headers))
+}
+
+interface Asking {
+  readonly callerFor: CallerFor
+  /** All that the request names is one server. */
+  readonly onlyServer: boolean
+}
+
+function namesOneServer(gateway: Gateway, caller: Caller, selections: readonly ToolSelection[]): boolean {
+  const named = selections.map(({ servers }) => servers)
+  return (
+    !named.includes(undefined) &&
+    gateway.select(
+      caller,
+      named.flatMap((names) => names ?? []),
+    ).servers.length === 1
+  )
+}
+
+function attach({ gateway }: ChatOptions, { callerFor, onlyServer }: Asking, selections: readonly ToolSelection[]) {
+  return attachTools(selections, async ({ servers, headers }) =>
+    gateway.list(await callerFor({ headers }), {
+      kind: 'tools',
+      onlyServer,
+      ...(servers !== undefined && { servers }),
+    }),
+  )
+}
+
+interface Completion extends Asking {
   readonly caller: Caller
   readonly body: JsonObject
   readonly attached: AttachedTools
-  readonly callerFor: CallerFor
 }
 
 function looping(
   { models, gateway, turnRecords, clock, newId }: ChatOptions,
-  { caller, body, attached, callerFor }: Completion,
+  { caller, body, attached, callerFor, onlyServer }: Completion,
 ) {
   return (hooks: LoopHooks) =>
     runToolLoop<AttachedTool>({
@@ -110,17 +145,17 @@ function looping(
       clock,
       newId,
       generate: (request, { round, signal }) => models.generate(caller, { body: request, round, signal }),
-      call: ({ server, toolName, selection }, input, { signal }) =>
+      call: async ({ server, toolName, selection }, input, { signal, round }) =>
         gateway.send(
-          { ...callerFor(selection), signal },
-          { server: server.id, method: 'tools/call', params: { name: toolName, arguments: input } },
+          { ...(await callerFor(selection)), signal },
+          { server: server.id, onlyServer, round, method: 'tools/call', params: { name: toolName, arguments: input } },
         ),
     })
 }
 
 async function relay(
   { models }: ChatOptions,
-  { caller, body, attached }: Omit<Completion, 'callerFor'>,
+  { caller, body, attached }: Omit<Completion, keyof Asking>,
 ): Promise<Response> {
   const bytes = await models.stream(caller, { body })
   return eventStream(relayChatStream(streamWithOutcomes(bytes, attached.outcomes), renderError))

@@ -1,12 +1,13 @@
+import { type Clock, startDeadline } from '@toolgate/core'
 import { Hono } from 'hono'
 import type { AppEnv } from '../app-env.ts'
 import type { Lifecycle } from '../lifecycle.ts'
-import type { Metrics } from '../metrics.ts'
+import { requireAdmin } from '../require-admin.ts'
 
 /** Liveness says the process answers; readiness says it may be given work: migrated, registry loaded, key store reachable. */
 export interface HealthOptions {
   readonly lifecycle: Pick<Lifecycle, 'phase' | 'inFlight'>
-  readonly metrics: Pick<Metrics, 'contentType' | 'render'>
+  readonly clock: Clock
   /** Resolves where the key store answers; bounded by the signal. */
   readonly pingStore: (signal: AbortSignal) => Promise<void>
 }
@@ -14,10 +15,11 @@ export interface HealthOptions {
 /** Milliseconds. A probe must answer before the prober gives up. */
 const storePingTimeoutMs = 2_000
 
-export function healthRoutes({ lifecycle, metrics, pingStore }: HealthOptions) {
+export function healthRoutes({ lifecycle, clock, pingStore }: HealthOptions) {
   const storeAnswers = async () => {
     try {
-      await pingStore(AbortSignal.timeout(storePingTimeoutMs))
+      using deadline = startDeadline(clock, storePingTimeoutMs)
+      await pingStore(deadline.signal)
       return true
     } catch {
       // The answer to "does it answer" is no; why is in the log of the store's own users.
@@ -36,9 +38,8 @@ export function healthRoutes({ lifecycle, metrics, pingStore }: HealthOptions) {
       const status = ready ? 'healthy' : lifecycle.phase === 'ready' ? 'unhealthy' : lifecycle.phase
       return context.json({ status, db: connected ? 'connected' : 'Not connected' }, ready ? 200 : 503)
     })
-    .get('/health/backlog', (context) => context.json({ in_flight_requests: lifecycle.inFlight }))
-    .get('/metrics', async (context) => {
-      context.header('content-type', metrics.contentType)
-      return context.body(await metrics.render())
+    .get('/health/backlog', (context) => {
+      requireAdmin(context.var.caller, context.req.path)
+      return context.json({ in_flight_requests: lifecycle.inFlight })
     })
 }

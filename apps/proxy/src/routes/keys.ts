@@ -30,7 +30,19 @@ export function keyRoutes({ keys }: { keys: VirtualKeys }) {
 async function adminWrite(context: Context<AppEnv>): Promise<[body: object, actor: string]> {
   const { caller } = context.var
   requireAdmin(caller, context.req.path)
-  return [await readJsonObject(context), context.req.header('litellm-changed-by') ?? caller.principal.id]
+  return [await readJsonObject(context), changedBy(context) ?? caller.principal.id]
+}
+
+/** What may stand in the record of who changed what: short, and nothing that forges a line. */
+const plainName = /^[\x20-\x7e]{1,256}$/
+
+function changedBy(context: Context<AppEnv>): string | undefined {
+  const named = context.req.header('litellm-changed-by')
+  if (named === undefined || named === '') return undefined
+  if (plainName.test(named)) return named
+  throw new GatewayError('INVALID_REQUEST', 'litellm-changed-by: at most 256 printable characters of ASCII.', {
+    details: { field: 'litellm-changed-by' },
+  })
 }
 
 /** Without `key` the caller asks about itself. Another's key is for administrators. */

@@ -1,4 +1,4 @@
-import type { Caller } from '@toolgate/core'
+import { type Caller, encodeOutcome } from '@toolgate/core'
 import type { Gateway, Health, ManagedServer, ServerHealth } from '@toolgate/manager'
 import { Hono } from 'hono'
 import type { AppEnv } from '../app-env.ts'
@@ -23,9 +23,13 @@ export function mcpServerRoutes({ gateway, health }: { gateway: Gateway; health:
       return context.json(await Promise.all(reports))
     })
     .get('/v1/mcp/tools', async (context) => {
-      const { items, outcomes } = await gateway.list(context.var.caller, { kind: 'tools' })
+      const { items, withheld, outcomes } = await gateway.list(context.var.caller, { kind: 'tools' })
       const tools = items.map(({ publicName, definition }) => ({ ...definition, name: publicName }))
-      return context.json({ tools, _meta: { 'toolgate/outcomes': outcomes } })
+      const reasons = withheld.map(({ server, name, reason }) => ({ server: server.name, name, reason }))
+      return context.json({
+        tools,
+        _meta: { 'toolgate/outcomes': outcomes.map(encodeOutcome), 'toolgate/withheld': reasons },
+      })
     })
 }
 

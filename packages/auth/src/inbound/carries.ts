@@ -10,8 +10,12 @@ const shortestTelling = 8
 export function carries(value: string, credential: Secret | undefined): boolean {
   if (credential === undefined) return false
   const key = credential.reveal()
-  const texts = [value, percentDecoded(value), basicDecoded(value)]
-  return texts.some((text) => (key.length < shortestTelling ? bare(text) === key : text.includes(key)))
+  return textsIn(value).some((text) => (key.length < shortestTelling ? bare(text) === key : text.includes(key)))
+}
+
+/** What a value says: as it is, percent-decoded, and as the user and password of `Basic`. */
+export function textsIn(value: string): readonly string[] {
+  return [value, percentDecoded(value), basicDecoded(value)]
 }
 
 function bare(text: string): string {

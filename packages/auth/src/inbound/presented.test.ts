@@ -4,8 +4,7 @@ import { type HeaderNames, mergeForwarded, readPresented } from './presented.ts'
 
 const gatewayKey = 'sk-canary-gateway-key-0001'
 
-const read = (headers: Record<string, string>, names: HeaderNames = {}) =>
-  readPresented(new Headers(headers), { scopedToOneServer: false, ...names })
+const read = (headers: Record<string, string>, names: HeaderNames = {}) => readPresented(new Headers(headers), names)
 
 const credential = (headers: Record<string, string>, names?: HeaderNames) => read(headers, names).credential?.reveal()
 
@@ -85,28 +84,24 @@ describe('what is set aside for upstreams', () => {
   })
 
   it('is end-to-end headers only: nothing of the connection, of MCP sessions or for the gateway', () => {
-    const { forwarded } = readPresented(
-      [
-        ['Authorization', `Bearer ${gatewayKey}`],
-        ['Connection', 'keep-alive, X-Hop'],
-        ['X-Hop', '1'],
-        ['Keep-Alive', '5'],
-        ['Transfer-Encoding', 'chunked'],
-        ['TE', 'trailers'],
-        ['Upgrade', 'h2c'],
-        ['Proxy-Authorization', 'Basic x'],
-        ['Host', 'gate'],
-        ['Content-Length', '2'],
-        ['Mcp-Session-Id', 's'],
-        ['MCP-Protocol-Version', '2025-11-25'],
-        ['X-MCP-Servers', 'git'],
-        ['X-Tenant', 'acme'],
-        ['User-Agent', 'agent'],
-      ],
-      { scopedToOneServer: true },
-    )
+    const { forwarded } = readPresented([
+      ['Authorization', `Bearer ${gatewayKey}`],
+      ['Connection', 'keep-alive, X-Hop'],
+      ['X-Hop', '1'],
+      ['Keep-Alive', '5'],
+      ['Transfer-Encoding', 'chunked'],
+      ['TE', 'trailers'],
+      ['Upgrade', 'h2c'],
+      ['Proxy-Authorization', 'Basic x'],
+      ['Host', 'gate'],
+      ['Content-Length', '2'],
+      ['Mcp-Session-Id', 's'],
+      ['MCP-Protocol-Version', '2025-11-25'],
+      ['X-MCP-Servers', 'git'],
+      ['X-Tenant', 'acme'],
+      ['User-Agent', 'agent'],
+    ])
     expect(shown(forwarded)).toEqual({ ...nothing, headers: { 'x-tenant': 'acme', 'user-agent': 'agent' } })
-    expect(forwarded.scopedToOneServer).toBe(true)
   })
 
   it('is x-mcp- headers by server, without those that speak to the gateway', () => {
@@ -190,5 +185,19 @@ describe("the headers of a chat request's tools entry", () => {
     const { credential, forwarded } = read({ 'x-api-key': gatewayKey })
     const merged = mergeForwarded(forwarded, { authorization: 'Bearer theirs' }, { credential })
     expect(shown(merged)).toEqual({ ...nothing, authorization: 'Bearer theirs' })
+  })
+
+  it('reads cookies of several headers as one list, as HTTP/2 front ends send them', () => {
+    const { forwarded } = readPresented(
+      [
+        ['cookie', 'session=one'],
+        ['Cookie', 'other=two'],
+      ],
+      {},
+    )
+    expect([...forwarded.cookies].map(([name, value]) => [name, value.reveal()])).toEqual([
+      ['session', 'one'],
+      ['other', 'two'],
+    ])
   })
 })

@@ -19,11 +19,6 @@ export interface HeaderNames {
   readonly neverForwarded?: readonly Secret[] | undefined
 }
 
-export interface PresentedOptions extends HeaderNames {
-  /** The request names exactly one server. */
-  readonly scopedToOneServer: boolean
-}
-
 export interface Presented {
   /** Without its `Bearer`. */
   readonly credential: Secret | undefined
@@ -44,13 +39,12 @@ const serverHeaderPrefix = 'x-mcp-'
 const reservedServerHeaders = ['x-mcp-servers', 'x-mcp-auth', 'x-mcp-access-groups', 'x-mcp-toolset-id']
 
 /** Throws `CREDENTIAL_CONFLICT` where two headers that are only ours hold different keys. */
-export function readPresented(list: HeaderList, options: PresentedOptions): Presented {
+export function readPresented(list: HeaderList, names: HeaderNames = {}): Presented {
   const headers = lowerCased(list)
-  const found = ownCredential(headers, options)
+  const found = ownCredential(headers, names)
   if (found !== undefined) headers.delete(found.name)
   const credential = found === undefined ? undefined : new Secret(found.value)
-  const brought = { ...setAside(headers, { credential, names: options }), scopedToOneServer: options.scopedToOneServer }
-  return { credential, forwarded: brought }
+  return { credential, forwarded: setAside(headers, { credential, names }) }
 }
 
 /**
@@ -69,16 +63,20 @@ export function mergeForwarded(
     serverHeaders: new Map([...forwarded.serverHeaders, ...more.serverHeaders]),
     headers: new Map([...forwarded.headers, ...more.headers]),
     cookies: new Map([...forwarded.cookies, ...more.cookies]),
-    scopedToOneServer: forwarded.scopedToOneServer,
   }
 }
 
-/** A header sent twice counts as one, joined as RFC 9110 §5.3 has it: two different keys become one that is not valid. */
+/**
+ * A header sent twice counts as one, joined as RFC 9110 §5.3 has it: two different keys become one that is not valid.
+ * Cookies are joined as cookies are (RFC 9113 §8.2.3), else a second header would become part of the first one's value.
+ */
 function lowerCased(list: HeaderList): Map<string, string> {
   const headers = new Map<string, string>()
-  for (const [name, value] of list) {
-    const before = headers.get(name.toLowerCase())
-    headers.set(name.toLowerCase(), before === undefined ? value : `${before}, ${value}`)
+  for (const [given, value] of list) {
+    const name = given.toLowerCase()
+    const before = headers.get(name)
+    const separator = name === 'cookie' ? '; ' : ', '
+    headers.set(name, before === undefined ? value : `${before}${separator}${value}`)
   }
   return headers
 }
@@ -117,7 +115,7 @@ interface Context {
   readonly names: HeaderNames
 }
 
-function setAside(headers: ReadonlyMap<string, string>, { credential, names }: Context) {
+function setAside(headers: ReadonlyMap<string, string>, { credential, names }: Context): Forwarded {
   const notForwarded = new Set(ownHeaders(names))
   for (const name of listedIn(headers.get('connection'))) notForwarded.add(name)
   const legacyName = (names.legacyAuthHeaderName ?? defaultLegacyAuthHeader).toLowerCase()

@@ -26,6 +26,16 @@ export interface ConfigKeyEntry {
   readonly settings: Readonly<Record<string, unknown>>
 }
 
+/** Why an entry cannot be meant; no part of it holds a value. */
+export interface ConfigKeyProblem {
+  /** Of the entry. */
+  readonly index: number
+  /** Dotted; `api_key` is the key itself, and the empty string the entry as a whole. */
+  readonly field: string
+  /** One sentence. */
+  readonly message: string
+}
+
 export interface UpsertConfigKeysOptions {
   readonly store: KeyStore
   readonly log: Logger
@@ -44,6 +54,11 @@ const shorthands: ReadonlySet<string> = new Set([
 /** Whether a key works, and until when, follows from its being in the file; the key itself is `api_key`. */
 const meaningless = ['key', 'duration', 'blocked', 'spend']
 
+/** What {@link upsertConfigKeys} would refuse, found without a store. */
+export function configKeyProblems(entries: readonly ConfigKeyEntry[]): readonly ConfigKeyProblem[] {
+  return readEntries(entries, { clock: systemClock, newId: randomId }).problems
+}
+
 /**
  * Makes the store hold exactly these keys of the configuration. Throws `INVALID_REQUEST` naming the entry and never its
  * key; what only the store can refuse (a taken alias, a key the API made) is a warning and in the answer.
@@ -52,24 +67,53 @@ export async function upsertConfigKeys(
   entries: readonly ConfigKeyEntry[],
   { store, log, clock = systemClock, newId = randomId }: UpsertConfigKeysOptions,
 ): Promise<ConfigKeySync> {
-  const rows: ConfigKeyRow[] = entries.map((entry, index) => {
-    const { request, ignored } = located(index, () => parseGenerateKey(requestOf(entry)))
-    located(index, () => checkCustomKey(entry.key.reveal(), 'api_key'))
-    if (ignored.length > 0) log.warn({ entry: index, fields: ignored }, 'An entry of virtual_keys has unknown fields.')
-    const settings = located(index, () => keySettings(request, { clock, newId }))
-    return { ...settings, hash: hashKey(entry.key), keyName: displayKey(entry.key) }
-  })
-  const repeated = rows.findIndex(({ hash }, index) => rows.findIndex((row) => row.hash === hash) !== index)
-  if (repeated !== -1) throw invalidEntry(repeated, 'api_key: an earlier entry has the same key.')
+  const { rows, ignored, problems } = readEntries(entries, { clock, newId })
+  const [problem] = problems
+  if (problem !== undefined) throw invalidEntry(problem)
+  for (const fields of ignored) log.warn(fields, 'An entry of virtual_keys has unknown fields.')
   const sync = await store.syncConfig(rows)
   for (const refusal of sync.refused) log.warn(refusal, 'An entry of virtual_keys was not taken over.')
   return sync
 }
 
+interface ReadEntries {
+  readonly rows: readonly ConfigKeyRow[]
+  readonly ignored: readonly { readonly entry: number; readonly fields: readonly string[] }[]
+  readonly problems: readonly ConfigKeyProblem[]
+}
+
+function readEntries(entries: readonly ConfigKeyEntry[], context: { clock: Clock; newId: NewId }): ReadEntries {
+  const rows = new Map<string, ConfigKeyRow>()
+  const ignored: ReadEntries['ignored'][number][] = []
+  const problems: ConfigKeyProblem[] = []
+  for (const [index, entry] of entries.entries()) {
+    try {
+      const { request, ignored: fields } = parseGenerateKey(requestOf(entry))
+      checkCustomKey(entry.key.reveal(), 'api_key')
+      if (fields.length > 0) ignored.push({ entry: index, fields })
+      const hash = hashKey(entry.key)
+      if (rows.has(hash)) problems.push({ index, field: 'api_key', message: 'an earlier entry has the same key.' })
+      else rows.set(hash, { ...keySettings(request, context), hash, keyName: displayKey(entry.key) })
+    } catch (error) {
+      if (!(error instanceof GatewayError)) throw error
+      // Collected, so that whoever reads the file hears of all of them.
+      const { field } = error.details
+      problems.push({
+        index,
+        field: typeof field === 'string' ? field : '',
+        message: error.message.replace(/^[^:]*: /, ''),
+      })
+    }
+  }
+  return { rows: [...rows.values()], ignored, problems }
+}
+
 function requestOf({ settings }: ConfigKeyEntry): Record<string, unknown> {
   const excess = meaningless.find((name) => name in settings)
   if (excess !== undefined) {
-    throw new GatewayError('INVALID_REQUEST', `${excess}: has no meaning here. Remove the entry to end its key.`)
+    throw new GatewayError('INVALID_REQUEST', `${excess}: has no meaning here. Remove the entry to end its key.`, {
+      details: { field: excess },
+    })
   }
   const short = Object.entries(settings).filter(([name]) => shorthands.has(name))
   const rest = Object.entries(settings).filter(([name]) => !shorthands.has(name))
@@ -86,15 +130,6 @@ function requestOf({ settings }: ConfigKeyEntry): Record<string, unknown> {
   }
 }
 
-function located<Result>(index: number, work: () => Result): Result {
-  try {
-    return work()
-  } catch (error) {
-    if (error instanceof GatewayError) throw invalidEntry(index, error.message)
-    throw error
-  }
-}
-
-function invalidEntry(index: number, message: string): GatewayError {
-  return new GatewayError('INVALID_REQUEST', `virtual_keys[${index}].${message}`)
+function invalidEntry({ index, field, message }: ConfigKeyProblem): GatewayError {
+  return new GatewayError('INVALID_REQUEST', `virtual_keys[${index}].${field}: ${message}`)
 }

@@ -2,7 +2,7 @@
  * Makes a memory of keys forget what changes. The feed names a change at once; the poll runs always, because a feed that
  * died silently looks like a quiet one, and alone it keeps the promise of two seconds.
  */
-import type { Clock, Logger } from '@toolgate/core'
+import { type Clock, type Logger, startDeadline } from '@toolgate/core'
 import { askStore, type Database, type StopListening } from '@toolgate/db'
 import type { KeyMemory } from './key-memory.ts'
 import { keyChangesChannel, type KeyStore } from './key-store.ts'
@@ -30,7 +30,8 @@ export async function followKeyChanges(options: FollowKeyChangesOptions): Promis
   const poll = async (): Promise<void> => {
     try {
       const since = mark
-      const answer = await contact.ask(() => store.changedSince(since, AbortSignal.timeout(pollDeadlineMs)))
+      using deadline = startDeadline(clock, pollDeadlineMs)
+      const answer = await contact.ask(() => store.changedSince(since, deadline.signal))
       // Without a mark nobody knows what changed before this moment.
       if (since === undefined || !answer.complete) memory.forgetAll()
       for (const { hash, at } of answer.changes) memory.forget(hash, at)
@@ -53,7 +54,8 @@ export async function followKeyChanges(options: FollowKeyChangesOptions): Promis
   return async () => {
     stopPolling()
     try {
-      if (stopListening !== undefined) await askStore(stopListening, AbortSignal.timeout(stopDeadlineMs))
+      using deadline = startDeadline(clock, stopDeadlineMs)
+      if (stopListening !== undefined) await askStore(stopListening, deadline.signal)
     } catch (error) {
       // Who stops goes on stopping: with a store that is away, or closed already, the subscription ends as well.
       log.debug({ err: error }, 'The change feed of the key store could not be ended.')

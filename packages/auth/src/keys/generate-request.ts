@@ -3,11 +3,13 @@
  * are read by the same schema. A field nobody knows is refused where it is close to a known one, else left out and
  * reported: a typing error in a restriction must not silently make a wider key.
  */
-import { isJsonObject, nearestName } from '@toolgate/core'
+import { firstMisspelt, isJsonObject } from '@toolgate/core'
 import { z } from 'zod'
 import { invalidRequest, parseRequest } from './invalid-request.ts'
 
 const record = z.record(z.string(), z.unknown())
+/** Names stand in indexes, and an index entry has a bound. */
+const name = z.string().min(1).max(256)
 const texts = z.array(z.string())
 const limit = z.int().nonnegative()
 const amount = z.number().nonnegative()
@@ -51,12 +53,12 @@ const metadataFields = {
 
 export const generateKeySchema = z.object({
   key: z.string().nullish(),
-  key_alias: z.string().min(1).nullish(),
+  key_alias: name.nullish(),
   duration: z.string().nullish(),
   key_type: z.enum(['llm_api', 'management', 'read_only', 'default']).nullish(),
   blocked: z.boolean().nullish(),
-  user_id: z.string().min(1).nullish(),
-  team_id: z.string().min(1).nullish(),
+  user_id: name.nullish(),
+  team_id: name.nullish(),
   organization_id: z.string().nullish(),
   project_id: z.string().nullish(),
   agent_id: z.string().nullish(),
@@ -64,7 +66,7 @@ export const generateKeySchema = z.object({
   object_permission: objectPermissionSchema.nullish(),
   /** Ours: chat requests without any MCP entry get the tools of this key. */
   auto_tools: z.boolean().nullish(),
-  allowed_routes: z.array(z.unknown()).nullish(),
+  allowed_routes: texts.nullish(),
   access_group_ids: texts.nullish(),
   spend: amount.nullish(),
   max_budget: amount.nullish(),
@@ -94,9 +96,6 @@ export const generateKeySchema = z.object({
 
 export type GenerateKeyRequest = z.output<typeof generateKeySchema>
 
-/** What Postgres refuses in text and jsonb: `JSON.stringify` writes NUL and lone surrogates, and only them, like this. */
-const unstorable = /(?<!\\)(?:\\\\)*\\u(?:0000|d[89a-f])/
-
 /**
  * Checks a body. Throws `INVALID_REQUEST`, see {@link invalidRequest}. `ignored` are the fields that were left out.
  */
@@ -107,9 +106,6 @@ export function parseGenerateKey(body: unknown): { request: GenerateKeyRequest; 
     unknownFields(body['object_permission'], ['object_permission'])
   }
   const request = parseRequest(generateKeySchema, body)
-  if (unstorable.test(JSON.stringify(request))) {
-    throw invalidRequest([{ path: [], message: 'A text holds a NUL character or half a character.', code: 'custom' }])
-  }
   return { request, ignored }
 }
 
@@ -121,12 +117,10 @@ export function metadataOf(request: GenerateKeyRequest): Record<string, unknown>
 
 function unknownFields(body: object, path: readonly string[]): readonly string[] {
   const known = Object.keys(path.length === 0 ? generateKeySchema.shape : objectPermissionSchema.shape)
-  const unknown = Object.keys(body).filter((name) => !known.includes(name))
-  for (const name of unknown) {
-    const nearest = nearestName(name, known)
-    if (nearest === undefined) continue
-    const message = `Unknown field. Did you mean "${nearest}"?`
-    throw invalidRequest([{ path: [...path, name], message, code: 'extra_forbidden' }])
+  const misspelt = firstMisspelt(Object.keys(body), known)
+  if (misspelt !== undefined) {
+    const message = `Unknown field. Did you mean "${misspelt.meant}"?`
+    throw invalidRequest([{ path: [...path, misspelt.key], message, code: 'extra_forbidden' }])
   }
-  return unknown
+  return Object.keys(body).filter((name) => !known.includes(name))
 }

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { type DefaultAccess, grantsOf } from './grants.ts'
 
 const grants = (objectPermission: ObjectPermission | null, defaultAccess: DefaultAccess = 'none') =>
-  grantsOf({ objectPermission, models: [] }, defaultAccess)
+  grantsOf({ objectPermission, models: [], allowedRoutes: [] }, defaultAccess)
 
 describe('the MCP grants of a key', () => {
   it.each([
@@ -24,6 +24,7 @@ describe('the MCP grants of a key', () => {
     { mcp_servers: ['git'] },
     { mcp_access_groups: ['dev'] },
     { mcp_tool_permissions: { git: ['log'] } },
+    { mcp_toolsets: ['daily'] },
   ])('do not inherit it where something was said: %j', (permission) => {
     expect(grants(permission, 'all').allServers).toBe(false)
     expect(grants(permission, 'all')).toEqual(grants(permission, 'none'))
@@ -61,7 +62,8 @@ describe('the MCP grants of a key', () => {
 })
 
 describe('the models of a key', () => {
-  const models = (names: string[]) => grantsOf({ objectPermission: null, models: names }, 'none').models
+  const models = (names: string[]) =>
+    grantsOf({ objectPermission: null, models: names, allowedRoutes: [] }, 'none').models
 
   it('are every model where none is listed or all-proxy-models is', () => {
     expect(models([])).toEqual(new Set())
@@ -71,5 +73,19 @@ describe('the models of a key', () => {
   it('are those listed, and none with no-default-models', () => {
     expect(models(['small', 'openai/*'])).toEqual(new Set(['small', 'openai/*']))
     expect(models(['no-default-models']).size).toBe(1)
+  })
+})
+
+describe('the routes of a key', () => {
+  const routes = (allowedRoutes: unknown[]) =>
+    grantsOf({ objectPermission: null, models: [], allowedRoutes }, 'none').routes
+
+  it('are those listed, and every route where none is', () => {
+    expect(routes(['mcp_routes', '/v1/*'])).toEqual(new Set(['mcp_routes', '/v1/*']))
+    expect(routes([])).toEqual(new Set())
+  })
+
+  it('are never every route because of an entry that is no text', () => {
+    expect(routes([{ path: '/v1' }]).size).toBe(1)
   })
 })

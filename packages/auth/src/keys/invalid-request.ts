@@ -26,13 +26,20 @@ export function invalidRequest(issues: readonly Issue[], where: 'body' | 'query'
   })
 }
 
-/** What the schema makes of `value`. Throws {@link invalidRequest}. */
+/** What Postgres refuses in text and jsonb: `JSON.stringify` writes NUL and lone surrogates, and only them, like this. */
+const unstorable = /(?<!\\)(?:\\\\)*\\u(?:0000|d[89a-f])/
+
+/** What the schema makes of `value`. Throws {@link invalidRequest}, also for texts that no store could hold or look up. */
 export function parseRequest<Schema extends z.ZodType>(
   schema: Schema,
   value: unknown,
   where: 'body' | 'query' = 'body',
 ): z.output<Schema> {
   const parsed = schema.safeParse(value)
-  if (parsed.success) return parsed.data
-  throw invalidRequest(parsed.error.issues, where)
+  if (!parsed.success) throw invalidRequest(parsed.error.issues, where)
+  if (!unstorable.test(JSON.stringify(parsed.data))) return parsed.data
+  throw invalidRequest(
+    [{ path: [], message: 'A text holds a NUL character or half a character.', code: 'custom' }],
+    where,
+  )
 }

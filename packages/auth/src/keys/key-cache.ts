@@ -6,7 +6,7 @@
  * good contact, because an outage of the store must not be one of the gateway. Keys that are not known are
  * `STORE_UNAVAILABLE` and never "invalid": a client would throw its key away.
  */
-import { type Clock, createSingleFlight, type Logger, systemClock } from '@toolgate/core'
+import { type Clock, createSingleFlight, type Logger, startDeadline, systemClock } from '@toolgate/core'
 import { type Database, type StopListening, storeUnavailable, type VirtualKeyRow } from '@toolgate/db'
 import { followKeyChanges } from './follow-key-changes.ts'
 import { createKeyMemory } from './key-memory.ts'
@@ -42,7 +42,8 @@ export function createKeyCache({ store, feed, log, clock = systemClock }: KeyCac
 
   const read = async (hash: string): Promise<VirtualKeyRow | undefined> => {
     const { version } = memory
-    const row = await contact.ask(() => store.find(hash, AbortSignal.timeout(lookUpDeadlineMs)))
+    using deadline = startDeadline(clock, lookUpDeadlineMs)
+    const row = await contact.ask(() => store.find(hash, deadline.signal))
     memory.remember(hash, row, version)
     return row
   }

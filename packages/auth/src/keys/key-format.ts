@@ -31,6 +31,22 @@ export function looksLikeKey(text: string): boolean {
   return text.startsWith(keyPrefix)
 }
 
+/** Whether it has the form that every key has which was ever accepted, see {@link newKey} and {@link checkCustomKey}. */
+export function couldBeKey(text: string): boolean {
+  return looksLikeKey(text) && text.length >= shortestCustomKey && /^[\x21-\x7e]+$/.test(text)
+}
+
+/** Where a key in a longer text may end: a made one, one between separators, one of any visible characters. */
+const keyEnds = [/^[\w-]+/, /^[^\s;,&"'<>]+/, /^[\x21-\x7e]+/]
+
+/** All that may be a key inside a longer text. Where it ends is a guess, so one place yields several. */
+export function* keysIn(text: string): Generator<Secret> {
+  for (const { index } of text.matchAll(/(?<![A-Za-z0-9])sk-/g)) {
+    const rest = text.slice(index)
+    for (const end of keyEnds) yield new Secret(end.exec(rest)?.[0] ?? '')
+  }
+}
+
 /** Hash of a key that is named by itself or by its hash, as every admin route allows. Never the text that was given. */
 export function keyHashOf(reference: string): string {
   return /^[0-9a-f]{64}$/.test(reference) ? reference : hashKey(new Secret(reference))
@@ -38,7 +54,7 @@ export function keyHashOf(reference: string): string {
 
 /** Throws `INVALID_REQUEST` for a key of the caller's choice that could be guessed or not be sent in a header. */
 export function checkCustomKey(key: string, field = 'key'): void {
-  if (looksLikeKey(key) && key.length >= shortestCustomKey && /^[\x21-\x7e]+$/.test(key)) return
+  if (couldBeKey(key)) return
   throw new GatewayError(
     'INVALID_REQUEST',
     `${field}: a key of your own must start with "${keyPrefix}" and have at least ${shortestCustomKey} printable characters without spaces.`,

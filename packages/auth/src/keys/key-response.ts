@@ -65,8 +65,15 @@ export function tokenRow(row: VirtualKeyRow) {
 export type TokenRow = ReturnType<typeof tokenRow>
 
 /** The answer to `/key/generate`: the request with its defaults, and the key, once. */
-export function generatedKey({ key, row, request }: { key: Secret; row: VirtualKeyRow; request: GenerateKeyRequest }) {
-  return { ...request, ...tokenRow(row), key, token_id: row.hash, duration: request.duration ?? null }
+export function generatedKey({ key, row, request, warnings }: Generated) {
+  return { ...request, ...tokenRow(row), key, token_id: row.hash, duration: request.duration ?? null, warnings }
+}
+
+interface Generated {
+  readonly key: Secret
+  readonly row: VirtualKeyRow
+  readonly request: GenerateKeyRequest
+  readonly warnings: readonly string[]
 }
 
 export type GeneratedKey = ReturnType<typeof generatedKey>

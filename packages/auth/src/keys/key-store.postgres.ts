@@ -18,8 +18,8 @@ import { recordKeyChange } from './key-changes.postgres.ts'
 import type { KeyChanges, KeyFilter, KeyReferences, KeyStore } from './key-store.ts'
 
 /**
- * How far back a poll looks before its mark. `at` is when a transaction began and it is seen when it commits: a write
- * that takes longer than this between the two would be missed by the poll (and is still heard on the feed).
+ * How far back a poll looks before its mark. `at` is when a change was written and it is seen when its transaction commits:
+ * one that takes longer than this between the two would be missed by the poll (and is still heard on the feed).
  */
 const overlapMs = 10_000
 /** After a long outage it is cheaper to read again what is used than to list what changed. */

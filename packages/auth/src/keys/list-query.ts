@@ -1,8 +1,9 @@
 /**
- * The query of `/key/list`. Parameters of LiteLLM that nothing here answers to yet are accepted and change nothing.
+ * The query of `/key/list`. A filter that nothing here answers to is refused: ignored, it would widen the answer.
  */
+import { firstMisspelt, isJsonObject } from '@toolgate/core'
 import { z } from 'zod'
-import { parseRequest } from './invalid-request.ts'
+import { invalidRequest, parseRequest } from './invalid-request.ts'
 import { keyHashOf } from './key-format.ts'
 import type { KeyFilter, KeySortField } from './key-store.ts'
 
@@ -35,8 +36,22 @@ export const listKeysSchema = z.object({
 
 export type ListKeysQuery = z.output<typeof listKeysSchema>
 
-/** Throws `INVALID_REQUEST` with `details.field`. */
+/** LiteLLM's other filters. An empty one filters nothing there either. */
+const unsupportedFilters = [
+  'organization_id',
+  'project_id',
+  'agent_id',
+  'access_group_id',
+  'substring_matching',
+  'status',
+  'expires',
+]
+/** LiteLLM's other parameters: they widen the answer of somebody who is no administrator, or add to it. */
+const withoutEffect = ['include_team_keys', 'include_created_by_keys', 'expand']
+
+/** Throws `INVALID_REQUEST` with `details.field`. Parameters that nobody knows are let pass. */
 export function parseListKeys(query: unknown): ListKeysQuery {
+  if (isJsonObject(query)) refuseFilters(query)
   return parseRequest(listKeysSchema, query, 'query')
 }
 
@@ -51,4 +66,20 @@ export function keyFilterOf(query: ListKeysQuery): KeyFilter {
     sortBy: sortFields[query.sort_by ?? 'created_at'],
     descending: query.sort_order === 'desc',
   }
+}
+
+function refuseFilters(query: Readonly<Record<string, unknown>>): void {
+  const filter = unsupportedFilters.find((name) => !filtersNothing(query[name]))
+  if (filter !== undefined) throw refused(filter, 'This filter is not supported by this version. Leave it out.')
+  const known = [...Object.keys(listKeysSchema.shape), ...unsupportedFilters, ...withoutEffect]
+  const misspelt = firstMisspelt(Object.keys(query), known)
+  if (misspelt !== undefined) throw refused(misspelt.key, `Unknown parameter. Did you mean "${misspelt.meant}"?`)
+}
+
+function filtersNothing(value: unknown): boolean {
+  return value === undefined || value === '' || value === 'false' || value === false
+}
+
+function refused(name: string, message: string) {
+  return invalidRequest([{ path: [name], message, code: 'extra_forbidden' }], 'query')
 }

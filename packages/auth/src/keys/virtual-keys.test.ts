@@ -86,6 +86,26 @@ describeOnStores('virtual keys', (openStore) => {
       expect(info.object_permission_id).toEqual(expect.any(String))
     })
 
+    it('says which restrictions are stored and not enforced, of those that say something', async () => {
+      const answer = await generate({
+        max_budget: 0,
+        rpm_limit: 60,
+        models: ['small'],
+        allowed_routes: ['llm_api_routes'],
+        tags: [],
+        config: {},
+        soft_budget: null,
+        auto_rotate: false,
+        object_permission: { mcp_servers: ['git'], mcp_toolsets: ['daily'], agents: [] },
+      })
+      expect(answer.warnings).toEqual([
+        'max_budget is stored and not enforced by this version',
+        'rpm_limit is stored and not enforced by this version',
+        'object_permission.mcp_toolsets is stored and not enforced by this version',
+      ])
+      expect((await generate({ models: ['small'] })).warnings).toEqual([])
+    })
+
     it('derives the routes of a key from its type, unless routes are given', async () => {
       await expect(generate({ key_type: 'llm_api' })).resolves.toMatchObject({ allowed_routes: ['llm_api_routes'] })
       await expect(generate({ key_type: 'llm_api', allowed_routes: ['/mcp'] })).resolves.toMatchObject({
@@ -186,6 +206,27 @@ describeOnStores('virtual keys', (openStore) => {
         keys: [{ token, team_id: 'list-team' }],
       })
       await expect(keys.list({ team_id: 'nobody' })).resolves.toMatchObject({ keys: [], total_pages: 0 })
+    })
+
+    it.each([{ organization_id: 'o' }, { status: 'deleted' }, { substring_matching: 'true' }, { userid: 'u-1' }])(
+      'refuses a filter that it would ignore: %j',
+      async (query) => {
+        const [field] = Object.keys(query)
+        const details = { field, issues: [{ loc: ['query', field] }] }
+        await expect(keys.list(query)).rejects.toMatchObject({ code: 'INVALID_REQUEST', details })
+      },
+    )
+
+    it('lets a filter pass that filters nothing, and what only widens or adds', async () => {
+      await generate({ team_id: 'list-wide' })
+      const query = {
+        organization_id: '',
+        substring_matching: 'false',
+        include_team_keys: 'true',
+        expand: 'user',
+        _: '1',
+      }
+      await expect(keys.list({ ...query, team_id: 'list-wide' })).resolves.toMatchObject({ total_count: 1 })
     })
 
     it('sorts as asked', async () => {

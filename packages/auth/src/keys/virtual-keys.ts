@@ -12,6 +12,7 @@ import { type GeneratedKey, generatedKey, type TokenRow, tokenRow } from './key-
 import { keySettings } from './key-settings.ts'
 import type { KeyStore } from './key-store.ts'
 import { keyFilterOf, parseListKeys } from './list-query.ts'
+import { notEnforcedWarnings } from './not-enforced.ts'
 
 export interface VirtualKeysOptions {
   readonly store: KeyStore
@@ -26,7 +27,8 @@ export interface VirtualKeysOptions {
 /** `actor` is who is recorded: the principal's id, or what `litellm-changed-by` says. */
 export interface VirtualKeys {
   /**
-   * Makes a key from a `GenerateKeyRequest`. Its answer is the only one that holds the key.
+   * Makes a key from a `GenerateKeyRequest`. Its answer is the only one that holds the key; `warnings` in it name what was
+   * stored and is not enforced.
    * Rejects with `INVALID_REQUEST` (`details.field`, `details.issues`) or `CONFLICT`.
    */
   generate(body: unknown, actor: string): Promise<GeneratedKey>
@@ -116,6 +118,9 @@ async function generate(body: unknown, actor: string, options: VirtualKeysOption
   const { store, log, clock = systemClock, newId = randomId, makeKey = () => newKey(), onChange } = options
   const { request, ignored } = parseGenerateKey(body)
   if (ignored.length > 0) log.warn({ fields: ignored }, 'A key was requested with fields that are not known here.')
+  const warnings = notEnforcedWarnings(request)
+  if (warnings.length > 0)
+    log.warn({ warnings }, 'A key was requested with settings that this version does not enforce.')
   if (request.key != null) checkCustomKey(request.key)
   const key = request.key == null ? makeKey() : new Secret(request.key)
   const row = await store.insert(
@@ -132,7 +137,7 @@ async function generate(body: unknown, actor: string, options: VirtualKeysOption
     actor,
   )
   onChange?.(row.hash)
-  return generatedKey({ key, row, request })
+  return generatedKey({ key, row, request, warnings })
 }
 
 /** Names the key masked or by its hash: what was sent may be a key of somewhere else. */

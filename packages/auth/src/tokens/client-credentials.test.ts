@@ -53,7 +53,7 @@ describe('asking for a token', () => {
   it('sends client, secret, scopes, audience and resource in the body by default', async () => {
     const { tokens } = start()
     const grant = grantOf({ scopes: ['read', 'write'], audience: 'https://api', resource: 'https://mcp.example/mcp' })
-    expect(presented(await tokens.of(grant)(jira, signal))).toBe('Bearer token-1')
+    expect(presented(await tokens.of(grant)({ server: jira, signal }))).toBe('Bearer token-1')
     expect(Object.fromEntries(endpoint.requests[0]?.form ?? [])).toEqual({
       grant_type: 'client_credentials',
       client_id: 'toolgate',
@@ -68,7 +68,10 @@ describe('asking for a token', () => {
   it('sends form-encoded client and secret as Basic, and neither in the body, with client_secret_basic', async () => {
     const { tokens } = start()
     const clientSecret = new Secret('p:ä s+s')
-    await tokens.of(grantOf({ clientId: 'a b', clientSecret, authMethod: 'client_secret_basic' }))(jira, signal)
+    await tokens.of(grantOf({ clientId: 'a b', clientSecret, authMethod: 'client_secret_basic' }))({
+      server: jira,
+      signal,
+    })
     const [request] = endpoint.requests
     const sent = request?.headers.authorization?.replace('Basic ', '') ?? ''
     expect(Buffer.from(sent, 'base64').toString()).toBe('a+b:p%3A%C3%A4+s%2Bs')
@@ -84,7 +87,7 @@ describe('sharing a token', () => {
       await release.promise
       return { body: { access_token: `token-${number}`, token_type: 'bearer', expires_in: 3600 } }
     })
-    const calls = Array.from({ length: 200 }, () => tokens.of(grantOf())(jira, signal))
+    const calls = Array.from({ length: 200 }, () => tokens.of(grantOf())({ server: jira, signal }))
     release.resolve()
     const headers = new Set((await Promise.all(calls)).map(presented))
     expect(headers).toEqual(new Set(['Bearer token-1']))
@@ -99,8 +102,8 @@ describe('sharing a token', () => {
       return { body: { access_token: 'token', token_type: 'Bearer' } }
     })
     const leaving = new AbortController()
-    const left = failureOf(tokens.of(grantOf())(jira, leaving.signal))
-    const stayed = tokens.of(grantOf())(jira, signal)
+    const left = failureOf(tokens.of(grantOf())({ server: jira, signal: leaving.signal }))
+    const stayed = tokens.of(grantOf())({ server: jira, signal })
     leaving.abort()
     expect((await left).code).toBe('CANCELLED')
     release.resolve()
@@ -119,15 +122,15 @@ describe('sharing a token', () => {
       grantOf({ resource: 'x' }),
     ]
     const headers = new Set<string | undefined>()
-    for (const grant of grants) headers.add(presented(await tokens.of(grant)(jira, signal)))
+    for (const grant of grants) headers.add(presented(await tokens.of(grant)({ server: jira, signal })))
     expect(headers.size).toBe(grants.length)
   })
 
   it('keeps no more tokens than the bound', async () => {
     const { tokens } = start({ maxTokens: 2 })
-    for (const audience of ['a', 'b', 'c', 'c', 'b']) await tokens.of(grantOf({ audience }))(jira, signal)
+    for (const audience of ['a', 'b', 'c', 'c', 'b']) await tokens.of(grantOf({ audience }))({ server: jira, signal })
     expect(endpoint.requests).toHaveLength(3)
-    await tokens.of(grantOf({ audience: 'a' }))(jira, signal)
+    await tokens.of(grantOf({ audience: 'a' }))({ server: jira, signal })
     expect(endpoint.requests).toHaveLength(4)
   })
 })
@@ -143,50 +146,53 @@ describe('how long a token is used', () => {
   ])('expires_in $expiresIn: $usedForSeconds s, $why', async ({ expiresIn, usedForSeconds }) => {
     const { clock, tokens } = start()
     minting({ expires_in: expiresIn })
-    await tokens.of(grantOf())(jira, signal)
+    await tokens.of(grantOf())({ server: jira, signal })
     clock.advance(usedForSeconds * 1000 - 1)
-    expect(presented(await tokens.of(grantOf())(jira, signal))).toBe('Bearer token-1')
+    expect(presented(await tokens.of(grantOf())({ server: jira, signal }))).toBe('Bearer token-1')
     clock.advance(1)
-    expect(presented(await tokens.of(grantOf())(jira, signal))).toBe('Bearer token-2')
+    expect(presented(await tokens.of(grantOf())({ server: jira, signal }))).toBe('Bearer token-2')
   })
 
   it('does not keep a token that is over at once', async () => {
     const { tokens } = start()
     minting({ expires_in: 0 })
-    expect(presented(await tokens.of(grantOf())(jira, signal))).toBe('Bearer token-1')
-    expect(presented(await tokens.of(grantOf())(jira, signal))).toBe('Bearer token-2')
+    expect(presented(await tokens.of(grantOf())({ server: jira, signal }))).toBe('Bearer token-1')
+    expect(presented(await tokens.of(grantOf())({ server: jira, signal }))).toBe('Bearer token-2')
   })
 })
 
 describe('a token the upstream refuses', () => {
   it('is replaced once for all calls that carried it', async () => {
     const { tokens } = start()
-    const calls = await Promise.all(Array.from({ length: 20 }, () => tokens.of(grantOf())(jira, signal)))
+    const calls = await Promise.all(Array.from({ length: 20 }, () => tokens.of(grantOf())({ server: jira, signal })))
     expect(calls.map((call) => call.rejected())).toEqual(Array.from({ length: 20 }, () => true))
-    const again = await Promise.all(Array.from({ length: 20 }, () => tokens.of(grantOf())(jira, signal)))
+    const again = await Promise.all(Array.from({ length: 20 }, () => tokens.of(grantOf())({ server: jira, signal })))
     expect(new Set(again.map(presented))).toEqual(new Set(['Bearer token-2']))
     expect(endpoint.requests).toHaveLength(2)
   })
 
   it('takes no newer token with it when the refusal comes late', async () => {
     const { clock, tokens } = start()
-    const [first, late] = [await tokens.of(grantOf())(jira, signal), await tokens.of(grantOf())(jira, signal)]
+    const [first, late] = [
+      await tokens.of(grantOf())({ server: jira, signal }),
+      await tokens.of(grantOf())({ server: jira, signal }),
+    ]
     first.rejected()
-    await tokens.of(grantOf())(jira, signal)
+    await tokens.of(grantOf())({ server: jira, signal })
     clock.advance(60_000)
     expect(late.rejected()).toBe(true)
-    expect(presented(await tokens.of(grantOf())(jira, signal))).toBe('Bearer token-2')
+    expect(presented(await tokens.of(grantOf())({ server: jira, signal }))).toBe('Bearer token-2')
     expect(endpoint.requests).toHaveLength(2)
   })
 
   it('is not replaced again and again while the upstream refuses every token', async () => {
     const { clock, tokens } = start()
-    expect((await tokens.of(grantOf())(jira, signal)).rejected()).toBe(true)
-    expect((await tokens.of(grantOf())(jira, signal)).rejected()).toBe(false)
-    expect((await tokens.of(grantOf())(jira, signal)).rejected()).toBe(false)
+    expect((await tokens.of(grantOf())({ server: jira, signal })).rejected()).toBe(true)
+    expect((await tokens.of(grantOf())({ server: jira, signal })).rejected()).toBe(false)
+    expect((await tokens.of(grantOf())({ server: jira, signal })).rejected()).toBe(false)
     expect(endpoint.requests).toHaveLength(2)
     clock.advance(10_000)
-    expect((await tokens.of(grantOf())(jira, signal)).rejected()).toBe(true)
+    expect((await tokens.of(grantOf())({ server: jira, signal })).rejected()).toBe(true)
   })
 })
 
@@ -222,7 +228,7 @@ describe('an answer that is no token', () => {
   ])('%s: names server and host, leaks nothing, is not kept', async (_case, answer, reason) => {
     const { tokens } = start({ requestTimeoutMs: answer === 'hang' ? 100 : 10_000 })
     endpoint.answer(() => answer)
-    const error = await failureOf(tokens.of(grantOf())(jira, signal))
+    const error = await failureOf(tokens.of(grantOf())({ server: jira, signal }))
     expect(error.code).toBe('UPSTREAM_TOKEN_UNAVAILABLE')
     expect(error.message).toContain('server "jira"')
     expect(error.message).toContain(`token endpoint at ${endpoint.host}`)
@@ -231,12 +237,14 @@ describe('an answer that is no token', () => {
     expect(everythingIn(error)).not.toMatch(/body-canary|client-secret-canary/)
 
     minting({})
-    expect(presented(await tokens.of(grantOf())(jira, signal))).toBe('Bearer token-2')
+    expect(presented(await tokens.of(grantOf())({ server: jira, signal }))).toBe('Bearer token-2')
   })
 
   it('is told from an endpoint that cannot be reached', async () => {
     const { tokens } = start()
-    const error = await failureOf(tokens.of(grantOf({ tokenUrl: 'http://127.0.0.1:1/token' }))(jira, signal))
+    const error = await failureOf(
+      tokens.of(grantOf({ tokenUrl: 'http://127.0.0.1:1/token' }))({ server: jira, signal }),
+    )
     expect(error.code).toBe('UPSTREAM_TOKEN_UNAVAILABLE')
     expect(error.message).toContain('127.0.0.1:1 could not be reached')
   })
@@ -245,7 +253,7 @@ describe('an answer that is no token', () => {
     const { tokens } = start()
     for (const type of ['bearer', 'BEARER', undefined]) {
       minting({ token_type: type })
-      const credential = await tokens.of(grantOf({ audience: String(type) }))(jira, signal)
+      const credential = await tokens.of(grantOf({ audience: String(type) }))({ server: jira, signal })
       expect(presented(credential)).toMatch(/^Bearer token-/)
     }
   })
@@ -254,7 +262,7 @@ describe('an answer that is no token', () => {
 it('says that the request ran out of time when the deadline of the request passed first', async () => {
   const { tokens } = start()
   endpoint.answer(() => 'hang')
-  const error = await failureOf(tokens.of(grantOf())(jira, AbortSignal.timeout(50)))
+  const error = await failureOf(tokens.of(grantOf())({ server: jira, signal: AbortSignal.timeout(50) }))
   expect(error.code).toBe('UPSTREAM_TIMEOUT')
   expect(error.details).toEqual({ server: 'jira', stage: 'credential' })
 })

@@ -8,6 +8,7 @@ import {
   type PresentedCredential,
   Secret,
   type ServerDefinition,
+  sharedScope,
   systemClock,
 } from '@toolgate/core'
 import { LRUCache } from 'lru-cache'
@@ -26,7 +27,10 @@ export interface ClientCredentials {
  * A live token for `server` as `Authorization: Bearer`. Rejects with `UPSTREAM_TOKEN_UNAVAILABLE` naming the server and the
  * token endpoint's host.
  */
-export type TokenSource = (server: NamedServer, signal: AbortSignal) => Promise<PresentedCredential>
+export type TokenSource = (request: {
+  readonly server: NamedServer
+  readonly signal: AbortSignal
+}) => Promise<PresentedCredential>
 
 type NamedServer = Pick<ServerDefinition, 'name'>
 
@@ -82,7 +86,7 @@ export function createClientCredentials(options: ClientCredentialsOptions): Clie
   const mint = async (key: string, grant: ClientCredentialsGrant, signal: AbortSignal): Promise<TokenHeaders> => {
     // The token's life starts no later than the answer; counting from the request errs on the safe side.
     const askedAtMs = clock.monotonic()
-    const answer = await requestToken(grant, { outbound, signal, timeoutMs: tuning.requestTimeoutMs })
+    const answer = await requestToken(grant, { outbound, clock, signal, timeoutMs: tuning.requestTimeoutMs })
     const { value, lifetimeMs } = processTokenAnswer(answer)
     const headers = new Map([['authorization', new Secret(`Bearer ${value.reveal()}`)]])
     const usableUntilMs = askedAtMs + timeToLiveMs(lifetimeMs, tuning)
@@ -109,10 +113,10 @@ export function createClientCredentials(options: ClientCredentialsOptions): Clie
   return {
     of(grant) {
       const key = grantKey(grant)
-      return async (server, signal) => {
+      return async ({ server, signal }) => {
         try {
           const headers = await obtain(key, grant, signal)
-          return { type: 'client_credentials', headers, rejected: () => reject(key, headers) }
+          return { type: 'client_credentials', scope: sharedScope, headers, rejected: () => reject(key, headers) }
         } catch (error) {
           if (signal.aborted) throw interrupted(server, signal)
           throw tokenUnavailable({ server, grant, error, tuning })

@@ -11,9 +11,10 @@ describeOnStores('the check of the encryption key', (openStore) => {
     const { database } = await openStore()
     await verifySealingKey(database.db, sealerOf('the first encryption key'))
     await verifySealingKey(database.db, sealerOf('the first encryption key'))
-    await expect(verifySealingKey(database.db, sealerOf('some other encryption key'))).rejects.toThrow(
-      'sealed with another encryption key',
-    )
+    await expect(verifySealingKey(database.db, sealerOf('some other encryption key'))).rejects.toMatchObject({
+      code: 'CONFIGURATION_INVALID',
+      message: expect.stringContaining('sealed with another encryption key'),
+    })
   })
 
   it('takes one of two different keys that start at once', async () => {

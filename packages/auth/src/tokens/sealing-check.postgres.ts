@@ -8,7 +8,7 @@ const checkText = new Secret('toolgate sealing check')
 
 /**
  * Says at start what would otherwise be found out with the first secret: that this database was sealed with another
- * encryption key. The first start with a database leaves a value sealed with its key. Rejects with `INVALID_REQUEST`.
+ * encryption key. The first start with a database leaves a value sealed with its key. Rejects with `CONFIGURATION_INVALID`.
  */
 export async function verifySealingKey(db: Queries, sealer: Sealer): Promise<void> {
   const checkValue = await sealer.seal(checkText)
@@ -26,7 +26,7 @@ export async function verifySealingKey(db: Queries, sealer: Sealer): Promise<voi
 
 function otherKey(): GatewayError {
   return new GatewayError(
-    'INVALID_REQUEST',
+    'CONFIGURATION_INVALID',
     'This database was sealed with another encryption key. Start with the TOOLGATE_ENCRYPTION_KEY or LITELLM_SALT_KEY it was first started with.',
   )
 }

@@ -32,7 +32,10 @@ describe('sealing', () => {
 
   it('says that the key is missing where no key fits', async () => {
     const sealed = await createSealer({ keys: [newKey()] }).seal(new Secret('x'))
-    await expect(createSealer({ keys: [newKey()] }).open(sealed)).rejects.toThrow(/key that is not configured/)
+    await expect(createSealer({ keys: [newKey()] }).open(sealed)).rejects.toMatchObject({
+      code: 'CONFIGURATION_INVALID',
+      message: expect.stringContaining('key that is not configured'),
+    })
   })
 
   it('refuses an altered value and what was never sealed', async () => {

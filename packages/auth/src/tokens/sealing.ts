@@ -16,7 +16,7 @@ export interface Sealer {
   /** Id of the key that seals. */
   readonly keyId: string
   seal(plaintext: Secret): Promise<string>
-  /** Rejects with `INTERNAL` where no key fits or the value was altered. */
+  /** Rejects with `CONFIGURATION_INVALID` where no configured key fits, with `INTERNAL` where the value was altered. */
   open(sealed: string): Promise<Secret>
 }
 
@@ -31,7 +31,7 @@ export function createSealer({ keys }: { readonly keys: readonly [SealingKey, ..
     const key = kid === undefined ? undefined : byId.get(kid)
     if (key !== undefined) return key
     throw new GatewayError(
-      'INTERNAL',
+      'CONFIGURATION_INVALID',
       'A stored secret was sealed with a key that is not configured. Give the former encryption key as well.',
       { internal: `known keys: ${[...byId.keys()].join(', ')}` },
     )
@@ -70,7 +70,7 @@ export function parseEncryptionKey(text: Secret): SealingKey {
   const bytes = Buffer.from(encoded, 'base64')
   if (!base64Text.test(encoded) || bytes.length !== keyBytes) {
     throw new GatewayError(
-      'INTERNAL',
+      'CONFIGURATION_INVALID',
       `TOOLGATE_ENCRYPTION_KEY must be ${keyBytes} bytes in base64 or base64url. Make one with: openssl rand -base64 ${keyBytes}`,
     )
   }
@@ -85,7 +85,10 @@ const derivationSalt = 'toolgate sealing key, version 1'
 export function deriveSealingKey(saltKey: Secret): SealingKey {
   const text = saltKey.reveal()
   if (text.length < minSaltKeyLength) {
-    throw new GatewayError('INTERNAL', `LITELLM_SALT_KEY must have at least ${minSaltKeyLength} characters.`)
+    throw new GatewayError(
+      'CONFIGURATION_INVALID',
+      `LITELLM_SALT_KEY must have at least ${minSaltKeyLength} characters.`,
+    )
   }
   return sealingKey(scryptSync(text, derivationSalt, keyBytes, { N: 2 ** 14, r: 8, p: 1 }))
 }

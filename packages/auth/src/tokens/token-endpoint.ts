@@ -1,4 +1,12 @@
-import { isJsonObject, type JsonObject, type JsonValue, type Outbound, Secret } from '@toolgate/core'
+import {
+  type Clock,
+  isJsonObject,
+  type JsonObject,
+  type JsonValue,
+  type Outbound,
+  Secret,
+  startDeadline,
+} from '@toolgate/core'
 
 /**
  * One client-credentials exchange (RFC 6749 §4.4) as two functions: asking, and judging the answer. Nothing of the answer but
@@ -38,11 +46,19 @@ export class TokenRefused extends Error {
 
 const maxAnswerBytes = 64 * 1024
 
+export interface TokenRequestOptions {
+  readonly outbound: Outbound
+  readonly clock: Clock
+  readonly signal: AbortSignal
+  readonly timeoutMs: number
+}
+
 /** Posts the grant. Rejects with whatever the transport failed with; `timeoutMs` bounds the whole exchange. */
 export async function requestToken(
   grant: ClientCredentialsGrant,
-  { outbound, signal, timeoutMs }: { outbound: Outbound; signal: AbortSignal; timeoutMs: number },
+  { outbound, clock, signal, timeoutMs }: TokenRequestOptions,
 ): Promise<TokenAnswer> {
+  using deadline = startDeadline(clock, timeoutMs, signal)
   const response = await outbound.request({
     url: grant.tokenUrl,
     method: 'POST',
@@ -52,7 +68,7 @@ export async function requestToken(
       ...(grant.authMethod === 'client_secret_basic' && { authorization: basicClientAuth(grant) }),
     },
     body: tokenForm(grant).toString(),
-    signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]),
+    signal: deadline.signal,
     headersTimeoutMs: timeoutMs,
     bodyTimeoutMs: timeoutMs,
   })

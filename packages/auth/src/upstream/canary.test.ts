@@ -1,6 +1,6 @@
 import { inspect } from 'node:util'
 import {
-  callerScope,
+  createCallerScope,
   createOutbound,
   GatewayError,
   type Logger,
@@ -12,7 +12,7 @@ import { callerOf } from '@toolgate/testing/callers'
 import { startOauthServer } from '@toolgate/testing/oauth-server'
 import { expect, it } from 'vitest'
 import { createClientCredentials } from '../tokens/client-credentials.ts'
-import { exampleServer } from './example-server.ts'
+import { exampleServer } from './example-server.fixture.ts'
 import { upstreamAuthMethods } from './index.ts'
 import { createCredentialSource } from './resolve.ts'
 
@@ -87,10 +87,10 @@ it('each secret reaches exactly its one party, and no log, error, scope or print
   const seenBy = new Map<string, string>()
   for (const server of servers) {
     try {
-      const credential = await source.forCaller(server, caller)
+      const credential = await source.forCaller(server, caller, { onlyServer: false })
       seenBy.set(server.name, [...credential.headers()].map(([name, value]) => `${name}: ${value.reveal()}`).join('\n'))
       lines.push(inspect(credential, { depth: 9 }), JSON.stringify([...credential.headers()]), credential.type)
-      lines.push(JSON.stringify(credential.scope), JSON.stringify(callerScope(caller, ['x'])))
+      lines.push(JSON.stringify(credential.scope), JSON.stringify(createCallerScope()(caller, ['x'])))
     } catch (error) {
       if (!(error instanceof GatewayError)) throw error
       lines.push(inspect(error, { depth: 9 }))

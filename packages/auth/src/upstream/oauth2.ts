@@ -1,4 +1,4 @@
-import { definePlug, Secret, type UpstreamAuth } from '@toolgate/core'
+import { definePlug, Secret, sharedScope, type UpstreamAuth } from '@toolgate/core'
 import { z } from 'zod'
 import { type ClientCredentialsGrant, clientAuthMethods } from '../tokens/token-endpoint.ts'
 import type { UpstreamAuthOptions } from './options.ts'
@@ -73,6 +73,7 @@ function clientCredentialsGrant(
 function userToken(value: Secret | undefined): UpstreamAuth {
   const presented = value && {
     type: 'oauth2_static',
+    scope: sharedScope,
     headers: new Map([['authorization', new Secret(withScheme('Bearer', value.reveal()))]]),
     rejected: () => false,
   }

@@ -1,5 +1,6 @@
 import {
   type Caller,
+  createCallerScope,
   type Credential,
   type Forwarded,
   nothingForwarded,
@@ -11,7 +12,7 @@ import {
 } from '@toolgate/core'
 import { callerOf, principalOf } from '@toolgate/testing/callers'
 import { describe, expect, it } from 'vitest'
-import { exampleServer } from './example-server.ts'
+import { exampleServer } from './example-server.fixture.ts'
 import { upstreamAuthMethods } from './index.ts'
 import { createCredentialSource } from './resolve.ts'
 
@@ -23,23 +24,33 @@ function method(type: string, settings: object = {}): UpstreamAuth {
   if (!bound?.ok) throw new TypeError(`settings of ${type} are wrong`)
   const token = {
     type: 'client_credentials',
+    scope: sharedScope,
     headers: secrets({ authorization: 'Bearer minted' }),
     rejected: () => true,
   }
   return bound.create({ tokens: { of: () => async () => token }, report() {} })
 }
 
+/** One for all: scopes of two makers cannot be compared. */
+const scopeOf = createCallerScope()
+
 const machineToMachine = { token_url: 'https://idp.example/token', client_id: 'id', client_secret: 'secret' }
+
+interface ResolveOptions {
+  readonly known?: readonly string[]
+  readonly caller?: Caller
+  readonly onlyServer?: boolean
+}
 
 /** Who calls, with what, which server: resolved among these known prefixes. */
 async function resolve(
   server: ServerDefinition,
   forwarded: Partial<Forwarded>,
-  { known = [], caller = callerOf() }: { known?: readonly string[]; caller?: Caller } = {},
+  { known = [], caller = callerOf(), onlyServer = true }: ResolveOptions = {},
 ): Promise<Credential> {
   const prefixes = [server.name, ...(server.alias ? [server.alias] : []), ...known]
-  const source = createCredentialSource({ prefixes: () => prefixes, log: silentLogger })
-  return source.forCaller(server, { ...caller, forwarded: { ...nothingForwarded, ...forwarded } })
+  const source = createCredentialSource({ prefixes: () => prefixes, log: silentLogger, scopeOf })
+  return source.forCaller(server, { ...caller, forwarded: { ...nothingForwarded, ...forwarded } }, { onlyServer })
 }
 
 function sent(credential: Credential): Record<string, string> {
@@ -51,7 +62,6 @@ describe('the order of precedence', () => {
     serverHeaders: secrets({ 'github-authorization': 'Bearer named' }),
     authorization: new Secret('Bearer forwarded'),
     legacyAuth: new Secret('legacy'),
-    scopedToOneServer: true,
   }
   const withoutNamed = { ...everything, serverHeaders: new Map() }
   const withoutForwarded = { ...withoutNamed, authorization: undefined }
@@ -126,13 +136,6 @@ describe('the order of precedence', () => {
       'caller',
     ],
     [
-      'x-mcp-auth is not used for several servers',
-      { auth: method('token', { auth_value: 'own' }) },
-      { ...withoutForwarded, scopedToOneServer: false },
-      'token own',
-      'token',
-    ],
-    [
       'a minted token comes without help',
       { auth: method('oauth2', machineToMachine) },
       {},
@@ -158,6 +161,11 @@ describe('the order of precedence', () => {
     const credential = await resolve(exampleServer(server), forwarded)
     expect(sent(credential)).toEqual(authorization === undefined ? {} : { authorization })
     expect(credential.type).toBe(type)
+  })
+
+  it('x-mcp-auth is not used by a request that names more than this server', async () => {
+    const server = exampleServer({ auth: method('token', { auth_value: 'own' }) })
+    expect(sent(await resolve(server, withoutForwarded, { onlyServer: false }))).toEqual({ authorization: 'token own' })
   })
 
   it('writes x-mcp-auth the way the server takes its key', async () => {
@@ -353,6 +361,24 @@ describe('whose credential it is', () => {
     ]
     expect(new Set(holders).size).toBe(4)
     expect(holders[0]).toBe('shared')
+  })
+
+  it('a user’s, where the method presents a user’s credential, joined by what comes beside it', async () => {
+    const seen: (Caller | undefined)[] = []
+    const auth: UpstreamAuth = {
+      ...method('none'),
+      async present({ caller }) {
+        seen.push(caller)
+        const scope = caller ? ({ kind: 'holder', holder: caller.principal.id } as const) : sharedScope
+        return { type: 'vault', scope, headers: secrets({ authorization: 'Bearer kept' }), rejected: () => true }
+      },
+    }
+    const server = { auth, extraHeaders: new Set(['x-tenant']) }
+    const [ann, bob] = ['ann', 'bob'].map((id) => callerOf({ principal: principalOf({ id, userId: id }) }))
+    const tenant = { headers: secrets({ 'x-tenant': 'a' }) }
+    expect([await holder(server, {}, ann), await holder(server, {}, bob)]).toEqual(['ann', 'bob'])
+    expect(await holder(server, tenant, ann)).not.toBe(await holder(server, tenant, bob))
+    expect(seen.map((caller) => caller?.principal.id)).toEqual(['ann', 'bob', 'ann', 'bob'])
   })
 
   it('does not change with trace ids, which are sent all the same', async () => {

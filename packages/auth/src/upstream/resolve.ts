@@ -1,16 +1,19 @@
 import {
   type Caller,
-  callerScope,
+  type CallerScope,
+  createCallerScope,
   type Credential,
   type CredentialSource,
   type Forwarded,
   GatewayError,
+  joinScopes,
   type Logger,
   type PresentedCredential,
   Secret,
   type ServerDefinition,
   sharedScope,
 } from '@toolgate/core'
+import { gatewayKeyHeader } from '../inbound/presented.ts'
 import { identifiesCaller, isForwardableHeader } from './header-names.ts'
 import { createServerHeaders, serverHeaderName } from './server-headers.ts'
 import { writeBareValue } from './static-value.ts'
@@ -30,37 +33,41 @@ export interface CredentialSourceOptions {
   /** Aliases and names of every known server; see {@link createServerHeaders}. */
   readonly prefixes: () => readonly string[]
   readonly log: Logger
+  readonly scopeOf?: CallerScope
 }
 
 type Headers = ReadonlyMap<string, Secret>
 
-export function createCredentialSource({ prefixes, log }: CredentialSourceOptions): CredentialSource {
+export function createCredentialSource(options: CredentialSourceOptions): CredentialSource {
+  const { prefixes, log, scopeOf = createCallerScope() } = options
   const serverHeaders = createServerHeaders(prefixes)
 
   /** Order 1. */
-  const broughtFor = (server: ServerDefinition, forwarded: Forwarded): Headers => {
+  const broughtFor = (server: ServerDefinition, { forwarded }: Caller, onlyServer: boolean): Headers => {
     const named = serverHeaders.broughtFor(server, forwarded.serverHeaders)
     const brought = new Map([...declaredAuthorization(server, forwarded), ...named])
     if (brought.size > 0 || forwarded.legacyAuth === undefined) return brought
-    if (forwarded.scopedToOneServer) return writeBareValue(server.auth, forwarded.legacyAuth)
+    if (onlyServer) return writeBareValue(server.auth, forwarded.legacyAuth)
     log.debug({ server: server.name }, 'x-mcp-auth is not used: the request is not for one server only')
     return brought
   }
 
   return {
-    async forCaller(server, caller) {
-      const brought = broughtFor(server, caller.forwarded)
-      const own = identifying(server, brought).length > 0 ? undefined : await server.auth.present(server, caller.signal)
-      return assemble({ server, caller, own, brought })
+    async forCaller(server, caller, { onlyServer }) {
+      const { signal } = caller
+      const brought = broughtFor(server, caller, onlyServer)
+      const own =
+        identifying(server, brought).length > 0 ? undefined : await server.auth.present({ server, caller, signal })
+      return assemble({ server, caller, own, brought, scopeOf })
     },
     async forDiscovery(server, signal) {
       const auth = server.discoveryAuth ?? server.auth
-      const own = await auth.present(server, signal)
+      const own = await auth.present({ server, caller: undefined, signal })
       if (own === undefined && auth.needsUserToken) requireStaticAuthorization(server)
       const headers = new Map([...(own?.headers ?? []), ...server.staticHeaders])
       return {
         type: gatewayType(server, own),
-        scope: sharedScope,
+        scope: own?.scope ?? sharedScope,
         headers: () => headers,
         rejected: () => own?.rejected() ?? false,
       }
@@ -102,9 +109,10 @@ interface Assembly {
   readonly caller: Caller
   readonly own: PresentedCredential | undefined
   readonly brought: Headers
+  readonly scopeOf: CallerScope
 }
 
-function assemble({ server, caller, own, brought }: Assembly): Credential {
+function assemble({ server, caller, own, brought, scopeOf }: Assembly): Credential {
   const { forwarded } = caller
   const fromCaller = new Map([...extraHeaders(server, forwarded), ...cookieHeader(server, forwarded), ...brought])
   const identity = identifying(server, fromCaller).map(([name, value]) => `${name}: ${value.reveal()}`)
@@ -112,7 +120,7 @@ function assemble({ server, caller, own, brought }: Assembly): Credential {
   const headers = new Map([...(own?.headers ?? []), ...fromCaller, ...server.staticHeaders])
   return {
     type: own === undefined && identity.length > 0 ? 'caller' : gatewayType(server, own),
-    scope: callerScope(caller, identity.toSorted()),
+    scope: joinScopes(own?.scope ?? sharedScope, scopeOf(caller, identity.toSorted())),
     headers: () => headers,
     // What a caller brought comes again with its next request only.
     rejected: () => own?.rejected() ?? false,
@@ -128,7 +136,7 @@ function requireStaticAuthorization(server: ServerDefinition): void {
   if (server.staticHeaders.has('authorization')) return
   const named = `Send it as "${serverHeaderName(server, 'authorization')}"`
   const forwarded = server.auth.forwardsAuthorization
-    ? ', or as "Authorization" with the gateway\'s key in "x-litellm-api-key"'
+    ? `, or as "Authorization" with the gateway's key in "${gatewayKeyHeader}"`
     : ''
   throw new GatewayError(
     'UPSTREAM_SIGN_IN_REQUIRED',

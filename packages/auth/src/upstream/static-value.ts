@@ -1,4 +1,4 @@
-import { definePlug, type Plug, Secret, type UpstreamAuth } from '@toolgate/core'
+import { definePlug, type Plug, Secret, sharedScope, type UpstreamAuth } from '@toolgate/core'
 import { z } from 'zod'
 import type { UpstreamAuthOptions } from './options.ts'
 
@@ -35,11 +35,6 @@ export function staticValue(settings: StaticValueSettings, { report }: UpstreamA
   return token ?? value
 }
 
-/** An {@link UpstreamAuth} that also knows how a bare value of its kind is written into a header. */
-interface ValueWritingAuth extends UpstreamAuth {
-  writeValue(value: Secret): ReadonlyMap<string, Secret>
-}
-
 export interface StaticValueDefinition {
   readonly type: string
   /** Lower-case. */
@@ -68,10 +63,10 @@ export function defineStaticValuePlug(definition: StaticValueDefinition): Plug<U
   })
 }
 
-function staticValueAuth({ type, header, write }: StaticValueDefinition, value: Secret | undefined): ValueWritingAuth {
+function staticValueAuth({ type, header, write }: StaticValueDefinition, value: Secret | undefined): UpstreamAuth {
   const writeValue = (bare: Secret) => new Map([[header, new Secret(write(bare.reveal()))]])
   // The same credential again would be refused again.
-  const presented = value && { type, headers: writeValue(value), rejected: () => false }
+  const presented = value && { type, scope: sharedScope, headers: writeValue(value), rejected: () => false }
   return {
     type,
     forwardsAuthorization: false,
@@ -86,13 +81,9 @@ function staticValueAuth({ type, header, write }: StaticValueDefinition, value: 
  * as `Authorization`, a bare token as Bearer.
  */
 export function writeBareValue(auth: UpstreamAuth, value: Secret): ReadonlyMap<string, Secret> {
-  if (writesValues(auth)) return auth.writeValue(value)
+  if (auth.writeValue !== undefined) return auth.writeValue(value)
   const text = value.reveal()
   return new Map([['authorization', new Secret(/^[\w-]+ +\S/.test(text) ? text : `Bearer ${text}`)]])
-}
-
-function writesValues(auth: UpstreamAuth): auth is ValueWritingAuth {
-  return 'writeValue' in auth
 }
 
 /** `{scheme} {value}`, unless the value was configured with its scheme already (which no token can contain). */

@@ -102,21 +102,35 @@ export function toSentCall(call: TurnCall): JsonObject {
 
 /**
  * The client continues with an assistant message that holds only its own calls. In its place goes everything the loop had
- * appended when it returned them: the earlier rounds, the turn with all its calls, and the gateway's results.
+ * appended when it returned them: the earlier rounds, the turn with all its calls, and the gateway's results. Each record
+ * goes in once, however often its calls are named: a short request must not become a long one.
  */
 export async function restoreAppended(body: JsonObject, find: FindAppended): Promise<JsonObject> {
-  const messages = await Promise.all(
-    listOf(body['messages']).map(async (message) => (await appendedBefore(message, find)) ?? [message]),
-  )
-  return { ...body, messages: messages.flat() }
+  const messages: JsonValue[] = []
+  const restored = new Set<string>()
+  for (const message of listOf(body['messages'])) {
+    const appended = await appendedBefore(message, { find, restored })
+    for (const callId of (appended ?? []).flatMap(callIdsOf)) restored.add(callId)
+    messages.push(...(appended ?? [message]))
+  }
+  return { ...body, messages }
 }
 
-async function appendedBefore(message: JsonValue, find: FindAppended): Promise<readonly JsonObject[] | undefined> {
-  if (!isJsonObject(message) || message['role'] !== 'assistant') return undefined
-  for (const call of listOf(message['tool_calls'])) {
-    if (!isJsonObject(call) || typeof call['id'] !== 'string') continue
-    const appended = await find(call['id'])
+async function appendedBefore(
+  message: JsonValue,
+  { find, restored }: { find: FindAppended; restored: ReadonlySet<string> },
+): Promise<readonly JsonObject[] | undefined> {
+  for (const callId of callIdsOf(message)) {
+    if (restored.has(callId)) return undefined
+    const appended = await find(callId)
     if (appended !== undefined) return appended
   }
   return undefined
+}
+
+function callIdsOf(message: JsonValue): readonly string[] {
+  if (!isJsonObject(message) || message['role'] !== 'assistant') return []
+  return listOf(message['tool_calls']).flatMap((call) =>
+    isJsonObject(call) && typeof call['id'] === 'string' ? [call['id']] : [],
+  )
 }

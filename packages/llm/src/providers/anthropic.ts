@@ -1,5 +1,13 @@
 import { AISDKError, APICallError, type LanguageModelV4, UnsupportedFunctionalityError } from '@ai-sdk/provider'
-import { definePlug, GatewayError, isJsonObject, type JsonObject, type Secret } from '@toolgate/core'
+import {
+  type Deadline,
+  definePlug,
+  GatewayError,
+  isJsonObject,
+  type JsonObject,
+  type Secret,
+  startDeadline,
+} from '@toolgate/core'
 import { z } from 'zod'
 import { toCallOptions } from './ai-sdk/chat-to-options.ts'
 import { toChatCompletion } from './ai-sdk/result-to-chat.ts'
@@ -46,7 +54,7 @@ function createAnthropicProvider(settings: AnthropicSettings): LlmProvider {
     const model = textOf(body['model'])
     const head: ChunkHead = { id: newId('chatcmpl'), created: Math.floor(clock.now() / 1_000), model }
     const call = {
-      ...toCallOptions(body, AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)])),
+      ...toCallOptions(body, signal),
       ...(body['parallel_tool_calls'] === false && {
         providerOptions: { anthropic: { disableParallelToolUse: true } },
       }),
@@ -58,20 +66,23 @@ function createAnthropicProvider(settings: AnthropicSettings): LlmProvider {
   return {
     type: 'anthropic',
     async generate(body, signal) {
+      using deadline = startDeadline(clock, timeoutMs, signal)
       try {
-        const { head, call, model } = await begin(body, signal)
+        const { head, call, model } = await begin(body, deadline.signal)
         return toChatCompletion(await model.doGenerate(call), head)
       } catch (error) {
         throw toFailure(error, partyOf(body), signal)
       }
     },
     async stream(body, signal) {
+      const deadline = startDeadline(clock, timeoutMs, signal)
       try {
-        const { head, call, model } = await begin(body, signal)
+        const { head, call, model } = await begin(body, deadline.signal)
         const { stream } = await model.doStream(call)
         const events = toChatEvents(stream, { head, includeUsage: wantsUsage(body) })
-        return withFailures(events, (error) => toFailure(error, partyOf(body), signal))
+        return bounded(events, deadline, (error) => toFailure(error, partyOf(body), signal))
       } catch (error) {
+        deadline[Symbol.dispose]()
         throw toFailure(error, partyOf(body), signal)
       }
     },
@@ -91,11 +102,18 @@ async function loadModel(
   })(model)
 }
 
-async function* withFailures(events: AsyncIterable<Uint8Array>, toFailure: (error: unknown) => GatewayError) {
+/** Ends the deadline with the stream. */
+async function* bounded(
+  events: AsyncIterable<Uint8Array>,
+  deadline: Deadline,
+  toFailure: (error: unknown) => GatewayError,
+) {
   try {
     yield* events
   } catch (error) {
     throw toFailure(error)
+  } finally {
+    deadline[Symbol.dispose]()
   }
 }
 
@@ -110,11 +128,17 @@ function toFailure(error: unknown, party: ProviderParty, signal: AbortSignal): G
   }
   if (isReportedInStream(error)) {
     const { statusCode, type, message } = error
-    return providerError(party, statusCode, JSON.stringify({ type: 'error', error: { type, message } }))
+    return providerError(party, {
+      status: statusCode,
+      text: JSON.stringify({ type: 'error', error: { type, message } }),
+    })
   }
   if (APICallError.isInstance(error)) {
     const status = error.statusCode
-    if (status !== undefined && status >= 300) return providerError(party, status, error.responseBody ?? error.message)
+    if (status !== undefined && status >= 300) {
+      const retryAfter = error.responseHeaders?.['retry-after']
+      return providerError(party, { status, retryAfter, text: error.responseBody ?? error.message })
+    }
     // A success that could not be read: either its text made no sense, or the connection broke under it.
     if (!AISDKError.isInstance(error.cause)) return toProviderFailure(error.cause, party, signal)
   }

@@ -105,6 +105,17 @@ describe('a stream', () => {
     expect(setup.server.requests[0]?.body).toEqual({ ...body, stream: true })
   })
 
+  it('shows no key in an error event, and changes nothing else', async () => {
+    const says = (words: string) => `data: {"choices":[{"delta":{"content":"${words} ü \\"error\\""}}]}\r\n\r\n`
+    const fails = (words: string) => `event: error\ndata: {"error":{"message":"bad key: ${words}"}}\n\n`
+    await using setup = await serve([
+      { events: [says(apiKey), fails(apiKey).slice(0, 60), fails(apiKey).slice(60) + says(apiKey), 'data: rest'] },
+    ])
+    expect(await readText(await setup.provider.stream(body, never))).toBe(
+      `${says(apiKey)}${fails('[redacted]')}${says(apiKey)}data: rest`,
+    )
+  })
+
   it('that cannot be opened is the provider’s error, before any byte', async () => {
     await using setup = await serve([{ json: { error: { message: 'slow down' } }, status: 429 }])
     await expect(setup.provider.stream(body, never)).rejects.toMatchObject({

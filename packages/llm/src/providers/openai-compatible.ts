@@ -1,13 +1,23 @@
-import { definePlug, isJsonObject, type JsonObject, type Outbound, type Secret } from '@toolgate/core'
+import {
+  type Clock,
+  definePlug,
+  isJsonObject,
+  type JsonObject,
+  type Outbound,
+  type Secret,
+  startDeadline,
+} from '@toolgate/core'
 import { z } from 'zod'
 import { textOf } from '../json-fields.ts'
 import type { LlmProvider, ProviderOptions, ProviderParty } from './provider.ts'
 import { providerError, providerProtocolError, toProviderFailure, unreadableAnswer } from './provider-failure.ts'
+import { withoutKeyInErrors } from './redact-stream.ts'
 import { apiBaseSchema, apiKeySchema, timeoutMsSchema } from './settings.ts'
 
 /**
  * OpenAI, and every server that speaks its chat completions at an `api_base`. Same dialect on both sides, so it relays:
- * bodies go through as they are, and a stream's bytes are not even looked at.
+ * bodies go through as they are, and so
+ * do the bytes of a stream, except for our key in an error.
  */
 
 const defaultBase = 'https://api.openai.com/v1'
@@ -29,6 +39,7 @@ export const openAiCompatible = definePlug({
     createOpenAiCompatible({
       type: 'openai',
       outbound: options.outbound,
+      clock: options.clock,
       address: `${settings.api_base}/chat/completions`,
       timeoutMs: settings.timeout,
       apiKey: settings.api_key,
@@ -38,6 +49,7 @@ export const openAiCompatible = definePlug({
 interface Relay {
   readonly type: string
   readonly outbound: Outbound
+  readonly clock: Clock
   readonly address: string
   readonly timeoutMs: number
   /** Absent: local servers want none. */
@@ -55,9 +67,9 @@ function createOpenAiCompatible(relay: Relay): LlmProvider {
     type: relay.type,
     async generate(body, signal) {
       const party = partyOf(body)
-      const withinTime = AbortSignal.any([signal, AbortSignal.timeout(relay.timeoutMs)])
+      using deadline = startDeadline(relay.clock, relay.timeoutMs, signal)
       try {
-        const response = await post(relay, body, withinTime)
+        const response = await post(relay, body, deadline.signal)
         if (!isSuccess(response.status)) throw await readError(party, response)
         return parseAnswer(await response.text(maxAnswerBytes), party)
       } catch (error) {
@@ -100,7 +112,9 @@ function isSuccess(status: number): boolean {
 }
 
 async function readError(party: ProviderParty, response: ProviderResponse) {
-  return providerError(party, response.status, await response.text(maxErrorBytes))
+  const { status } = response
+  const retryAfter = response.header('retry-after')
+  return providerError(party, { status, retryAfter, text: await response.text(maxErrorBytes) })
 }
 
 function parseAnswer(text: string, party: ProviderParty): JsonObject {
@@ -119,7 +133,7 @@ function parseJson(text: string, party: ProviderParty): unknown {
 
 async function* relayBytes(bytes: AsyncIterable<Uint8Array>, party: ProviderParty, signal: AbortSignal) {
   try {
-    yield* bytes
+    yield* party.apiKey === undefined ? bytes : withoutKeyInErrors(bytes, party.apiKey)
   } catch (error) {
     throw toProviderFailure(error, party, signal)
   }

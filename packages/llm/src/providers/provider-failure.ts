@@ -6,11 +6,24 @@ import type { ProviderParty } from './provider.ts'
 
 const maxMessageLength = 1_000
 
-/** A provider's own HTTP error; the client gets status and body as details. */
-export function providerError(party: ProviderParty, status: number, text: string): GatewayError {
+export interface ProviderRefusal {
+  readonly status: number
+  readonly text: string
+  /** The header of that name. */
+  readonly retryAfter?: string | undefined
+}
+
+/** Seconds or a date (RFC 9110 §10.2.3); anything else is not passed on. */
+const retryAfterPattern = /^[\w ,:]{1,40}$/
+
+/** A provider's own HTTP error; the client gets status, body and when to come again as details. */
+export function providerError(party: ProviderParty, { status, text, retryAfter }: ProviderRefusal): GatewayError {
   const body = parseBody(withoutKey(text, party.apiKey))
   return new GatewayError('PROVIDER_ERROR', `${nameOf(party)} answered with an error (${status}): ${messageOf(body)}`, {
-    details: { provider: { status, body } },
+    details: {
+      provider: { status, body },
+      ...(retryAfter !== undefined && retryAfterPattern.test(retryAfter) && { retryAfter }),
+    },
   })
 }
 

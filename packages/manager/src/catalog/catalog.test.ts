@@ -1,7 +1,16 @@
 import { type Caller, GatewayError, type JsonObject } from '@toolgate/core'
 import { callerOf, principalOf } from '@toolgate/testing/callers'
 import { describe, expect, it } from 'vitest'
-import { bearerOf, credentialOf, noAuth, serverOf, targetOf, toolsNamed, type World, worldOf } from '../fake-world.ts'
+import {
+  bearerOf,
+  credentialOf,
+  noAuth,
+  serverOf,
+  targetOf,
+  toolsNamed,
+  type World,
+  worldOf,
+} from '../fake-world.fixture.ts'
 import { SessionExpired } from '../upstream/connection.ts'
 import type { UpstreamRequest } from '../upstream/connection.ts'
 import { defaultCatalogTiming } from './catalog.ts'
@@ -315,6 +324,35 @@ describe('a server that needs the user', () => {
     expect(await statusOf(world)).toEqual(['needs_auth'])
     expect(await world.toolNames(person('ada'))).toEqual(['notes-of-ada'])
   })
+
+  it.each(['UPSTREAM_CREDENTIAL_REJECTED', 'UPSTREAM_SIGN_IN_REQUIRED'] as const)(
+    'is also one that was listed before it answered %s: who has a credential sees its own list, the others the old one',
+    async (code) => {
+      let open = true
+      const closing = async (request: UpstreamRequest) => {
+        if (!open && request.headers.size === 0) throw new GatewayError(code, 'closed now')
+        return answer(request)
+      }
+      const world = worldOf({
+        servers: [notes],
+        upstreams: { notes: { answer: closing } },
+        credentials: { forCaller: ownCredential },
+      })
+      await world.catalog.start()
+      open = false
+      world.clock.advance(2 * defaultCatalogTiming.ttlMs)
+      await settled()
+      expect(await world.toolNames(person('ada'))).toEqual(['notes-of-ada'])
+      expect(await world.call(person('ada'), 'of-ada')).toMatchObject({ user: 'ada' })
+      await expect(world.call(person('ada'), 'of-nobody')).rejects.toMatchObject({ code: 'TARGET_NOT_FOUND' })
+
+      const { items, outcomes } = await world.gateway.list(callerOf(), { kind: 'tools' })
+      expect(items.map(({ publicName }) => publicName)).toEqual(['notes-of-nobody'])
+      const message = expect.stringMatching(/closed now|credential of yours/)
+      expect(outcomes).toMatchObject([{ status: 'stale', message }])
+      world.catalog.close()
+    },
+  )
 
   it('reports a credential that cannot be had, and lists the others', async () => {
     const forCaller = async () => {

@@ -1,11 +1,11 @@
-import type { Caller, Clock, CredentialSource, ServerOutcome } from '@toolgate/core'
+import type { Clock, CredentialSource, ServerOutcome } from '@toolgate/core'
 import type { ListKind } from '../methods.ts'
 import type { ManagedServer } from '../registry/managed-server.ts'
 import type { Registry } from '../registry/registry.ts'
 import type { Pool } from '../upstream/pool.ts'
 import { createEntries, type EntryBounds } from './entries.ts'
 import type { Listing } from './listing.ts'
-import { createPlaces } from './places.ts'
+import { createPlaces, type OwnRequest } from './places.ts'
 import { createReader } from './reader.ts'
 import { createRefresh } from './refresh.ts'
 import { createSweeper, type SweepTiming } from './sweeper.ts'
@@ -34,10 +34,8 @@ export interface Catalog {
   close(): void
 }
 
-export interface CatalogRequest {
+export interface CatalogRequest extends OwnRequest {
   readonly servers: readonly ManagedServer[]
-  readonly caller: Caller
-  readonly kind: ListKind
   readonly waitMs?: number | undefined
 }
 
@@ -51,6 +49,8 @@ export interface ServerListing {
 
 export interface Attempt {
   readonly outcome: ServerOutcome
+  /** What made it `stale`. */
+  readonly failure?: ServerOutcome
   /** Milliseconds since the epoch. */
   readonly at: number
 }
@@ -93,10 +93,10 @@ export function createCatalog(options: CatalogOptions): Catalog {
 
   return {
     list: ({ servers, ...request }) => Promise.all(servers.map((server) => reader.entry(server, request))),
-    async known({ servers, caller, kind }) {
+    async known({ servers, ...request }) {
       const found = new Map<string, Listing>()
       const note = async (server: ManagedServer) => {
-        const listing = await reader.known(server, { caller, kind })
+        const listing = await reader.known(server, request)
         if (listing !== undefined) found.set(server.id, listing)
       }
       await Promise.all(servers.map(note))

@@ -10,9 +10,9 @@ import {
 } from '@toolgate/core'
 import { type ListKind, listMethods } from '../methods.ts'
 import type { ManagedServer } from '../registry/managed-server.ts'
-import { exchange } from '../session-exchange.ts'
 import type { Connection } from '../upstream/connection.ts'
 import type { Pool } from '../upstream/pool.ts'
+import { withConnection } from '../with-connection.ts'
 import { emptyListing, type Listing, listingOf } from './listing.ts'
 
 /** Bounds of one list. A server beyond them is refused, because a list cut short would look complete. */
@@ -36,7 +36,7 @@ export async function discover(
   { pool, clock }: { pool: Pool; clock: Clock },
   { server, kind, caller, signal, resolve }: DiscoveryRequest,
 ): Promise<Listing> {
-  return exchange(pool, {
+  return withConnection(pool, {
     server,
     caller,
     signal,

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { serverOf } from '../fake-world.ts'
+import { serverOf } from '../fake-world.fixture.ts'
 import { createEntries } from './entries.ts'
 import { outcome } from './outcome.ts'
 

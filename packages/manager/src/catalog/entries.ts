@@ -8,6 +8,8 @@ export interface Entry {
   readonly server: ManagedServer
   readonly kind: ListKind
   readonly outcome: ServerOutcome
+  /** What made it `stale`. */
+  readonly failure?: ServerOutcome
   /** The last good list; absent where there never was one. */
   readonly listing: Listing | undefined
   /** Milliseconds since the epoch, of the last attempt. */

@@ -5,7 +5,7 @@ import type { ManagedServer } from '../registry/managed-server.ts'
 import type { Reading } from '../registry/name-reading.ts'
 import type { ServerListing } from './catalog.ts'
 
-/** What a caller is shown: of what the servers list, what it may use, under names that lead back to it. */
+/** The listed items this caller may use, each under a callable name. */
 export interface Offer {
   readonly items: readonly ListedItem[]
   /** What the caller could use but for a fault, with the reason. */
@@ -39,16 +39,19 @@ export interface OfferRequest {
 }
 
 const nameless = 'Another server offers the same name, and the naming rules leave none that would tell them apart.'
+const sharedUri = 'Another server has the same URI, and URIs are not rewritten: it can be read by naming the server.'
 
 export function offerTo({ kind, principal, separator, listings, nameOf }: OfferRequest): Offer {
+  const { target } = listMethods[kind]
+  const why = target === 'resource' ? sharedUri : nameless
   const items: ListedItem[] = []
   const withheld: WithheldItem[] = []
   for (const { server, listing } of listings) {
-    const mayUse = (name: string) => permits(principal, { server, kind: listMethods[kind].target, name }, separator)
+    const mayUse = (name: string) => permits(principal, { server, kind: target, name }, separator)
     for (const [name, definition] of listing?.byName ?? []) {
       if (!mayUse(name)) continue
       const publicName = nameOf({ server, name })
-      if (publicName === undefined) withheld.push({ server, name, definition, reason: nameless })
+      if (publicName === undefined) withheld.push({ server, name, definition, reason: why })
       else items.push({ server, publicName, definition })
     }
     for (const { name, reason } of listing?.quarantined ?? []) if (mayUse(name)) withheld.push({ server, name, reason })

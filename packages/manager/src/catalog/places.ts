@@ -19,7 +19,14 @@ export interface Places {
    * The list of what the caller brought or keeps here, or of its session where the server can ask the client back; absent
    * where it has none of its own. Rejects where its credential cannot be had.
    */
-  own(server: ManagedServer, request: { readonly kind: ListKind; readonly caller: Caller }): Promise<Place | undefined>
+  own(server: ManagedServer, request: OwnRequest): Promise<Place | undefined>
+}
+
+export interface OwnRequest {
+  readonly kind: ListKind
+  readonly caller: Caller
+  /** Where the request names one server and no other: that one. */
+  readonly onlyServer: ManagedServer | undefined
 }
 
 export function createPlaces(credentials: CredentialSource): Places {
@@ -32,8 +39,9 @@ export function createPlaces(credentials: CredentialSource): Places {
       caller: undefined,
       resolve: (signal) => credentials.forDiscovery(server, signal),
     }),
-    async own(server, { kind, caller }) {
-      const { scope } = await credentials.forCaller(server, caller)
+    async own(server, { kind, caller, onlyServer }) {
+      const resolve = () => credentials.forCaller(server, caller, { onlyServer: onlyServer?.id === server.id })
+      const { scope } = await resolve()
       const session = seesItsClient(server, caller) ? sessionOf(server, caller) : undefined
       if (scope.kind === 'shared' && session === undefined) return undefined
       return {
@@ -42,7 +50,7 @@ export function createPlaces(credentials: CredentialSource): Places {
         server,
         kind,
         caller,
-        resolve: () => credentials.forCaller(server, caller),
+        resolve,
       }
     },
   }

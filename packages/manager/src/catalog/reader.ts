@@ -1,11 +1,10 @@
-import type { Caller, Clock } from '@toolgate/core'
-import type { ListKind } from '../methods.ts'
+import type { Clock } from '@toolgate/core'
 import type { ManagedServer } from '../registry/managed-server.ts'
 import { seesItsClient } from '../upstream/isolation.ts'
 import type { Entries, Entry } from './entries.ts'
 import type { Listing } from './listing.ts'
 import { failedOutcome, outcome } from './outcome.ts'
-import type { Place, Places } from './places.ts'
+import type { OwnRequest, Place, Places } from './places.ts'
 import type { Refresh } from './refresh.ts'
 import { withinDeadline } from './within-deadline.ts'
 
@@ -18,22 +17,20 @@ export interface ReaderOptions {
   readonly lifetime: AbortSignal
 }
 
-export interface ReadRequest {
-  readonly caller: Caller
-  readonly kind: ListKind
+export interface ReadRequest extends OwnRequest {
   /** Milliseconds this request waits for a list that was never read; at most the server's `listMs`, which is the default. */
   readonly waitMs?: number | undefined
 }
 
 /**
- * One server's list as one caller may see it: the service's, else, where that opens nothing, the caller's own. A session
- * in which the server can ask the client has a list of its own, because servers offer more to such a client.
+ * One server's list as one caller may see it. The service's list; where that credential opens nothing, the caller's own.
+ * A session in which the server can ask the client has a list of its own, because servers offer more to such a client.
  */
 export interface Reader {
   /** From memory, or by asking, for at most `waitMs`. Rejects only when the caller's signal aborts. */
   entry(server: ManagedServer, request: ReadRequest): Promise<Entry>
   /** From memory alone. */
-  known(server: ManagedServer, request: ReadRequest): Promise<Listing | undefined>
+  known(server: ManagedServer, request: OwnRequest): Promise<Listing | undefined>
 }
 
 export function createReader({ entries, places, refresh, clock, lifetime }: ReaderOptions): Reader {
@@ -58,32 +55,40 @@ export function createReader({ entries, places, refresh, clock, lifetime }: Read
       const enough = !wantsUser(forAll)
       if (enough && !seesItsClient(server, caller)) return forAll
       try {
-        const own = await places.own(server, { kind, caller })
+        const own = await places.own(server, request)
         const entry = own === undefined ? forAll : await obtain(own, request)
-        return enough && entry.listing === undefined ? forAll : entry
+        return entry.listing === undefined && serves(forAll) ? forAll : entry
       } catch (error) {
         caller.signal.throwIfAborted()
-        if (enough) return forAll
+        if (serves(forAll)) return forAll
         return unkept({ server, kind }, failedOutcome(server, error))
       }
     },
-    async known(server, { caller, kind }) {
+    async known(server, request) {
+      const { caller, kind } = request
       const forAll = entries.get(places.shared(server, kind))
       if (!seesItsClient(server, caller) && (forAll === undefined || !wantsUser(forAll))) return forAll?.listing
       try {
-        const own = await places.own(server, { kind, caller })
-        return own && entries.get(own)?.listing
+        const own = await places.own(server, request)
+        if (own === undefined) return forAll?.listing
+        const entry = entries.get(own)
+        return entry === undefined ? undefined : (entry.listing ?? forAll?.listing)
       } catch {
-        // Without a credential nothing was ever read; whoever lists or calls this server hears why.
-        return undefined
+        // Without a credential nothing of its own was ever read; whoever calls this server hears why.
+        return forAll?.listing
       }
     },
   }
 }
 
 /** The service's credential does not open it; one of the caller's may. */
-function wantsUser({ outcome }: Entry): boolean {
-  return outcome.status === 'needs_auth' || outcome.status === 'rejected'
+function wantsUser({ outcome, failure = outcome }: Entry): boolean {
+  return failure.status === 'needs_auth' || failure.status === 'rejected'
+}
+
+/** It answers a caller whose own list cannot be had: with a list, be it an old one, or a reason that is not about callers. */
+function serves(forAll: Entry): boolean {
+  return forAll.listing !== undefined || !wantsUser(forAll)
 }
 
 function lateEntry({ server, kind }: Place, ms: number): Entry {

@@ -26,7 +26,7 @@ export function createRefresh({ entries, pool, clock, timing, random }: RefreshO
   const flight = createSingleFlight<Entry>()
   const running = new Set<{ readonly place: Place; outdated: boolean }>()
 
-  const read = async (place: Place, signal: AbortSignal): Promise<Pick<Entry, 'outcome' | 'listing'>> => {
+  const read = async (place: Place, signal: AbortSignal): Promise<Pick<Entry, 'outcome' | 'failure' | 'listing'>> => {
     const { server, kind, caller } = place
     try {
       const resolve = () => place.resolve(signal)
@@ -34,9 +34,10 @@ export function createRefresh({ entries, pool, clock, timing, random }: RefreshO
       return { outcome: outcome(server, 'ok'), listing }
     } catch (error) {
       signal.throwIfAborted()
-      const failed = failedOutcome(server, error)
+      const failure = failedOutcome(server, error)
       const listing = entries.get(place)?.listing
-      return { outcome: listing === undefined ? failed : outcome(server, 'stale', failed.message), listing }
+      if (listing === undefined) return { outcome: failure, listing }
+      return { outcome: outcome(server, 'stale', failure.message), failure, listing }
     }
   }
 

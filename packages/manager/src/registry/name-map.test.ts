@@ -1,7 +1,7 @@
-import { GatewayError, type JsonObject, noGrants } from '@toolgate/core'
+import { type Caller, GatewayError, type JsonObject, noGrants } from '@toolgate/core'
 import { callerOf, principalOf } from '@toolgate/testing/callers'
 import { describe, expect, it } from 'vitest'
-import { serverOf, targetOf, toolsNamed, type World, worldOf } from '../fake-world.ts'
+import { serverOf, targetOf, toolsNamed, type World, worldOf } from '../fake-world.fixture.ts'
 
 const offering = (...names: string[]) => ({ lists: { tools: toolsNamed(...names) } })
 
@@ -86,7 +86,7 @@ describe('a name without a server', () => {
     expect(await send('prompts/get', { name: 'greet' })).toMatchObject({ server: 'a' })
     for (const uri of ['note://one', 'note://by-day/monday']) {
       expect(await send('resources/read', { uri })).toMatchObject({ server: 'a', params: { uri } })
-      expect(await send('resources/read', { uri: `a-${uri}` })).toMatchObject({ server: 'a', params: { uri } })
+      expect(await codeOf(send('resources/read', { uri: `a-${uri}` }))).toBe('TARGET_NOT_FOUND')
     }
     expect(await codeOf(send('resources/read', { uri: 'note://two' }))).toBe('TARGET_NOT_FOUND')
     expect(await codeOf(send('prompts/get', { name: 'note://one' }))).toBe('TARGET_NOT_FOUND')
@@ -104,14 +104,19 @@ describe('a name with a server', () => {
     }
   })
 
-  it('that means one tool with its prefix and another without is refused', async () => {
+  it('is the server’s own tool of exactly that name, whatever it would mean with the prefix off', async () => {
     const world = worldOf({ servers: [serverOf({ id: 'git' })], upstreams: { git: offering('log', 'git-log') } })
-    await expect(world.call(callerOf(), 'git-log', { server: 'git' })).rejects.toMatchObject({
-      code: 'TARGET_AMBIGUOUS',
-      details: { candidates: ['git-git-log', 'log'] },
-    })
+    expect(await reached(world, 'git-log', 'git')).toBe('git/git-log')
     expect(await reached(world, 'git-git-log', 'git')).toBe('git/git-log')
     expect(await reached(world, 'log', 'git')).toBe('git/log')
+  })
+
+  it('that is nobody’s own and reads as two tools is refused, with own names to use', async () => {
+    const git = serverOf({ id: 'git-hub', alias: 'git' })
+    const world = worldOf({ servers: [git], upstreams: { 'git-hub': offering('log', 'hub-log') } })
+    const refusal = await world.call(callerOf(), 'git-hub-log', { server: 'git' }).catch((error: unknown) => error)
+    expect(refusal).toMatchObject({ code: 'TARGET_AMBIGUOUS', details: { candidates: ['log', 'hub-log'] } })
+    for (const name of ['log', 'hub-log']) expect(await reached(world, name, 'git')).toBe(`git-hub/${name}`)
   })
 
   it('that is another permitted server’s is a mismatch, and unknown where that one is not permitted', async () => {
@@ -166,11 +171,46 @@ describe('naming rules', () => {
       ['b', 'same'],
     ])
   })
+})
 
-  it('leave URIs as they are, because results link to them, unless two servers have the same', async () => {
-    const resources = (...uris: string[]) => ({ lists: { resources: uris.map((uri) => ({ uri })) } })
-    const world = worldOf({ servers, upstreams: { a: resources('n://1', 'n://2'), b: resources('n://2') } })
-    const { items } = await world.gateway.list(callerOf(), { kind: 'resources' })
-    expect(items.map(({ publicName }) => publicName)).toEqual(['n://1', 'a-n://2', 'b-n://2'])
+describe('a URI', () => {
+  const resources = (...uris: string[]) => ({ lists: { resources: uris.map((uri) => ({ uri })) } })
+  const servers = [serverOf({ id: 'a' }), serverOf({ id: 'b' })]
+  const upstreams = { a: resources('n://1', 'n://2'), b: resources('n://2', 'n://3') }
+  const read = (
+    world: World,
+    uri: string,
+    { server, caller = callerOf() }: { server?: string; caller?: Caller } = {},
+  ) => world.gateway.send(caller, { server, method: 'resources/read', params: { uri } })
+
+  it.each(['always', 'when_ambiguous', 'never'] as const)(
+    'is never rewritten, and withheld with the reason where two servers have it: %s',
+    async (mode) => {
+      const world = worldOf({ servers, upstreams, rules: { mode, separator: '-' } })
+      const { items, withheld } = await world.gateway.list(callerOf(), { kind: 'resources' })
+      expect(items.map(({ publicName }) => publicName)).toEqual(['n://1', 'n://3'])
+      expect(withheld).toMatchObject([
+        { server: { id: 'a' }, name: 'n://2', reason: expect.stringContaining('URI') },
+        { server: { id: 'b' }, name: 'n://2', reason: expect.stringContaining('URI') },
+      ])
+    },
+  )
+
+  it('of two servers is refused naming them, and read where the request names one', async () => {
+    const world = worldOf({ servers, upstreams })
+    await world.gateway.list(callerOf(), { kind: 'resources' })
+    await world.gateway.list(callerOf(), { kind: 'resourceTemplates' })
+    await expect(read(world, 'n://2')).rejects.toMatchObject({
+      code: 'TARGET_AMBIGUOUS',
+      message: expect.stringMatching(/a, b$/),
+      details: { servers: ['a', 'b'] },
+    })
+    for (const server of ['a', 'b']) expect(await read(world, 'n://2', { server })).toMatchObject({ server })
+  })
+
+  it('is not made ambiguous by a server that the caller may not use', async () => {
+    const world = worldOf({ servers, upstreams })
+    const caller = callerOf({ principal: principalOf({ grants: { ...noGrants, servers: new Set(['b']) } }) })
+    expect(await read(world, 'n://2', { caller })).toMatchObject({ server: 'b' })
   })
 })

@@ -2,12 +2,11 @@ import { type Caller, GatewayError, type Target } from '@toolgate/core'
 import type { Catalog } from '../catalog/catalog.ts'
 import type { Listing } from '../catalog/listing.ts'
 import { type Addressed, listsOf } from '../methods.ts'
-import { permits, permitsServer } from '../permits.ts'
+import { permits } from '../permits.ts'
 import { defaultNaming, type NamingRules } from '../public-name.ts'
 import type { ManagedServer } from './managed-server.ts'
 import {
   isListed,
-  nameWithin,
   type NameView,
   prefixedNameOf,
   prefixReadings,
@@ -27,17 +26,24 @@ import type { Registry } from './registry.ts'
 export interface NameMap {
   readonly rules: NamingRules
   /**
-   * `undefined` where nothing bears the name. Rejects with `TARGET_AMBIGUOUS` listing names that are not, and, where the
-   * name is another permitted server's, with `TOOL_SERVER_MISMATCH`.
+   * `undefined` where nothing bears the name. Rejects with `TARGET_AMBIGUOUS` listing names that are not, or the servers of
+   * a URI, and, where the name is another of the servers', with `TOOL_SERVER_MISMATCH`.
    */
   locate(request: LocateRequest): Promise<Target<ManagedServer> | undefined>
   /** Names what a list shows; answers `undefined` for what no name would tell from something else. */
-  namer(caller: Caller, kind: Addressed['kind']): Promise<(reading: Reading) => string | undefined>
+  namer(request: NamerRequest): Promise<(reading: Reading) => string | undefined>
 }
 
-export interface LocateRequest extends Pick<Addressed, 'kind' | 'name'> {
+export interface NamerRequest extends Pick<Addressed, 'kind'> {
   readonly caller: Caller
-  /** Permitted to the caller, and named by the request. */
+  /** Where the request names one server and no other: that one. */
+  readonly onlyServer: ManagedServer | undefined
+  /** The servers that names may mean. One set for lists and calls, or a name in a list would mean something else in a call. */
+  readonly includes: (server: ManagedServer) => boolean
+}
+
+export interface LocateRequest extends NamerRequest, Pick<Addressed, 'name'> {
+  /** One that is included, and named by the request. */
   readonly server: ManagedServer | undefined
 }
 
@@ -48,21 +54,20 @@ export interface NameMapOptions {
 }
 
 export function createNameMap({ registry, catalog, rules = defaultNaming }: NameMapOptions): NameMap {
-  const permitted = ({ principal }: Caller) => registry.list().filter((server) => permitsServer(principal, server))
   const view = viewing({ registry, catalog, rules })
 
   /** Waits for lists that were never read, and only for those. */
-  const fetch = async ({ caller, kind }: LocateRequest, servers: readonly ManagedServer[]) => {
-    await Promise.all(listsOf[kind].map((list) => catalog.list({ caller, kind: list, servers })))
+  const fetch = async ({ caller, kind, onlyServer }: LocateRequest, servers: readonly ManagedServer[]) => {
+    await Promise.all(listsOf[kind].map((list) => catalog.list({ caller, kind: list, onlyServer, servers })))
   }
 
   const locateAnywhere = async (request: LocateRequest): Promise<Located> => {
-    const { caller, name } = request
+    const { includes, name } = request
     const near = await view.over(request, serversIn(prefixReadings(view.frame(request), name)))
     const prefixed = readPrefixed(near, name)
     if (prefixed.length > 0) return { readings: prefixed, spell: (reading) => prefixedNameOf(near, reading) }
 
-    const servers = permitted(caller)
+    const servers = registry.list().filter(includes)
     const wide = await view.over(request, servers)
     const bare = readBare(wide, name)
     const unlisted = servers.filter((server) => !wasListed(wide, server))
@@ -89,7 +94,7 @@ export function createNameMap({ registry, catalog, rules = defaultNaming }: Name
     if (foreign !== undefined && !found.some((reading) => isListed(seen, reading))) {
       throw mismatch(request, foreign.server, server)
     }
-    return { readings: found, spell: (reading) => nameWithin(seen, reading) }
+    return { readings: found, spell: (reading) => reading.name }
   }
 
   return {
@@ -98,11 +103,12 @@ export function createNameMap({ registry, catalog, rules = defaultNaming }: Name
       const { server, kind, name } = request
       const { readings, spell } = await (server ? locateWithin(request, server) : locateAnywhere(request))
       const [first, ...others] = readings
-      if (others.length > 0) throw ambiguous(name, readings.map(spell))
+      if (others.length > 0)
+        throw kind === 'resource' ? sharedUri(name, readings) : ambiguous(name, readings.map(spell))
       return first && { kind, ...first }
     },
-    async namer(caller, kind) {
-      const seen = await view.over({ caller, kind }, permitted(caller))
+    async namer(request) {
+      const seen = await view.over(request, registry.list().filter(request.includes))
       return (reading) => publicNameOf(seen, reading)
     },
   }
@@ -110,23 +116,22 @@ export function createNameMap({ registry, catalog, rules = defaultNaming }: Name
 
 /** Makes views: without the lists, for reading prefixes, or with those of some servers. */
 function viewing({ registry, catalog, rules }: Required<NameMapOptions>) {
-  const frame = ({ caller, kind }: Viewer) => ({
+  const frame = ({ caller, kind, includes }: NamerRequest) => ({
     rules,
     kind,
     prefixes: registry.prefixes(),
-    allows: ({ server, name }: Reading) => permits(caller.principal, { server, kind, name }, rules.separator),
+    allows: ({ server, name }: Reading) =>
+      includes(server) && permits(caller.principal, { server, kind, name }, rules.separator),
   })
   return {
     frame,
-    over: async ({ caller, kind }: Viewer, servers: readonly ManagedServer[]): Promise<NameView> => ({
-      ...frame({ caller, kind }),
+    over: async (request: NamerRequest, servers: readonly ManagedServer[]): Promise<NameView> => ({
+      ...frame(request),
       servers,
-      listings: await knownListings(catalog, { caller, kind, servers }),
+      listings: await knownListings(catalog, { ...request, servers }),
     }),
   }
 }
-
-type Viewer = Pick<LocateRequest, 'caller' | 'kind'>
 
 function serversIn(readings: readonly Reading[]): readonly ManagedServer[] {
   return [...new Set(readings.map(({ server }) => server))]
@@ -140,9 +145,10 @@ interface Located {
 
 async function knownListings(
   catalog: Pick<Catalog, 'known'>,
-  { caller, kind, servers }: Viewer & { servers: readonly ManagedServer[] },
+  { caller, kind, onlyServer, servers }: NamerRequest & { servers: readonly ManagedServer[] },
 ): Promise<ReadonlyMap<string, readonly Listing[]>> {
-  const lists = await Promise.all(listsOf[kind].map((list) => catalog.known({ caller, kind: list, servers })))
+  const request = { caller, onlyServer, servers }
+  const lists = await Promise.all(listsOf[kind].map((list) => catalog.known({ ...request, kind: list })))
   return new Map(servers.map(({ id }) => [id, lists.flatMap((list) => list.get(id) ?? [])]))
 }
 
@@ -153,6 +159,16 @@ function ambiguous(name: string, candidates: readonly string[]): GatewayError {
     {
       details: { candidates },
     },
+  )
+}
+
+/** No other name tells the readings of a URI apart; a request that names the server does. */
+function sharedUri(uri: string, readings: readonly Reading[]): GatewayError {
+  const servers = readings.map(({ server }) => server.name)
+  return new GatewayError(
+    'TARGET_AMBIGUOUS',
+    `"${uri}" is a resource of more than one server. Name one of them in the request: ${servers.join(', ')}`,
+    { details: { servers } },
   )
 }
 

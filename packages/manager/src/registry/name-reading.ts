@@ -27,11 +27,12 @@ export interface NameView {
   allows(reading: Reading): boolean
 }
 
-/** Readings by a known prefix, the longest first, whether or not the server has such a thing. */
+/** Readings by a known prefix, the longest first, whether or not the server has such a thing. A URI has no prefix. */
 export function prefixReadings(
-  { rules, prefixes, allows }: Pick<NameView, 'rules' | 'prefixes' | 'allows'>,
+  { rules, kind, prefixes, allows }: Pick<NameView, 'rules' | 'kind' | 'prefixes' | 'allows'>,
   publicName: string,
 ): readonly Reading[] {
+  if (kind === 'resource') return []
   return splitName(publicName, rules.separator).flatMap(({ prefix, name }) => {
     const server = prefixes.get(prefix)
     return server !== undefined && allows({ server, name }) ? [{ server, name }] : []
@@ -44,7 +45,7 @@ export function readPrefixed(view: NameView, publicName: string): readonly Readi
   const listed = readings.filter((reading) => isListed(view, reading))
   if (listed.length > 0) return listed
   const unlisted = readings.find(({ server }) => !wasListed(view, server))
-  return unlisted === undefined ? readings.filter((reading) => fitsTemplate(view, reading)) : [unlisted]
+  return unlisted === undefined ? [] : [unlisted]
 }
 
 /** The meaning as somebody's own name, where that is listed or, for URIs, fits a template. */
@@ -55,13 +56,15 @@ export function readBare(view: NameView, name: string): readonly Reading[] {
 }
 
 /**
- * The meaning on one server, where the name may stand with its prefix or without. A tool that a listed server does not
- * list has no meaning: otherwise the upstream's own words for "unknown" would tell it from "forbidden".
+ * The meaning on one server. Its own name is always exactly that, because lists beside a server show own names; only where
+ * nothing bears it, the name may also stand with its prefix. A tool that a listed server does not list has no meaning:
+ * otherwise the upstream's own words for "unknown" would tell it from "forbidden".
  */
 export function readWithin(view: NameView, server: ManagedServer, publicName: string): readonly Reading[] {
   const plain = { server, name: publicName }
+  if (view.allows(plain) && isListed(view, plain)) return [plain]
   const stripped = prefixReadings(view, publicName).filter((reading) => reading.server.id === server.id)
-  const listed = [plain, ...stripped].filter((reading) => view.allows(reading) && isListed(view, reading))
+  const listed = stripped.filter((reading) => isListed(view, reading))
   if (listed.length > 0) return listed
   // A URI may be one that its server never lists.
   if (wasListed(view, server) && view.kind !== 'resource') return []
@@ -82,18 +85,11 @@ export function prefixedNameOf(view: NameView, reading: Reading): string {
   return names.find((spelling) => meansOnly(view, spelling, reading)) ?? names[0] ?? reading.name
 }
 
-/** The same where the request names the server. */
-export function nameWithin(view: NameView, reading: Reading): string {
-  const { server, name } = reading
-  const names = [name, ...prefixedSpellings(view, reading)]
-  return names.find((spelling) => isOnly(readWithin(view, server, spelling), reading)) ?? name
-}
-
 function spellings(view: NameView, reading: Reading): readonly string[] {
   const { mode } = view.rules
   const prefixed = prefixedSpellings(view, reading)
-  if (view.kind === 'resource') return [reading.name, ...prefixed]
-  if (mode === 'never') return [reading.name]
+  // Results link to resources by URI and are relayed untouched, so a URI has no other spelling.
+  if (view.kind === 'resource' || mode === 'never') return [reading.name]
   return mode === 'always' && reading.server.prefixed ? prefixed : [reading.name, ...prefixed]
 }
 

@@ -1,14 +1,13 @@
 import { expect, it } from 'vitest'
-import { serverOf } from '../fake-world.ts'
+import { serverOf } from '../fake-world.fixture.ts'
 import { createRegistry } from './registry.ts'
 
 it('finds a server by id, name and alias, and knows every public prefix', () => {
   const registry = createRegistry()
-  registry.replace([serverOf({ id: 'id-1', name: 'git hub', alias: 'gh', accessGroups: new Set(['dev']) })])
+  registry.replace([serverOf({ id: 'id-1', name: 'git hub', alias: 'gh' })])
   for (const handle of ['id-1', 'git hub', 'gh']) expect(registry.find(handle)).toMatchObject({ id: 'id-1' })
   expect(registry.find('git_hub')).toBeUndefined()
   expect([...registry.prefixes().keys()]).toEqual(['gh', 'git_hub', 'id-1'])
-  expect(registry.inGroup('dev')).toMatchObject([{ id: 'id-1' }])
 })
 
 it.each([

@@ -10,12 +10,11 @@ export interface Registry {
   list(): readonly ManagedServer[]
   /** By id, name or alias, exactly as written. */
   find(handle: string): ManagedServer | undefined
-  inGroup(group: string): readonly ManagedServer[]
   /** Every known public prefix: alias, name and id, spelt as in public names. */
   prefixes(): ReadonlyMap<string, ManagedServer>
   /**
-   * Names and aliases of every server that was ever meant, also of those that were set aside: what a caller brings for one
-   * of them must not be read as being for another. The same array until the next `replace`.
+   * Names and aliases of every server of the last `replace`, also of those that were set aside or left out: what a caller
+   * brings for one of them must not be read as being for another. The same array until the next `replace`.
    */
   handles(): readonly string[]
   quarantined(): readonly Quarantined[]
@@ -39,7 +38,6 @@ export function createRegistry({ onRetire = () => {} }: RegistryOptions = {}): R
   return {
     list: () => current.servers,
     find: (handle) => current.byHandle.get(handle),
-    inGroup: (group) => current.servers.filter(({ accessGroups }) => accessGroups.has(group)),
     prefixes: () => current.byPrefix,
     handles: () => current.handles,
     quarantined: () => current.quarantined,

@@ -8,7 +8,7 @@ import {
   systemClock,
 } from '@toolgate/core'
 import { vi } from 'vitest'
-import { credentialOf, serverOf } from '../fake-world.ts'
+import { credentialOf, serverOf } from '../fake-world.fixture.ts'
 import type { Connection, UpstreamRequest } from '../upstream/connection.ts'
 import { transports } from './index.ts'
 import type { ConnectRequest, TransportOptions, UpstreamTransport } from './transport.ts'
@@ -23,6 +23,8 @@ export const quickTimeouts = {
   callTotalMs: 10_000,
 }
 
+export const clientInfo = { name: 'gateway-of-tests', version: '7.8.9' }
+
 /** A transport by its name and settings, as the registry binds it. */
 export function transportOf(
   type: string,
@@ -32,7 +34,7 @@ export function transportOf(
   const bound = transports.get(type)?.bind(settings)
   if (bound?.ok !== true) throw new TypeError(`not settings of ${type}: ${JSON.stringify(bound?.issues)}`)
   const outbound = options.outbound ?? createOutbound({ connectTimeoutMs: 300 })
-  const transport = bound.create({ clock: systemClock, log: silentLogger, ...options, outbound })
+  const transport = bound.create({ clock: systemClock, log: silentLogger, clientInfo, ...options, outbound })
   return { ...transport, [Symbol.asyncDispose]: () => outbound.close() }
 }
 

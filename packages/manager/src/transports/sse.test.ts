@@ -2,7 +2,7 @@ import { Secret } from '@toolgate/core'
 import { resultFor, startRawMcpServer } from '@toolgate/testing/mcp-raw'
 import { startSseMcpServer } from '@toolgate/testing/mcp-sse-server'
 import { describe, expect, it, vi } from 'vitest'
-import { bearerOf } from '../fake-world.ts'
+import { bearerOf } from '../fake-world.fixture.ts'
 import { SessionExpired } from '../upstream/connection.ts'
 import { callOf, connected, connectRequestOf, peerAnswering, quickTimeouts, transportOf } from './connecting.fixture.ts'
 

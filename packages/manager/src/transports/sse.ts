@@ -23,7 +23,6 @@ export const sse = definePlug({
     return {
       type: 'sse',
       address: withoutCredentials(url),
-      perCaller: false,
       sharing: 'unless-sessionful',
       sendsHeaders: true,
       connect: (request) => connect(new URL(url), options, request),
@@ -32,7 +31,7 @@ export const sse = definePlug({
 })
 
 async function connect(url: URL, options: TransportOptions, request: ConnectRequest): Promise<Connection> {
-  const { clock, log } = options
+  const { clock, log, clientInfo } = options
   const { server, credential, clientCapabilities, exclusive, onUnsolicited } = request
   // The SDK's `send` takes no headers; the ones of the message that is being sent travel beside it.
   const sending = new AsyncLocalStorage<CredentialHeaders>()
@@ -65,7 +64,7 @@ async function connect(url: URL, options: TransportOptions, request: ConnectRequ
         notify: (...sent) => connection.notify(...sent),
         speak: (version) => transport.setProtocolVersion(version),
       },
-      { request, clock, ms: server.timeouts.handshakeMs },
+      { request, clock, clientInfo, ms: server.timeouts.handshakeMs },
     )
     stage = 'call'
     return connection.initialised(handshake)

@@ -39,8 +39,7 @@ export const stdio = definePlug({
     const history = { started: false }
     return {
       type: 'stdio',
-      address: [settings.command, ...settings.args].join(' '),
-      perCaller: false,
+      address: settings.command,
       sharing: 'always',
       sendsHeaders: false,
       connect: (request) => connect({ settings, history, ...options }, request),
@@ -55,7 +54,7 @@ interface StdioTarget extends TransportOptions {
 }
 
 async function connect(target: StdioTarget, request: ConnectRequest): Promise<Connection> {
-  const { clock, log, history } = target
+  const { clock, log, clientInfo, history } = target
   const { server, clientCapabilities, exclusive, onUnsolicited } = request
   const { handshakeMs } = server.timeouts
   const ms = history.started ? handshakeMs : Math.max(handshakeMs, stdioFirstStartMs)
@@ -72,7 +71,7 @@ async function connect(target: StdioTarget, request: ConnectRequest): Promise<Co
   })
   listenTo(transport, {
     onmessage: (message) => connection.receive(message),
-    onerror: (error) => log.debug({ server: server.name, error }, 'stdio server sent something unreadable'),
+    onerror: (error) => log.debug({ server: server.name, err: error }, 'stdio server sent something unreadable'),
     onclose() {
       log.debug({ server: server.name, stderr: stderr.text() }, 'stdio server ended')
       connection.lost({ why: 'has exited', internal: stderr.text() })
@@ -80,7 +79,7 @@ async function connect(target: StdioTarget, request: ConnectRequest): Promise<Co
   })
   try {
     await start(transport, { server: server.name, stage: 'connect' }, { clock, ms, signal: request.signal })
-    const handshake = await shakeHands(connection, { request, clock, ms })
+    const handshake = await shakeHands(connection, { request, clock, clientInfo, ms })
     history.started = true
     return connection.initialised(handshake)
   } catch (error) {

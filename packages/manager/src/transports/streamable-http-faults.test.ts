@@ -12,7 +12,7 @@ import {
   startSilentPort,
 } from '@toolgate/testing/mcp-raw'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
-import { bearerOf } from '../fake-world.ts'
+import { bearerOf } from '../fake-world.fixture.ts'
 import { type Connection, SessionExpired } from '../upstream/connection.ts'
 import { callOf, connected, connectRequestOf, quickTimeouts, transportOf } from './connecting.fixture.ts'
 

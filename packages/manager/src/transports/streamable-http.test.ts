@@ -1,11 +1,12 @@
 import { type JsonRpcNotification, Secret } from '@toolgate/core'
 import { callerOf } from '@toolgate/testing/callers'
 import { startEverything } from '@toolgate/testing/mcp-everything'
+import { startRawMcpServer } from '@toolgate/testing/mcp-raw'
 import { startMcpServer } from '@toolgate/testing/mcp-server'
 import { describe, expect, it, vi } from 'vitest'
-import { bearerOf } from '../fake-world.ts'
+import { bearerOf } from '../fake-world.fixture.ts'
 import { SessionExpired } from '../upstream/connection.ts'
-import { callOf, connected, peerAnswering, transportOf } from './connecting.fixture.ts'
+import { callOf, clientInfo, connected, peerAnswering, transportOf } from './connecting.fixture.ts'
 
 describe('streamable HTTP against the SDK', () => {
   it('relays a call and its result over an event stream', async () => {
@@ -20,6 +21,13 @@ describe('streamable HTTP against the SDK', () => {
     })
     const result = await connection.request(callOf('echo', { params: { name: 'echo', arguments: { message: 'hi' } } }))
     expect(result).toEqual({ content: [{ type: 'text', text: 'hi' }] })
+  })
+
+  it('introduces itself as it was told to', async () => {
+    await using server = await startRawMcpServer()
+    await using http = transportOf('http', { url: server.url })
+    await using _ = await connected(http)
+    expect(server.received('initialize')[0]?.message['params']).toMatchObject({ clientInfo })
   })
 
   it('relays a call and its result as JSON from a server without sessions', async () => {

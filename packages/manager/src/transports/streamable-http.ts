@@ -3,7 +3,7 @@ import { z } from 'zod'
 import type { Connection, Handshake } from '../upstream/connection.ts'
 import { shakeHands } from '../upstream/handshake.ts'
 import { withoutCredentials } from './address.ts'
-import { HttpLink } from './http/http-link.ts'
+import { HttpLink, type ServerLoad } from './http/http-link.ts'
 import { listen } from './http/http-listener.ts'
 import type { ConnectRequest, TransportOptions, UpstreamTransport } from './transport.ts'
 
@@ -18,13 +18,13 @@ export const streamableHttp = definePlug({
   schema,
   create({ url }, options: TransportOptions): UpstreamTransport {
     const listening = { count: 0 }
+    const load = { calls: 0 }
     return {
       type: 'http',
       address: withoutCredentials(url),
-      perCaller: false,
       sharing: 'unless-sessionful',
       sendsHeaders: true,
-      connect: (request) => connect({ url, listening, ...options }, request),
+      connect: (request) => connect({ url, listening, load, ...options }, request),
     }
   },
 })
@@ -32,14 +32,16 @@ export const streamableHttp = definePlug({
 interface HttpTarget extends TransportOptions {
   readonly url: string
   readonly listening: { count: number }
+  readonly load: ServerLoad
 }
 
 async function connect(target: HttpTarget, request: ConnectRequest): Promise<Connection> {
   const { server, credential, clientCapabilities, exclusive, onUnsolicited } = request
-  const { url, outbound, clock, log } = target
+  const { url, load, outbound, clock, log, clientInfo } = target
   const link = new HttpLink({
     server: server.name,
     url,
+    load,
     outbound,
     clock,
     log,
@@ -49,7 +51,7 @@ async function connect(target: HttpTarget, request: ConnectRequest): Promise<Con
     onUnsolicited,
   })
   try {
-    const handshake = await shakeHands(link, { request, clock, ms: server.timeouts.handshakeMs })
+    const handshake = await shakeHands(link, { request, clock, clientInfo, ms: server.timeouts.handshakeMs })
     return connectionOver(link, { target, request, handshake })
   } catch (error) {
     void link.close()

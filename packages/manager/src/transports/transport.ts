@@ -6,18 +6,20 @@ export interface TransportOptions {
   readonly outbound: Outbound
   readonly clock: Clock
   readonly log: Logger
+  /** How the gateway introduces itself to servers. */
+  readonly clientInfo: ClientInfo
+}
+
+export interface ClientInfo {
+  readonly name: string
+  readonly version: string
 }
 
 /** One server's declared way to be reached: the product of a transport plug. */
 export interface UpstreamTransport {
   readonly type: string
-  /** Where it is, for admins: an address without credentials, or a command line without environment. */
+  /** Where it is, for admins: an address without credentials, or a command without its arguments, which may hold some. */
   readonly address: string
-  /**
-   * What this transport keeps per caller by its nature, whatever the credential: nothing, or a process whose
-   * environment was made for one caller.
-   */
-  readonly perCaller: boolean
   /**
    * How far a connection without anybody's own credential is shared by default: by everyone, or only until the server
    * turns out to keep state per session.
@@ -25,7 +27,7 @@ export interface UpstreamTransport {
   readonly sharing: 'always' | 'unless-sessionful'
   /** Requests carry headers. Without, no connection differs by its credential, and discovery shares the callers' one. */
   readonly sendsHeaders: boolean
-  /** Connects and shakes hands; bounded by the server's `connectMs` and `handshakeMs`. Leaves nothing open on failure. */
+  /** Connects and shakes hands, within the server's time limits for both. Leaves nothing open on failure. */
   connect(request: ConnectRequest): Promise<Connection>
 }
 

@@ -4,7 +4,7 @@ import { type FakeClock, fakeClock } from '@toolgate/testing/fake-clock'
 import { startMcpServer } from '@toolgate/testing/mcp-server'
 import * as fc from 'fast-check'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
-import { bearerOf, credentialOf, serverOf } from '../fake-world.ts'
+import { bearerOf, credentialOf, serverOf } from '../fake-world.fixture.ts'
 import type { ManagedServer } from '../registry/managed-server.ts'
 import { callOf, quickTimeouts, transportOf } from '../transports/connecting.fixture.ts'
 import type { ConnectRequest } from '../transports/transport.ts'
@@ -147,6 +147,21 @@ describe('whose connection it is', () => {
     const bob = await borrowOnce(pool, requestOf(server, { caller: personOf('bob') }))
     expect(ann).toBe(bob)
     expect(connections).toHaveLength(2)
+  })
+
+  it('is learnt for each credential: sessions of one holder say nothing about the others', async () => {
+    const pool = poolOf()
+    const { server: plain } = upstreamOf()
+    const connect = async (made: ConnectRequest) =>
+      Object.assign(await plain.transport.connect(made), { sessionful: made.credential.scope.kind === 'holder' })
+    const server = { ...plain, transport: { ...plain.transport, connect } }
+    const team = bearerOf('team', { scope: { kind: 'holder', holder: 'team' } })
+    await borrowOnce(pool, requestOf(server, { caller: undefined }))
+    const everyones = await borrowOnce(pool, requestOf(server))
+    const ann = await borrowOnce(pool, requestOf(server, { credential: team }))
+    expect(await borrowOnce(pool, requestOf(server, { credential: team, caller: personOf('bob') }))).not.toBe(ann)
+    expect(await borrowOnce(pool, requestOf(server, { credential: team }))).toBe(ann)
+    expect(await borrowOnce(pool, requestOf(server, { caller: personOf('bob') }))).toBe(everyones)
   })
 
   it('is one principal’s where the server keeps sessions', async () => {

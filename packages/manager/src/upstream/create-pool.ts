@@ -9,6 +9,8 @@ import {
   type Logger,
   type NewId,
   randomId,
+  type Scope,
+  sharedScope,
 } from '@toolgate/core'
 import type { ManagedServer } from '../registry/managed-server.ts'
 import { busy, cancelled } from './failure.ts'
@@ -31,6 +33,8 @@ export interface PoolBounds {
   readonly connections: number
   /** Connections that serve one principal, or one holder of a credential. */
   readonly connectionsPerHolder: number
+  /** Connections that serve one principal with all the credentials it brings. */
+  readonly connectionsPerPrincipal: number
   /** Milliseconds after which a connection that nobody borrows is closed. */
   readonly idleMs: number
   /** Milliseconds for closing the pool; calls in flight get half of it to finish. */
@@ -40,6 +44,7 @@ export interface PoolBounds {
 export const defaultPoolBounds: PoolBounds = {
   connections: 256,
   connectionsPerHolder: 16,
+  connectionsPerPrincipal: 64,
   idleMs: 5 * 60_000,
   closeMs: 5_000,
 }
@@ -47,8 +52,8 @@ export const defaultPoolBounds: PoolBounds = {
 /** Sweeps per idle time: how late a connection is closed at most. */
 const sweepsPerIdleTime = 10
 
-/** Servers whose kind of session is remembered; the oldest is forgotten first, and learnt again. */
-const maxRememberedServers = 4_096
+/** Places found to keep no session that are remembered; the oldest is forgotten first, and learnt again. */
+const maxRemembered = 4_096
 
 /** How often a connection that closed between being made and being lent is replaced. */
 const maxAttempts = 3
@@ -86,9 +91,9 @@ class ConnectionPool implements Pool {
   }
 
   async acquire(request: AcquireRequest): Promise<Lease> {
-    const { server, credential, signal } = request
+    const { server, signal } = request
     const place = this.#place(request)
-    const key = connectionKey(server, credential.scope, place.isolation)
+    const key = connectionKey(server, place.scope, place.isolation)
     const ready = this.#usable(key)
     if (ready !== undefined) return ready.lend()
     try {
@@ -131,12 +136,15 @@ class ConnectionPool implements Pool {
   }
 
   /** Where in the pool this request's connection is: how far it is shared, and whose quota pays. */
-  #place({ server, caller, credential: { scope } }: AcquireRequest): Place {
-    const kind = isolationFor({ server, caller, sessionless: this.#sessionless.has(memoryOf(server)) })
+  #place({ server, caller, credential }: AcquireRequest): Place {
+    // What a caller brings cannot make a difference where no request carries it; it must not make a process either.
+    const scope = server.transport.sendsHeaders ? credential.scope : sharedScope
+    const kind = isolationFor({ server, caller, sessionless: this.#sessionless.has(connectionKey(server, scope)) })
     const of = isolatedFor(kind, { server, caller, callId: () => this.#newId('connection') })
     const owner = kind === 'server' ? undefined : caller?.principal.id
     return {
       kind,
+      scope,
       isolation: of === undefined ? { kind } : { kind, of },
       holder: scope.kind === 'holder' ? scope.holder : owner,
       payer: scope.kind === 'holder' ? caller?.principal.id : owner,
@@ -170,7 +178,7 @@ class ConnectionPool implements Pool {
         signal: AbortSignal.any([flight, this.#closing.signal]),
         onUnsolicited: (notification) => this.#onUnsolicited(server, notification),
       })
-      this.#learn(server, connection.sessionful)
+      this.#learn(connectionKey(server, credential.scope), connection.sessionful)
       return this.#add(key, connection, pending)
     } finally {
       this.#pending.delete(pending)
@@ -190,20 +198,25 @@ class ConnectionPool implements Pool {
   }
 
   /**
-   * At a bound the holder's own least recently used idle connection goes. At the bound of all, where it has none, the
-   * idlest of those who have most goes, if they have more than the newcomer: a key that brings many credentials takes nobody's
-   * share. Where that frees nothing, none means no.
+   * At a bound something idle goes: of the holder itself, of the same principal, and at the bound of all the idlest of those
+   * who have most, if they have more than the newcomer. Nobody takes another's share, so where that frees nothing, none
+   * means no.
    */
   #makeRoom({ name }: ManagedServer, { holder, payer }: Place): void {
-    const { connections, connectionsPerHolder } = this.#bounds
+    const { connections, connectionsPerHolder, connectionsPerPrincipal } = this.#bounds
     const everyone = [...this.#byKey.values(), ...this.#pending]
     const held = everyone.filter((entry) => entry.holder === holder).length
-    const atOwnBound = holder !== undefined && held >= connectionsPerHolder
-    if (!atOwnBound && everyone.length < connections) return
-    const own = this.#idlest((entry) => entry.holder === holder)
-    const leaving = own ?? (atOwnBound ? undefined : this.#idlestOfGreediest(payer))
+    const paid = everyone.filter((entry) => entry.payer === payer).length
+    const holderIsFull = holder !== undefined && held >= connectionsPerHolder
+    const payerIsFull = payer !== undefined && paid >= connectionsPerPrincipal
+    if (!holderIsFull && !payerIsFull && everyone.length < connections) return
+    const leaving =
+      this.#idlest((entry) => entry.holder === holder) ??
+      (holderIsFull || payer === undefined ? undefined : this.#idlest((entry) => entry.payer === payer)) ??
+      (holderIsFull || payerIsFull ? undefined : this.#idlestOfGreediest(payer))
     if (leaving === undefined) {
-      this.#log.warn({ server: name, atOwnBound, connections: everyone.length }, 'no upstream connection left to lend')
+      const facts = { server: name, holderIsFull, payerIsFull, connections: everyone.length }
+      this.#log.warn(facts, 'no upstream connection left to lend')
       throw busy({ server: name, stage: 'connect' }, 'too many upstream connections are in use')
     }
     leaving.leave()
@@ -232,13 +245,13 @@ class ConnectionPool implements Pool {
     }
   }
 
-  #learn(server: ManagedServer, sessionful: boolean): void {
-    const memory = memoryOf(server)
+  /** By server and credential: a server may keep sessions for one holder and none for another. */
+  #learn(memory: string, sessionful: boolean): void {
     this.#sessionless.delete(memory)
     if (sessionful) return
     this.#sessionless.add(memory)
     const oldest = this.#sessionless.values().next().value
-    if (this.#sessionless.size > maxRememberedServers && oldest !== undefined) this.#sessionless.delete(oldest)
+    if (this.#sessionless.size > maxRemembered && oldest !== undefined) this.#sessionless.delete(oldest)
   }
 }
 
@@ -253,14 +266,11 @@ interface PendingConnection {
 
 interface Place {
   readonly kind: Isolation
+  readonly scope: Scope
   readonly isolation: { readonly kind: Isolation; readonly of?: string }
   readonly holder: string | undefined
   /** The principal behind the holder, who may hold many credentials; undefined where everybody shares. */
   readonly payer: string | undefined
-}
-
-function memoryOf({ id, revision }: ManagedServer): string {
-  return JSON.stringify([id, revision])
 }
 
 function shuttingDown(): GatewayError {

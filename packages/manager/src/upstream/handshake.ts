@@ -1,22 +1,17 @@
 import { LATEST_PROTOCOL_VERSION, SUPPORTED_PROTOCOL_VERSIONS } from '@modelcontextprotocol/client'
-import {
-  type Clock,
-  isJsonObject,
-  type JsonObject,
-  type JsonRpcNotification,
-  type Secret,
-  silentPeer,
-} from '@toolgate/core'
-import type { ConnectRequest } from '../transports/transport.ts'
+import { isJsonObject, type JsonObject, type JsonRpcNotification, type Secret, silentPeer } from '@toolgate/core'
+import type { ClientInfo, ConnectRequest, TransportOptions } from '../transports/transport.ts'
 import type { Handshake, UpstreamRequest } from './connection.ts'
 import { type FailurePlace, outOfProtocol } from './failure.ts'
 import { withinStage } from './within-stage.ts'
 
-const clientInfo = { name: 'toolgate', version: '0.1.0' }
-
 /** `params` of `initialize`, offering the newest version of the era that has a handshake. */
-function initializeParams(clientCapabilities: JsonObject): JsonObject {
-  return { protocolVersion: LATEST_PROTOCOL_VERSION, capabilities: clientCapabilities, clientInfo }
+function initializeParams(clientCapabilities: JsonObject, { name, version }: ClientInfo): JsonObject {
+  return {
+    protocolVersion: LATEST_PROTOCOL_VERSION,
+    capabilities: clientCapabilities,
+    clientInfo: { name, version },
+  }
 }
 
 /** The server may answer with an older version; one we do not speak ends it (spec 2025-11-25, Lifecycle). */
@@ -48,10 +43,15 @@ export interface NotificationDelivery {
   readonly place: FailurePlace
 }
 
+export interface Introduction extends Pick<TransportOptions, 'clock' | 'clientInfo'> {
+  readonly request: ConnectRequest
+  readonly ms: number
+}
+
 /** `initialize` and `notifications/initialized`, within `ms` together. Rejects with a `GatewayError` of that stage. */
 export async function shakeHands(
   link: HandshakeLink,
-  { request, clock, ms }: { request: ConnectRequest; clock: Clock; ms: number },
+  { request, clock, clientInfo, ms }: Introduction,
 ): Promise<Handshake> {
   const { server, credential, clientCapabilities } = request
   const place = { server: server.name, stage: 'handshake' } as const
@@ -59,7 +59,7 @@ export async function shakeHands(
   return withinStage({ clock, ms, place, signal: request.signal }, async (signal) => {
     const result = await link.request({
       method: 'initialize',
-      params: initializeParams(clientCapabilities),
+      params: initializeParams(clientCapabilities, clientInfo),
       headers,
       signal,
       idleTimeoutMs: ms,

@@ -1,6 +1,6 @@
 import { callerOf } from '@toolgate/testing/callers'
 import { describe, expect, it } from 'vitest'
-import { serverOf } from '../fake-world.ts'
+import { serverOf } from '../fake-world.fixture.ts'
 import { clientCapabilitiesFor, isolationFor } from './isolation.ts'
 
 const { transport: always } = serverOf({ id: 'any' })
@@ -15,7 +15,6 @@ const withElicitation = callerOf({
 
 describe('how far a connection is shared', () => {
   const unknown = serverOf({ id: 'a', transport: http })
-  const forOne = serverOf({ id: 'a', transport: { ...always, perCaller: true } })
   const asking = serverOf({ id: 'a', allowElicitation: true })
   const [perCall, perSession] = [serverOf({ id: 'a', isolation: 'call' }), serverOf({ id: 'a', isolation: 'session' })]
   const [ann, sessionless] = [callerOf(), true]
@@ -24,7 +23,6 @@ describe('how far a connection is shared', () => {
     ['everyone, where the transport keeps one state for all', { server: serverOf({ id: 'a' }), caller: ann }, 'server'],
     ['one principal, while nobody knows of sessions', { server: unknown, caller: ann }, 'principal'],
     ['everyone, once it is known to keep no session', { server: unknown, caller: ann, sessionless }, 'server'],
-    ['one principal, where the process is made for one', { server: forOne, caller: ann, sessionless }, 'principal'],
     ['one session, where the server may ask the client', { server: asking, caller: withElicitation }, 'session'],
     ['everyone, where it may not', { server: unknown, caller: withElicitation, sessionless }, 'server'],
     ['whom the operator says', { server: perCall, caller: withElicitation }, 'call'],

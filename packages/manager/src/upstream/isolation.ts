@@ -5,7 +5,7 @@ export interface IsolationRequest {
   readonly server: ManagedServer
   /** Absent for discovery. */
   readonly caller: Caller | undefined
-  /** This revision of the server has been seen to keep no session; false while nobody knows. */
+  /** This revision of the server has been seen to keep no session for this credential; false while nobody knows. */
   readonly sessionless: boolean
 }
 
@@ -19,9 +19,7 @@ export function isolationFor({ server, caller, sessionless }: IsolationRequest):
   const declared = server.isolation ?? (hasWayBack(server, caller) ? 'session' : undefined)
   if (declared === 'session') return caller.peer.sessionId === undefined ? 'principal' : 'session'
   if (declared !== undefined) return declared
-  const { perCaller, sharing } = server.transport
-  if (perCaller) return 'principal'
-  return sharing === 'always' || sessionless ? 'server' : 'principal'
+  return server.transport.sharing === 'always' || sessionless ? 'server' : 'principal'
 }
 
 /** What distinguishes connections of one kind. `callId` must be new for each call. */

@@ -124,7 +124,10 @@ export class MessageConnection implements HandshakeLink {
       await this.#options.wire.close()
     } catch (error) {
       // Closing is final either way; what is left of the wire is the log's.
-      this.#options.log.debug({ server: this.#options.server, error }, 'connection to upstream did not close cleanly')
+      this.#options.log.debug(
+        { server: this.#options.server, err: error },
+        'connection to upstream did not close cleanly',
+      )
     }
   }
 
@@ -140,7 +143,7 @@ export class MessageConnection implements HandshakeLink {
       await this.#options.wire.send(message, headers)
     } catch (error) {
       // Best effort: the call that it belongs to has its own outcome.
-      this.#options.log.debug({ server: this.#options.server, error }, 'message to upstream was not delivered')
+      this.#options.log.debug({ server: this.#options.server, err: error }, 'message to upstream was not delivered')
     }
   }
 }

@@ -10,6 +10,9 @@ import {
 import type { UnsolicitedListener } from './connection.ts'
 import type { InFlightCall } from './in-flight-call.ts'
 
+/** Requests of one upstream session that are being answered, of whatever kind. */
+const maxAnswersAtOnce = 128
+
 /** Requests of one upstream that may wait for an answer at a time; beyond it they are refused. */
 const maxPendingServerRequests = 64
 
@@ -47,6 +50,7 @@ export class ServerTraffic {
   readonly #options: ServerTrafficOptions
   readonly #calls = new Map<JsonRpcId, InFlightCall>()
   readonly #asked = new Map<JsonRpcId, AbortController>()
+  #answering = 0
 
   constructor(options: ServerTrafficOptions) {
     this.#options = options
@@ -64,8 +68,9 @@ export class ServerTraffic {
 
   /** `streamOf`: the call on whose own stream it came, where the transport has one per call. */
   hear(message: JsonRpcRequest | JsonRpcNotification, streamOf?: InFlightCall): void {
-    if (isRequest(message)) void this.#answer(message, streamOf ?? this.#owner())
-    else this.#notice(message, streamOf)
+    if (!isRequest(message)) return this.#notice(message, streamOf)
+    // Each answer is a message of its own: who asks faster than it can be told is not answered.
+    if (this.#answering < maxAnswersAtOnce) void this.#answer(message, streamOf ?? this.#owner())
   }
 
   #notice(notification: JsonRpcNotification, streamOf: InFlightCall | undefined): void {
@@ -92,12 +97,15 @@ export class ServerTraffic {
 
   async #answer(request: JsonRpcRequest, call: InFlightCall | undefined): Promise<void> {
     const { id } = request
+    this.#answering += 1
     try {
       const result = request.method === 'ping' ? {} : await this.#ask(request, call)
       await this.#options.reply({ jsonrpc: '2.0', id, result }, call)
     } catch (error) {
       // The failure is the upstream's answer; the call it belongs to goes on.
       await this.#options.reply({ jsonrpc: '2.0', id, error: errorBody(error) }, call)
+    } finally {
+      this.#answering -= 1
     }
   }
 

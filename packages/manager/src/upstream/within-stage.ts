@@ -1,4 +1,4 @@
-import type { Clock } from '@toolgate/core'
+import { type Clock, untilAborted } from '@toolgate/core'
 import { cancelled, type FailurePlace, timedOut } from './failure.ts'
 
 export interface StageBound {
@@ -17,17 +17,12 @@ export async function withinStage<Result>(
   work: (signal: AbortSignal) => Promise<Result>,
 ): Promise<Result> {
   const controller = new AbortController()
-  const ended = Promise.withResolvers<never>()
-  const end = (error: Error) => {
-    ended.reject(error)
-    controller.abort(error)
-  }
-  const leave = () => end(cancelled(place, signal.reason))
-  const cancel = clock.after(ms, () => end(timedOut(place, ms)))
+  const leave = () => controller.abort(cancelled(place, signal.reason))
+  const cancel = clock.after(ms, () => controller.abort(timedOut(place, ms)))
   signal.addEventListener('abort', leave, { once: true })
   if (signal.aborted) leave()
   try {
-    return await Promise.race([ended.promise, work(controller.signal)])
+    return await untilAborted(controller.signal, () => work(controller.signal))
   } finally {
     cancel()
     signal.removeEventListener('abort', leave)

@@ -9,6 +9,7 @@ import {
   type Logger,
   type Outbound,
   type OutboundResponse,
+  startDeadline,
 } from '@toolgate/core'
 import { SessionExpired, type UpstreamRequest } from '../../upstream/connection.ts'
 import {
@@ -32,8 +33,8 @@ const maxAnswerBytes = 64 * 1024 * 1024
 /** Bytes of an answer that nobody reads. */
 const maxIgnoredBytes = 64 * 1024
 
-/** Calls in flight on one session; more are refused, because each holds a socket. */
-const maxCallsInFlight = 1024
+/** Calls in flight at one server, over all its sessions; more are refused, because each holds a socket. */
+const maxCallsInFlight = 512
 
 /** Milliseconds for what is sent on the side: answers to the server, cancellations, the end of the session. */
 const sideRequestTimeoutMs = 2_000
@@ -41,9 +42,15 @@ const sideRequestTimeoutMs = 2_000
 /** Milliseconds that a server may take to end a stream after its response; then the socket is cut. */
 const lingerMs = 1_000
 
+/** What one server is being sent, shared by all links to it. */
+export interface ServerLoad {
+  calls: number
+}
+
 export interface HttpLinkOptions extends Pick<ServerTrafficOptions, 'declared' | 'exclusive' | 'onUnsolicited'> {
   readonly server: string
   readonly url: string
+  readonly load: ServerLoad
   readonly outbound: Outbound
   readonly clock: Clock
   readonly log: Logger
@@ -98,8 +105,9 @@ export class HttpLink implements HandshakeLink {
   }
 
   async request(request: UpstreamRequest): Promise<JsonObject> {
-    const { server, clock } = this.#options
+    const { server, clock, load } = this.#options
     this.#admit({ server, stage: stageOf(request.method) })
+    load.calls += 1
     const call = new InFlightCall(request, { id: this.#nextId++, server, clock })
     const tracked = this.traffic.track(call)
     try {
@@ -110,6 +118,7 @@ export class HttpLink implements HandshakeLink {
       this.#withdraw(call, call.failure.code)
       throw call.failure
     } finally {
+      load.calls -= 1
       call[Symbol.dispose]()
       tracked[Symbol.dispose]()
     }
@@ -134,19 +143,20 @@ export class HttpLink implements HandshakeLink {
     const headers = this.headers(this.#options.credential())
     this.#forget()
     try {
-      const signal = AbortSignal.timeout(sideRequestTimeoutMs)
+      using deadline = startDeadline(this.#options.clock, sideRequestTimeoutMs)
       const { url } = this.#options
-      const response = await this.#options.outbound.request({ url, method: 'DELETE', headers, signal, ...unbounded })
+      const request = { url, method: 'DELETE', headers, signal: deadline.signal, ...unbounded } as const
+      const response = await this.#options.outbound.request(request)
       await drain(response)
     } catch (error) {
       // The server's own expiry ends the session then.
-      this.#options.log.debug({ server: this.#options.server, error }, 'session could not be ended upstream')
+      this.#options.log.debug({ server: this.#options.server, err: error }, 'session could not be ended upstream')
     }
   }
 
   #admit(place: FailurePlace): void {
     if (!this.#open) throw unreachable(place, { why: 'was disconnected' })
-    if (this.traffic.calls.size >= maxCallsInFlight) throw busy(place, 'too many calls are in flight on one session')
+    if (this.#options.load.calls >= maxCallsInFlight) throw busy(place, 'too many calls are in flight there')
   }
 
   async #exchange(call: InFlightCall): Promise<JsonObject> {
@@ -243,11 +253,12 @@ export class HttpLink implements HandshakeLink {
 
   async #sendAside(message: JsonRpcNotification | Reply, headers: CredentialHeaders): Promise<void> {
     try {
-      const response = await this.#post(message, headers, AbortSignal.timeout(sideRequestTimeoutMs))
+      using deadline = startDeadline(this.#options.clock, sideRequestTimeoutMs)
+      const response = await this.#post(message, headers, deadline.signal)
       await drain(response)
     } catch (error) {
       // Best effort: the call that it belongs to has its own outcome.
-      this.#options.log.debug({ server: this.#options.server, error }, 'message to upstream was not delivered')
+      this.#options.log.debug({ server: this.#options.server, err: error }, 'message to upstream was not delivered')
     }
   }
 

@@ -1,4 +1,4 @@
-import { type Cancel, type Clock, isJsonRpcMessage, isResponse, type Logger, type Outbound } from '@toolgate/core'
+import { type Clock, isJsonRpcMessage, isResponse, type Logger, type Outbound, sleep } from '@toolgate/core'
 import { readEventStream } from './event-stream.ts'
 import type { HttpLink } from './http-link.ts'
 import type { CredentialHeaders } from './refusal.ts'
@@ -27,7 +27,7 @@ export interface HttpListenerOptions {
 export async function listen(link: HttpLink, signal: AbortSignal, options: HttpListenerOptions): Promise<void> {
   const { server, clock, log } = options
   for (let fruitless = 0; fruitless < maxFruitlessAttempts && !signal.aborted; fruitless += 1) {
-    if (fruitless > 0) await pause(firstRetryMs * 2 ** (fruitless - 1), { clock, signal })
+    if (fruitless > 0) await sleep(clock, firstRetryMs * 2 ** (fruitless - 1), signal)
     if (signal.aborted) return
     try {
       const heard = await listenOnce(link, signal, options)
@@ -35,7 +35,7 @@ export async function listen(link: HttpLink, signal: AbortSignal, options: HttpL
       if (heard === 'something') fruitless = 0
     } catch (error) {
       // Unsolicited news is a convenience: catalogs expire by themselves as well.
-      if (!signal.aborted) log.debug({ server, error }, 'listening stream of an upstream failed')
+      if (!signal.aborted) log.debug({ server, err: error }, 'listening stream of an upstream failed')
     }
   }
 }
@@ -64,13 +64,4 @@ async function listenOnce(
     if (isJsonRpcMessage(message) && !isResponse(message)) link.traffic.hear(message)
   }
   return heard
-}
-
-/** Resolves after `ms`, or as soon as `signal` aborts. */
-async function pause(ms: number, { clock, signal }: { clock: Clock; signal: AbortSignal }): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>()
-  const cancel: Cancel = clock.after(ms, resolve)
-  signal.addEventListener('abort', () => resolve(), { once: true })
-  await promise
-  cancel()
 }

@@ -4,11 +4,11 @@ import { type Connection, SessionExpired } from './upstream/connection.ts'
 import type { Pool } from './upstream/pool.ts'
 
 /**
- * One exchange with an upstream: resolve a credential, borrow a connection that belongs to it, use it. It repeats in two
+ * One use of an upstream: resolve a credential, borrow a connection that belongs to it, use it. It repeats in two
  * cases, once each, because in both the upstream refused before it did anything: the credential was rejected and another
  * can be had, or the session was no longer known. After any other failure a call may have had its effect.
  */
-export interface Exchange<Result> {
+export interface ConnectionUse<Result> {
   readonly server: ManagedServer
   /** Absent for discovery. */
   readonly caller: Caller | undefined
@@ -19,7 +19,7 @@ export interface Exchange<Result> {
 }
 
 /** Rejects with a `GatewayError`; a credential that only its owner can replace becomes `UPSTREAM_SIGN_IN_REQUIRED`. */
-export async function exchange<Result>(pool: Pool, request: Exchange<Result>): Promise<Result> {
+export async function withConnection<Result>(pool: Pool, request: ConnectionUse<Result>): Promise<Result> {
   const credential = await request.resolve()
   try {
     return await withSession(pool, request, credential)
@@ -37,7 +37,11 @@ export async function exchange<Result>(pool: Pool, request: Exchange<Result>): P
   }
 }
 
-async function withSession<Result>(pool: Pool, request: Exchange<Result>, credential: Credential): Promise<Result> {
+async function withSession<Result>(
+  pool: Pool,
+  request: ConnectionUse<Result>,
+  credential: Credential,
+): Promise<Result> {
   try {
     return await once(pool, request, credential)
   } catch (error) {
@@ -57,7 +61,7 @@ async function withSession<Result>(pool: Pool, request: Exchange<Result>, creden
 
 async function once<Result>(
   pool: Pool,
-  { server, caller, signal, use }: Exchange<Result>,
+  { server, caller, signal, use }: ConnectionUse<Result>,
   credential: Credential,
 ): Promise<Result> {
   await using lease = await pool.acquire({ server, credential, caller, signal })

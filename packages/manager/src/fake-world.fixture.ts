@@ -58,7 +58,6 @@ export function serverOf(overrides: Partial<ManagedServer> & { readonly id: stri
     transport: {
       type: 'fake',
       address: `fake://${name}`,
-      perCaller: false,
       sharing: 'always',
       sendsHeaders: true,
       connect: () => Promise.reject(new Error('the fake pool connects')),

@@ -1,0 +1,44 @@
+import { describe, expect, it } from 'vitest'
+import { documentedRoutes } from './openapi.ts'
+import { isPublicPath } from './public-paths.ts'
+import { allowsRoute } from './route-access.ts'
+
+const paths = [...new Set(documentedRoutes.map((route) => route.split(' ')[1] ?? ''))].filter(
+  (path) => !isPublicPath(path),
+)
+const allowedBy = (...routes: string[]) => paths.filter((path) => allowsRoute(new Set(routes), path)).toSorted()
+
+describe('the routes of a key', () => {
+  it('are all of them where none is listed', () => {
+    expect(allowedBy()).toEqual(paths.toSorted())
+  })
+
+  it('are the model and tool routes for llm_api_routes, and no management', () => {
+    expect(allowedBy('llm_api_routes')).toEqual([
+      '/chat/completions',
+      '/mcp-rest/tools/call',
+      '/mcp-rest/tools/list',
+      '/mcp/tools/call',
+      '/mcp/tools/list',
+      '/models',
+      '/v1/chat/completions',
+      '/v1/mcp/tools',
+      '/v1/models',
+    ])
+  })
+
+  it('are in some group each, but for what operators watch', () => {
+    const grouped = allowedBy('openai_routes', 'mcp_routes', 'llm_api_routes', 'management_routes', 'info_routes')
+    expect(paths.filter((path) => !grouped.includes(path)).toSorted()).toEqual(['/health/backlog', '/metrics'])
+  })
+
+  it.each([
+    ['/key/info', ['/key/info']],
+    ['/v1/mcp/*', ['/v1/mcp/server', '/v1/mcp/server/health', '/v1/mcp/tools']],
+    ['/key', []],
+    ['no_such_routes', []],
+    ['', []],
+  ])('are those that the entry %j says and no others', (entry, expected) => {
+    expect(allowedBy(entry)).toEqual(expected)
+  })
+})

@@ -1,0 +1,77 @@
+/**
+ * What a key may be given and nothing acts on yet: kept as it was written, so that it holds from the version that does.
+ * Whoever sets one is told, by the API in its answer and by the configuration as a warning. A field that is acted on
+ * leaves this list.
+ */
+import type { GenerateKeyRequest } from './generate-request.ts'
+
+export const notEnforcedKeyFields = [
+  'max_budget',
+  'soft_budget',
+  'budget_id',
+  'budget_duration',
+  'budget_limits',
+  'budget_fallbacks',
+  'model_max_budget',
+  'throttle_on_budget_exceeded',
+  'max_parallel_requests',
+  'rpm_limit',
+  'tpm_limit',
+  'rpm_limit_type',
+  'tpm_limit_type',
+  'model_rpm_limit',
+  'model_tpm_limit',
+  'mcp_rpm_limit',
+  'tag_rpm_limit',
+  'default_estimated_output_tokens',
+  'default_estimated_output_tokens_per_model',
+  'organization_id',
+  'project_id',
+  'agent_id',
+  'access_group_ids',
+  'tags',
+  'guardrails',
+  'policies',
+  'prompts',
+  'disable_global_guardrails',
+  'enforced_params',
+  'permissions',
+  'aliases',
+  'config',
+  'router_settings',
+  'allowed_cache_controls',
+  'allowed_passthrough_routes',
+  'allowed_vector_store_indexes',
+  'enable_prompt_caching',
+  'auto_rotate',
+  'rotation_interval',
+  'send_invite_email',
+] as const satisfies readonly (keyof GenerateKeyRequest)[]
+
+/** The same inside `object_permission`. */
+const notEnforcedPermissions = [
+  'mcp_toolsets',
+  'vector_stores',
+  'agents',
+  'agent_access_groups',
+  'models',
+  'search_tools',
+  'mcp_tool_search_enabled',
+] as const satisfies readonly (keyof NonNullable<GenerateKeyRequest['object_permission']>)[]
+
+/** One sentence for each field of the request that says something and is not acted on. */
+export function notEnforcedWarnings(request: GenerateKeyRequest): readonly string[] {
+  const permission = request.object_permission ?? {}
+  return [
+    ...notEnforcedKeyFields.filter((name) => saysSomething(request[name])),
+    ...notEnforcedPermissions
+      .filter((name) => saysSomething(permission[name]))
+      .map((name) => `object_permission.${name}`),
+  ].map((field) => `${field} is stored and not enforced by this version`)
+}
+
+/** Clients send LiteLLM's defaults along: empty lists and maps, false, null. */
+function saysSomething(value: unknown): boolean {
+  if (value == null || value === false) return false
+  return typeof value !== 'object' || Object.keys(value).length > 0
+}

@@ -1,0 +1,80 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { sleep, startDeadline, systemClock as clock } from './clock.ts'
+import { untilAborted } from './until-aborted.ts'
+
+beforeEach(() => void vi.useFakeTimers())
+afterEach(() => void vi.useRealTimers())
+
+describe('startDeadline', () => {
+  it('aborts with a TimeoutError when its time is up', () => {
+    const { signal } = startDeadline(clock, 100)
+    vi.advanceTimersByTime(99)
+    expect(signal.aborted).toBe(false)
+    vi.advanceTimersByTime(1)
+    expect(signal.reason).toMatchObject({ name: 'TimeoutError' })
+    expect(vi.getTimerCount()).toBe(0)
+  })
+
+  it('aborts with the reason of what it is within, where that is sooner', () => {
+    const outer = new AbortController()
+    const { signal } = startDeadline(clock, 100, outer.signal)
+    outer.abort('gone')
+    expect(signal.reason).toBe('gone')
+  })
+
+  it('leaves no timer and never aborts once it is disposed', () => {
+    const ended = (() => {
+      using deadline = startDeadline(clock, 100)
+      return deadline.signal
+    })()
+    expect(vi.getTimerCount()).toBe(0)
+    vi.advanceTimersByTime(200)
+    expect(ended.aborted).toBe(false)
+  })
+})
+
+describe('sleep', () => {
+  it.each(['its time is up', 'its signal aborts'])('resolves when %s, and leaves no timer', async (end) => {
+    const controller = new AbortController()
+    const slept = sleep(clock, 100, controller.signal)
+    if (end === 'its time is up') vi.advanceTimersByTime(100)
+    else controller.abort()
+    await slept
+    expect(vi.getTimerCount()).toBe(0)
+  })
+
+  it('does not begin once its signal has aborted', async () => {
+    const slept = sleep(clock, 100, AbortSignal.abort())
+    expect(vi.getTimerCount()).toBe(0)
+    await slept
+  })
+})
+
+describe('untilAborted', () => {
+  it('settles as the work does', async () => {
+    const { signal } = new AbortController()
+    await expect(untilAborted(signal, async () => 'done')).resolves.toBe('done')
+    await expect(untilAborted(signal, () => Promise.reject(new Error('no')))).rejects.toThrow('no')
+  })
+
+  it('rejects with the reason of the signal, whatever the work makes of it', async () => {
+    const controller = new AbortController()
+    const waiting = untilAborted(controller.signal, () => {
+      const { promise, reject } = Promise.withResolvers<never>()
+      controller.signal.addEventListener('abort', () => reject(new Error('mine')))
+      return promise
+    })
+    const reason = new Error('gone')
+    controller.abort(reason)
+    await expect(waiting).rejects.toBe(reason)
+  })
+
+  it('does not begin once the signal has aborted', async () => {
+    let begun = false
+    const waiting = untilAborted(AbortSignal.abort(new Error('gone')), async () => {
+      begun = true
+    })
+    await expect(waiting).rejects.toThrow('gone')
+    expect(begun).toBe(false)
+  })
+})
