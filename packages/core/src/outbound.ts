@@ -165,7 +165,9 @@ function readText(body: Dispatcher.ResponseData['body'], maxBytes: number): Prom
   body.once('end', () => resolve(Buffer.concat(chunks).toString('utf8')))
   body.once('error', reject)
   // Destroyed without an error, by whoever gave it up: whoever still reads must hear of it.
-  body.once('close', () => reject(new errors.RequestAbortedError()))
+  body.once('close', () => {
+    if (!body.readableEnded) reject(new errors.RequestAbortedError())
+  })
   return promise
 }
 
