@@ -24,7 +24,7 @@ import {
   type Outbound,
   randomId,
   type Recorder,
-  Secret,
+  type Secret,
   systemClock,
 } from '@toolgate/core'
 import type { Database } from '@toolgate/db'
@@ -262,13 +262,7 @@ function composeModels(foundation: Foundation, record: Recorder): { models: Mode
   }
 }
 
-/** LiteLLM takes a provider's key from its usual variable where the entry has none. */
-export function bindModel({ environment }: Pick<LoadedConfig, 'environment'>) {
-  const defaultApiKeys = new Map(
-    Object.entries({ openai: 'OPENAI_API_KEY', anthropic: 'ANTHROPIC_API_KEY' }).flatMap(([provider, name]) => {
-      const value = environment.lookup(name)
-      return value === undefined || value === '' ? [] : [[provider, new Secret(value)] as const]
-    }),
-  )
-  return (definition: object) => toDeployment(definition, { defaultApiKeys })
+/** What makes a deployment of an entry of the file; `config check` needs the same. */
+export function bindModel({ environment: { lookup } }: Pick<LoadedConfig, 'environment'>) {
+  return (definition: object) => toDeployment(definition, { lookup })
 }

@@ -1,4 +1,4 @@
-import { createOutbound, type JsonObject, Secret } from '@toolgate/core'
+import { createOutbound, type JsonObject } from '@toolgate/core'
 import { fakeClock } from '@toolgate/testing/fake-clock'
 import { countingIds } from '@toolgate/testing/llm-loop'
 import { describe, expect, it } from 'vitest'
@@ -28,7 +28,7 @@ describe('an entry of model_list', () => {
   })
 
   it.each([
-    ['gemini-2.5-pro', '"gemini-2.5-pro": the provider "gemini" is not supported'],
+    ['gemini-2.5-pro', '"gemini-2.5-pro" names no provider and its name tells none'],
     ['bedrock/x', '"bedrock/x": the provider "bedrock" is not supported'],
     ['llama-3', '"llama-3" names no provider and its name tells none'],
   ])('%s is an error when loaded that names what is supported', (model, problem) => {
@@ -46,8 +46,8 @@ describe('an entry of model_list', () => {
   it('needs a key where its provider does, from the entry or by default', () => {
     const keyless = { model_name: 'm', litellm_params: { model: 'gpt-4o' } }
     expect(toDeployment(keyless)).toMatchObject({ ok: false, issues: [{ path: ['litellm_params', 'api_key'] }] })
-    const defaultApiKeys = new Map([['openai', new Secret('sk-default')]])
-    expect(toDeployment(keyless, { defaultApiKeys })).toMatchObject({ ok: true })
+    const lookup = (variable: string) => (variable === 'OPENAI_API_KEY' ? 'sk-default' : undefined)
+    expect(toDeployment(keyless, { lookup })).toMatchObject({ ok: true })
   })
 
   it.each([

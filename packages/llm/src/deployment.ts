@@ -1,7 +1,6 @@
-import type { Secret } from '@toolgate/core'
 import { z } from 'zod'
 import type { LlmProvider, ProviderOptions } from './providers/provider.ts'
-import { offline, placements, providers } from './providers/index.ts'
+import { offline, providers } from './providers/index.ts'
 
 /**
  * One entry of `model_list`: a public name and where it is served. Checks the entry when it is loaded, so that a wrong
@@ -44,12 +43,12 @@ export const deploymentSchema = z.looseObject({
 })
 
 export interface ToDeploymentOptions {
-  /** Provider type → key for entries without `api_key`: what LiteLLM takes from `OPENAI_API_KEY`, `ANTHROPIC_API_KEY`. */
-  readonly defaultApiKeys?: ReadonlyMap<string, Secret>
+  /** The environment: entries without `api_key` take the key from their provider's usual variable, as in LiteLLM. */
+  readonly lookup?: (variable: string) => string | undefined
 }
 
 /** Checks an entry, `os.environ/…` already resolved. The product waits for what only the composition root has. */
-export function toDeployment(entry: unknown, { defaultApiKeys }: ToDeploymentOptions = {}): DeploymentEntry {
+export function toDeployment(entry: unknown, { lookup }: ToDeploymentOptions = {}): DeploymentEntry {
   const parsed = deploymentSchema.safeParse(entry)
   if (!parsed.success) return { ok: false, issues: parsed.error.issues }
   const { model_name: modelName, litellm_params: parameters } = parsed.data
@@ -57,12 +56,12 @@ export function toDeployment(entry: unknown, { defaultApiKeys }: ToDeploymentOpt
 
   const placed = place(model, named)
   // As in LiteLLM: an entry with a canned answer asks nobody, whatever provider it names.
-  const plug = 'mock_response' in settings ? offline : placed && providers.get(placed.provider)
+  const plug = 'mock_response' in settings ? offline : providers.find(({ type }) => type === placed?.provider)
   if (plug === undefined) return { ok: false, issues: [unknownProvider(model, placed?.provider)] }
 
   const known = Object.entries(settings).filter(([key]) => plug.keys.includes(key))
-  const defaultKey = plug.keys.includes('api_key') ? defaultApiKeys?.get(plug.type) : undefined
-  const bound = plug.bind({ ...(defaultKey && { api_key: defaultKey }), ...Object.fromEntries(known) })
+  const usualKey = plug.apiKeyVariable === undefined ? undefined : lookup?.(plug.apiKeyVariable)
+  const bound = plug.bind({ ...(usualKey && { api_key: usualKey }), ...Object.fromEntries(known) })
   if (!bound.ok) {
     return {
       ok: false,
@@ -86,8 +85,8 @@ function place(model: string, named: string | undefined): { provider: string; mo
   }
   const slash = model.indexOf('/')
   if (slash > 0) return { provider: model.slice(0, slash), model: model.slice(slash + 1) }
-  const placement = placements.find(({ names }) => names.test(model))
-  return placement && { provider: placement.provider, model }
+  const provider = providers.find(({ modelNames }) => modelNames?.test(model) === true)
+  return provider && { provider: provider.type, model }
 }
 
 function unknownProvider(model: string, provider: string | undefined): DeploymentIssue {
@@ -95,7 +94,7 @@ function unknownProvider(model: string, provider: string | undefined): Deploymen
     provider === undefined
       ? `"${model}" names no provider and its name tells none`
       : `"${model}": the provider "${provider}" is not supported`
-  const supported = providers.types.map((type) => `${type}/…`).join(', ')
+  const supported = providers.map(({ type }) => `${type}/…`).join(', ')
   return {
     path: ['litellm_params', 'model'],
     message: `${problem}. Supported are ${supported}; any server that speaks OpenAI's dialect is openai/… with its api_base`,

@@ -53,9 +53,10 @@ describe('the files that come along', () => {
     virtual_keys: virtualKeySchema,
   }
   const keys = Object.entries(shapes).flatMap(([section, { shape }]) => Object.keys(shape).map((key) => [section, key]))
-  const plugs = [serverOptions.transports, serverOptions.authMethods, providers]
-  const plugKeys = plugs.flatMap(allKeys).map((key) => ['plugs', key])
-  const providerTypes = providers.types.map((type) => ['providers', type])
+  const registries = [serverOptions.transports, serverOptions.authMethods]
+  const settings = [...registries.flatMap(allKeys), ...providers.flatMap((provider) => provider.keys)]
+  const plugKeys = [...new Set(settings)].map((key) => ['plugs', key])
+  const providerTypes = providers.map(({ type }) => ['providers', type])
 
   it.each([...keys, ...plugKeys, ...providerTypes])(
     'config.example.yaml and docs/config.md explain %s: %s',

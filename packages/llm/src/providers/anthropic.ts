@@ -14,12 +14,12 @@ import { toChatCompletion } from './ai-sdk/result-to-chat.ts'
 import { toChatEvents } from './ai-sdk/stream-to-chat.ts'
 import { textOf } from '../json-fields.ts'
 import { type ChunkHead, wantsUsage } from './chat-events.ts'
-import type { LlmProvider, ProviderOptions, ProviderParty } from './provider.ts'
+import type { LlmProvider, ProviderOptions, ProviderParty, ProviderPlug } from './provider.ts'
 import { providerError, toProviderFailure, unreadableAnswer } from './provider-failure.ts'
 import { apiBaseSchema, apiKeySchema, timeoutMsSchema } from './settings.ts'
 
 /** Anthropic's Messages API, crossed to and from chat completions by the AI SDK's provider, loaded when first used. */
-export const anthropic = definePlug({
+const plug = definePlug({
   type: 'anthropic',
   schema: z.object({
     api_key: apiKeySchema,
@@ -34,6 +34,8 @@ export const anthropic = definePlug({
       timeoutMs: settings.timeout,
     }),
 })
+
+export const anthropic: ProviderPlug = { ...plug, modelNames: /^claude-/, apiKeyVariable: 'ANTHROPIC_API_KEY' }
 
 /** LiteLLM's `api_base` is the host, with or without the version or the whole path; the AI SDK's ends in the version. */
 function toVersionedBase(apiBase: string): string {

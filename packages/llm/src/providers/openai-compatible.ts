@@ -9,7 +9,7 @@ import {
 } from '@toolgate/core'
 import { z } from 'zod'
 import { textOf } from '../json-fields.ts'
-import type { LlmProvider, ProviderOptions, ProviderParty } from './provider.ts'
+import type { LlmProvider, ProviderOptions, ProviderParty, ProviderPlug } from './provider.ts'
 import { providerError, providerProtocolError, toProviderFailure, unreadableAnswer } from './provider-failure.ts'
 import { withoutKeyInErrors } from './redact-stream.ts'
 import { apiBaseSchema, apiKeySchema, timeoutMsSchema } from './settings.ts'
@@ -32,7 +32,7 @@ const schema = z
     context.addIssue({ code: 'custom', path: ['api_key'], message: 'is needed where no api_base is given' })
   })
 
-export const openAiCompatible = definePlug({
+const plug = definePlug({
   type: 'openai',
   schema,
   create: (settings, options: ProviderOptions): LlmProvider =>
@@ -45,6 +45,12 @@ export const openAiCompatible = definePlug({
       apiKey: settings.api_key,
     }),
 })
+
+export const openAiCompatible: ProviderPlug = {
+  ...plug,
+  modelNames: /^(?:gpt-|chatgpt-|o1|o3|o4)/,
+  apiKeyVariable: 'OPENAI_API_KEY',
+}
 
 interface Relay {
   readonly type: string

@@ -22,7 +22,13 @@ export interface LlmProvider {
   stream(body: JsonObject, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>>
 }
 
-export type ProviderPlug = Plug<ProviderOptions, LlmProvider>
+/** A provider is all of its file: also which names and which variable LiteLLM's users expect it to answer to. */
+export interface ProviderPlug extends Plug<ProviderOptions, LlmProvider> {
+  /** Model names without `provider/` that belong here. */
+  readonly modelNames?: RegExp
+  /** The environment variable with the key of entries that have none. */
+  readonly apiKeyVariable?: string
+}
 
 /** What went wrong is told with the provider's and the model's name, never with the key. */
 export interface ProviderParty {
