@@ -68,10 +68,15 @@ export interface RenderedError {
   readonly body: object
 }
 
+/** What a client can make sense of as the answer to its own request; a redirect or a refusal of our key is not. */
+function isRelayable(status: number): boolean {
+  return status >= 400 && status <= 599 && status !== 401 && status !== 403
+}
+
 export function renderOpenAiError(error: GatewayError): RenderedError & { readonly body: JsonObject } {
   // A 401 or 403 of the provider is about the gateway's key there: to the client it is a fault behind us.
   const answered = error.details.provider?.status
-  const relayed = error.code === 'PROVIDER_ERROR' && answered !== undefined && answered !== 401 && answered !== 403
+  const relayed = error.code === 'PROVIDER_ERROR' && answered !== undefined && isRelayable(answered)
   const status = relayed ? answered : httpStatus[error.code]
   const { field } = error.details
   return {

@@ -43,17 +43,18 @@ function encodeServer(server: ManagedServer, { principal }: Caller, health: Heal
     transport: server.transportType,
     auth_type: server.auth.type,
     mcp_info: server.info,
-    mcp_access_groups: [...server.accessGroups],
-    allowed_tools: [...(server.allowedTools ?? [])],
     allow_all_keys: server.allowAllKeys,
     status: status.status,
     last_health_check: toIso(status.checkedAt),
     health_check_error: status.message ?? null,
   }
-  if (!principal.admin)
-    return { ...forEveryone, url: null, static_headers: null, extra_headers: null, credentials: null }
+  // Names of other tools and groups would tell a key what it may not use; its own tools are in its lists.
+  const hidden = { mcp_access_groups: [], allowed_tools: [], url: null, static_headers: null, extra_headers: null }
+  if (!principal.admin) return { ...forEveryone, ...hidden, credentials: null }
   return {
     ...forEveryone,
+    mcp_access_groups: [...server.accessGroups],
+    allowed_tools: [...(server.allowedTools ?? [])],
     url: server.address,
     static_headers: Object.fromEntries([...server.staticHeaders.keys()].map((name) => [name, '[redacted]'])),
     extra_headers: [...server.extraHeaders],
