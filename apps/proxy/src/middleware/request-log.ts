@@ -1,4 +1,5 @@
 import type { Clock, Logger, NewId } from '@toolgate/core'
+import type { Context } from 'hono'
 import { createMiddleware } from 'hono/factory'
 import type { AppEnv } from '../app-env.ts'
 import { doorOf } from '../door.ts'
@@ -28,8 +29,7 @@ export function requestLog({
     const presented = context.req.header('x-request-id')
     const requestId = presented !== undefined && saneRequestId.test(presented) ? presented : newId('req')
     context.set('requestId', requestId)
-    context.header('x-request-id', requestId)
-    context.header('x-litellm-call-id', requestId)
+    answerWith(context, { 'x-request-id': requestId, 'x-litellm-call-id': requestId })
     await next()
     const milliseconds = clock.monotonic() - started
     const { method, path } = context.req
@@ -48,4 +48,13 @@ export function requestLog({
       'request',
     )
   })
+}
+
+/** Behind the server headers go straight to the answer: a `Headers` for each would have to be copied and sorted there. */
+function answerWith(context: Context<AppEnv>, headers: Readonly<Record<string, string>>): void {
+  const { outgoing } = context.env ?? {}
+  for (const [name, value] of Object.entries(headers)) {
+    if (outgoing === undefined) context.header(name, value)
+    else outgoing.setHeader(name, value)
+  }
 }
