@@ -11,9 +11,9 @@ import {
   type ServerDefinition,
   sharedScope,
   type TracedCall,
-  type UpstreamAuth,
 } from '@toolgate/core'
 import { type FakeClock, fakeClock } from '@toolgate/testing/fake-clock'
+import { serverDefinition } from '@toolgate/testing/server-definition'
 import { type Catalog, createCatalog, type ListKind, type NamingRules } from './index.ts'
 import { createGateway, type Gateway } from './gateway.ts'
 import { listMethods } from './methods.ts'
@@ -25,45 +25,17 @@ import type { AcquireRequest, Lease, Pool } from './upstream/pool.ts'
 
 /** A whole gateway over upstreams that are functions: for tests of the spine, the catalog and the names. */
 
-export const noAuth: UpstreamAuth = {
-  type: 'none',
-  forwardsAuthorization: false,
-  needsUserToken: false,
-  present: async () => undefined,
-}
-
 export function serverOf(overrides: Partial<ManagedServer> & { readonly id: string }): ManagedServer {
-  const name = overrides.name ?? overrides.id
-  return {
-    name,
-    prefix: overrides.alias ?? name,
-    revision: '1',
-    origin: 'config',
-    info: {},
-    transportType: 'fake',
-    address: `fake://${name}`,
-    auth: noAuth,
-    staticHeaders: new Map(),
-    extraHeaders: new Set(),
-    cookieNames: new Set(),
-    accessGroups: new Set(),
-    allowAllKeys: false,
-    grantedKeyHashes: new Set(),
-    disallowedTools: new Set(),
-    allowedParams: new Map(),
-    allowSampling: false,
-    allowElicitation: false,
-    prefixed: true,
-    timeouts: { connectMs: 1_000, handshakeMs: 1_000, listMs: 5_000, callMs: 6_000, callTotalMs: 60_000 },
-    transport: {
-      type: 'fake',
-      address: `fake://${name}`,
-      sharing: 'always',
-      sendsHeaders: true,
-      connect: () => Promise.reject(new Error('the fake pool connects')),
-    },
-    ...overrides,
-  }
+  const server = serverDefinition(overrides)
+  const connect = () => Promise.reject(new Error('the fake pool connects'))
+  const transport = {
+    type: server.transportType,
+    address: server.address,
+    sharing: 'always',
+    sendsHeaders: true,
+    connect,
+  } as const
+  return { ...server, transport, ...overrides }
 }
 
 export function toolsNamed(...names: readonly string[]): JsonObject[] {

@@ -7,8 +7,9 @@ import {
   noGrants,
 } from '@toolgate/core'
 import { callerOf, principalOf } from '@toolgate/testing/callers'
+import { openAuth } from '@toolgate/testing/server-definition'
 import { describe, expect, it } from 'vitest'
-import { bearerOf, credentialOf, noAuth, serverOf, toolsNamed, worldOf } from './fake-world.fixture.ts'
+import { bearerOf, credentialOf, serverOf, toolsNamed, worldOf } from './fake-world.fixture.ts'
 import type { ListRequest } from './gateway.ts'
 import { SessionExpired } from './upstream/connection.ts'
 
@@ -268,7 +269,7 @@ describe('list', () => {
       seen.push(`${id}: ${onlyServer}`)
       return credentialOf({ scope: { kind: 'holder', holder: 'mine' } })
     }
-    const auth = { ...noAuth, needsUserToken: true }
+    const auth = { ...openAuth, needsUserToken: true }
     const servers = ['one', 'two'].map((id) => serverOf({ id, auth, accessGroups: new Set(['both']) }))
     const tools = toolsNamed('read')
     const { gateway, ...world } = worldOf({
@@ -299,7 +300,7 @@ describe('list', () => {
   })
 
   it('names the servers that failed and lists the others', async () => {
-    const signIn = serverOf({ id: 'mail', auth: { ...noAuth, needsUserToken: true } })
+    const signIn = serverOf({ id: 'mail', auth: { ...openAuth, needsUserToken: true } })
     const world = worldOf({ servers: [files, signIn, serverOf({ id: 'down' })], upstreams: filesOnly })
     const { items, outcomes } = await world.gateway.list(callerOf(), { kind: 'tools' })
     expect(items.map(({ publicName }) => publicName)).toEqual(['files-read', 'files-write'])

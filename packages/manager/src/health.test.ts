@@ -1,6 +1,7 @@
 import { GatewayError, type JsonObject } from '@toolgate/core'
+import { openAuth } from '@toolgate/testing/server-definition'
 import { expect, it } from 'vitest'
-import { noAuth, serverOf, toolsNamed, worldOf } from './fake-world.fixture.ts'
+import { serverOf, toolsNamed, worldOf } from './fake-world.fixture.ts'
 import { createHealth } from './health.ts'
 
 const { signal } = new AbortController()
@@ -45,7 +46,7 @@ it('tells a server that came to need sign-in from a broken one, whatever it list
 })
 
 it('never asks a server that only a user’s credential opens', async () => {
-  const mail = serverOf({ id: 'mail', auth: { ...noAuth, needsUserToken: true } })
+  const mail = serverOf({ id: 'mail', auth: { ...openAuth, needsUserToken: true } })
   const { catalog, pool } = worldOf({ servers: [mail], upstreams: { mail: {} } })
   const health = createHealth({ catalog })
   expect(await health.check(mail, signal)).toMatchObject({ status: 'needs_auth' })
@@ -54,7 +55,7 @@ it('never asks a server that only a user’s credential opens', async () => {
 })
 
 it('probes with the discovery credential where that differs from what users bring', async () => {
-  const mail = serverOf({ id: 'mail', auth: { ...noAuth, needsUserToken: true }, discoveryAuth: noAuth })
+  const mail = serverOf({ id: 'mail', auth: { ...openAuth, needsUserToken: true }, discoveryAuth: openAuth })
   const { catalog } = worldOf({ servers: [mail], upstreams: { mail: {} } })
   expect(await createHealth({ catalog }).check(mail, signal)).toMatchObject({ status: 'healthy' })
 })

@@ -9,7 +9,7 @@ export interface MetricsOptions {
   readonly publicMetrics: boolean
 }
 
-/** `GET /metrics` for Prometheus. Its labels name servers and models, so by default it is for administrators. */
+/** `GET /metrics` for Prometheus. Its labels name servers, so by default it is for administrators. */
 export function metricsRoutes({ metrics, publicMetrics }: MetricsOptions) {
   return new Hono<AppEnv>().get('/metrics', async (context: Context<AppEnv>) => {
     if (!publicMetrics) requireAdmin(context.var.caller, context.req.path)

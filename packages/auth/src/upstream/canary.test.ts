@@ -12,7 +12,7 @@ import { callerOf } from '@toolgate/testing/callers'
 import { startOauthServer } from '@toolgate/testing/oauth-server'
 import { expect, it } from 'vitest'
 import { createClientCredentials } from '../tokens/client-credentials.ts'
-import { exampleServer } from './example-server.fixture.ts'
+import { serverDefinition } from '@toolgate/testing/server-definition'
 import { upstreamAuthMethods } from './index.ts'
 import { createCredentialSource } from './resolve.ts'
 
@@ -47,21 +47,21 @@ it('each secret reaches exactly its one party, and no log, error, scope or print
   }
   const client = { token_url: endpoint.tokenUrl, client_id: 'id', client_secret: 'canary-client-secret' }
   const servers: ServerDefinition[] = [
-    exampleServer({
+    serverDefinition({
       name: 'm2m',
       auth: auth('oauth2', client),
       extraHeaders: new Set(['x-extra']),
       cookieNames: new Set(['listed']),
     }),
-    exampleServer({
+    serverDefinition({
       name: 'static',
       auth: auth('bearer_token', { auth_value: 'canary-static-value' }),
       staticHeaders: new Map([['x-static', new Secret('canary-static-header')]]),
     }),
-    exampleServer({ name: 'named', auth: auth('api_key') }),
-    exampleServer({ name: 'delegate', auth: auth('oauth_delegate') }),
-    exampleServer({ name: 'open' }),
-    exampleServer({ name: 'closed', auth: auth('basic') }),
+    serverDefinition({ name: 'named', auth: auth('api_key') }),
+    serverDefinition({ name: 'delegate', auth: auth('oauth_delegate') }),
+    serverDefinition({ name: 'open' }),
+    serverDefinition({ name: 'closed', auth: auth('basic') }),
   ]
   const source = createCredentialSource({ prefixes: () => servers.map(({ name }) => name), log })
   const caller = callerOf({
@@ -97,7 +97,7 @@ it('each secret reaches exactly its one party, and no log, error, scope or print
     }
   }
   endpoint.answer(() => ({ status: 400, body: { error_description: 'canary-minted' } }))
-  const rotated = exampleServer({ name: 'm2m', auth: auth('oauth2', { ...client, audience: 'other' }) })
+  const rotated = serverDefinition({ name: 'm2m', auth: auth('oauth2', { ...client, audience: 'other' }) })
   await source.forDiscovery(rotated, caller.signal).catch((error: unknown) => lines.push(inspect(error, { depth: 9 })))
   seenBy.set('token endpoint', endpoint.requests.map(({ raw }) => raw).join('\n'))
 

@@ -2,7 +2,7 @@ import { GatewayError, Secret, sharedScope, type UpstreamAuth } from '@toolgate/
 import { describe, expect, it } from 'vitest'
 import type { ClientCredentials } from '../tokens/client-credentials.ts'
 import type { ClientCredentialsGrant } from '../tokens/token-endpoint.ts'
-import { exampleServer } from './example-server.fixture.ts'
+import { serverDefinition } from '@toolgate/testing/server-definition'
 import { upstreamAuthMethods } from './index.ts'
 
 const { signal } = new AbortController()
@@ -31,7 +31,7 @@ function create(type: string, settings: object) {
 }
 
 async function presented(auth: UpstreamAuth) {
-  const credential = await auth.present({ server: exampleServer(), caller: undefined, signal })
+  const credential = await auth.present({ server: serverDefinition(), caller: undefined, signal })
   return credential && Object.fromEntries([...credential.headers].map(([name, value]) => [name, value.reveal()]))
 }
 
@@ -68,7 +68,7 @@ describe('a static credential', () => {
 
   it('cannot be replaced by asking again, so a refusal is final', async () => {
     const { auth } = create('bearer_token', { auth_value: 'abc' })
-    expect((await auth.present({ server: exampleServer(), caller: undefined, signal }))?.rejected()).toBe(false)
+    expect((await auth.present({ server: serverDefinition(), caller: undefined, signal }))?.rejected()).toBe(false)
   })
 
   it('with a line break inside is refused without being quoted', () => {

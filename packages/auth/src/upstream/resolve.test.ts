@@ -12,7 +12,7 @@ import {
 } from '@toolgate/core'
 import { callerOf, principalOf } from '@toolgate/testing/callers'
 import { describe, expect, it } from 'vitest'
-import { exampleServer } from './example-server.fixture.ts'
+import { serverDefinition } from '@toolgate/testing/server-definition'
 import { upstreamAuthMethods } from './index.ts'
 import { createCredentialSource } from './resolve.ts'
 
@@ -158,24 +158,24 @@ describe('the order of precedence', () => {
       'static_headers',
     ],
   ])('%s', async (...[, server, forwarded, authorization, type]) => {
-    const credential = await resolve(exampleServer(server), forwarded)
+    const credential = await resolve(serverDefinition(server), forwarded)
     expect(sent(credential)).toEqual(authorization === undefined ? {} : { authorization })
     expect(credential.type).toBe(type)
   })
 
   it('x-mcp-auth is not used by a request that names more than this server', async () => {
-    const server = exampleServer({ auth: method('token', { auth_value: 'own' }) })
+    const server = serverDefinition({ auth: method('token', { auth_value: 'own' }) })
     expect(sent(await resolve(server, withoutForwarded, { onlyServer: false }))).toEqual({ authorization: 'token own' })
   })
 
   it('writes x-mcp-auth the way the server takes its key', async () => {
-    expect(sent(await resolve(exampleServer({ auth: method('api_key') }), withoutForwarded))).toEqual({
+    expect(sent(await resolve(serverDefinition({ auth: method('api_key') }), withoutForwarded))).toEqual({
       'x-api-key': 'legacy',
     })
   })
 
   it('static_headers beat extra_headers', async () => {
-    const server = exampleServer({
+    const server = serverDefinition({
       staticHeaders: secrets({ 'x-org': 'ours' }),
       extraHeaders: new Set(['x-org', 'x-team']),
     })
@@ -184,13 +184,13 @@ describe('the order of precedence', () => {
   })
 
   it('a caller cannot add headers of its choice to the credential of the gateway', async () => {
-    const server = exampleServer({ auth: method('bearer_token', { auth_value: 'own' }) })
+    const server = serverDefinition({ auth: method('bearer_token', { auth_value: 'own' }) })
     const credential = await resolve(server, { serverHeaders: secrets({ 'github-x-act-as': 'ceo' }) })
     expect(sent(credential)).toEqual({ 'x-act-as': 'ceo' })
   })
 
   it('only the credential of the gateway can be replaced after a refusal', async () => {
-    const server = exampleServer({ auth: method('oauth2', machineToMachine) })
+    const server = serverDefinition({ auth: method('oauth2', machineToMachine) })
     expect((await resolve(server, {})).rejected()).toBe(true)
     expect((await resolve(server, everything)).rejected()).toBe(false)
   })
@@ -200,7 +200,7 @@ describe('a server that needs the credential of a user', () => {
   it.each(['oauth2', 'oauth_delegate', 'true_passthrough', 'bearer_token'])(
     '%s: says how to bring one',
     async (type) => {
-      const server = exampleServer({ name: 'GitHub', alias: 'git hub', auth: method(type) })
+      const server = serverDefinition({ name: 'GitHub', alias: 'git hub', auth: method(type) })
       await expect(resolve(server, {})).rejects.toMatchObject({
         code: 'UPSTREAM_SIGN_IN_REQUIRED',
         message: expect.stringMatching(/Server "GitHub" .*"x-mcp-git_hub-authorization"/),
@@ -210,12 +210,14 @@ describe('a server that needs the credential of a user', () => {
   )
 
   it('mentions Authorization only where it would be forwarded', async () => {
-    await expect(resolve(exampleServer({ auth: method('oauth2') }), {})).rejects.toThrow(/or as "Authorization"/)
-    await expect(resolve(exampleServer({ auth: method('api_key') }), {})).rejects.not.toThrow(/or as "Authorization"/)
+    await expect(resolve(serverDefinition({ auth: method('oauth2') }), {})).rejects.toThrow(/or as "Authorization"/)
+    await expect(resolve(serverDefinition({ auth: method('api_key') }), {})).rejects.not.toThrow(
+      /or as "Authorization"/,
+    )
   })
 
   it('is not opened by a trace id alone', async () => {
-    const server = exampleServer({ auth: method('oauth2'), extraHeaders: new Set(['traceparent']) })
+    const server = serverDefinition({ auth: method('oauth2'), extraHeaders: new Set(['traceparent']) })
     await expect(resolve(server, { headers: secrets({ traceparent: '00-1-2-3' }) })).rejects.toMatchObject({
       code: 'UPSTREAM_SIGN_IN_REQUIRED',
     })
@@ -228,13 +230,13 @@ describe('x-mcp-{alias}-{header}', () => {
   it('goes to the longest known alias and to no other', async () => {
     const forwarded = { serverHeaders: secrets(headers) }
     const known = ['git', 'git-hub']
-    expect(sent(await resolve(exampleServer({ name: 'git' }), forwarded, { known }))).toEqual({
+    expect(sent(await resolve(serverDefinition({ name: 'git' }), forwarded, { known }))).toEqual({
       authorization: 'Bearer git',
     })
-    expect(sent(await resolve(exampleServer({ name: 'git-hub' }), forwarded, { known }))).toEqual({
+    expect(sent(await resolve(serverDefinition({ name: 'git-hub' }), forwarded, { known }))).toEqual({
       authorization: 'Bearer hub',
     })
-    expect(sent(await resolve(exampleServer({ name: 'gitlab' }), forwarded, { known }))).toEqual({})
+    expect(sent(await resolve(serverDefinition({ name: 'gitlab' }), forwarded, { known }))).toEqual({})
   })
 
   it.each([
@@ -244,7 +246,7 @@ describe('x-mcp-{alias}-{header}', () => {
     ['a name with dots as it is', { name: 'github.com' }, 'github.com-x-key'],
     ['a name with hyphens, normalised', { name: 'git-hub' }, 'git_hub-x-key'],
   ])('finds a server by %s', async (_case, server, header) => {
-    expect(sent(await resolve(exampleServer(server), { serverHeaders: secrets({ [header]: 'v' }) }))).toEqual({
+    expect(sent(await resolve(serverDefinition(server), { serverHeaders: secrets({ [header]: 'v' }) }))).toEqual({
       'x-key': 'v',
     })
   })
@@ -252,15 +254,15 @@ describe('x-mcp-{alias}-{header}', () => {
   it('belongs to the server that is called exactly so, not to one that is only written so', async () => {
     const forwarded = { serverHeaders: secrets({ 'git_hub-x-key': 'v' }) }
     const known = ['git_hub', 'git-hub']
-    expect(sent(await resolve(exampleServer({ name: 'git-hub' }), forwarded, { known }))).toEqual({})
-    expect(sent(await resolve(exampleServer({ name: 'git_hub' }), forwarded, { known }))).toEqual({ 'x-key': 'v' })
+    expect(sent(await resolve(serverDefinition({ name: 'git-hub' }), forwarded, { known }))).toEqual({})
+    expect(sent(await resolve(serverDefinition({ name: 'git_hub' }), forwarded, { known }))).toEqual({ 'x-key': 'v' })
   })
 
   it('is refused where it could mean two servers', async () => {
     const forwarded = { serverHeaders: secrets({ 'git_hub-x-key': 'v' }) }
     for (const name of ['git hub', 'git.hub']) {
       await expect(
-        resolve(exampleServer({ name }), forwarded, { known: ['git hub', 'git.hub'] }),
+        resolve(serverDefinition({ name }), forwarded, { known: ['git hub', 'git.hub'] }),
       ).rejects.toMatchObject({
         code: 'INVALID_REQUEST',
         message: expect.stringContaining('"x-mcp-git_hub-x-key" fits more than one server'),
@@ -269,7 +271,7 @@ describe('x-mcp-{alias}-{header}', () => {
   })
 
   it('is refused with another value under the second name of the same server', async () => {
-    const server = exampleServer({ name: 'github', alias: 'gh' })
+    const server = serverDefinition({ name: 'github', alias: 'gh' })
     const serverHeaders = secrets({ 'gh-authorization': 'a', 'github-authorization': 'b' })
     await expect(resolve(server, { serverHeaders })).rejects.toMatchObject({ code: 'INVALID_REQUEST' })
   })
@@ -289,11 +291,11 @@ describe('x-mcp-{alias}-{header}', () => {
     'x-mcp-servers',
   ])('cannot set %s', async (header) => {
     const forwarded = { serverHeaders: secrets({ [`github-${header}`]: 'v' }) }
-    await expect(resolve(exampleServer(), forwarded)).rejects.toMatchObject({ code: 'INVALID_REQUEST' })
+    await expect(resolve(serverDefinition(), forwarded)).rejects.toMatchObject({ code: 'INVALID_REQUEST' })
   })
 
   it('sets the cookie of a server that takes all cookies', async () => {
-    const server = exampleServer({ extraHeaders: new Set(['cookie']) })
+    const server = serverDefinition({ extraHeaders: new Set(['cookie']) })
     expect(sent(await resolve(server, { serverHeaders: secrets({ 'github-cookie': 'a=1' }) }))).toEqual({
       cookie: 'a=1',
     })
@@ -305,7 +307,7 @@ describe('cookies', () => {
 
   it('ride along with the credential of the gateway, those on the list and no others, in one header', async () => {
     const auth = method('oauth2', machineToMachine)
-    const server = exampleServer({ auth, cookieNames: new Set(['user_id', 'session_id', 'absent']) })
+    const server = serverDefinition({ auth, cookieNames: new Set(['user_id', 'session_id', 'absent']) })
     expect(sent(await resolve(server, { cookies }))).toEqual({
       authorization: 'Bearer minted',
       cookie: 'session_id=s; user_id=u',
@@ -313,18 +315,18 @@ describe('cookies', () => {
   })
 
   it('stay here without a list', async () => {
-    expect(sent(await resolve(exampleServer(), { cookies }))).toEqual({})
+    expect(sent(await resolve(serverDefinition(), { cookies }))).toEqual({})
   })
 
   it('go all where extra_headers lists the header', async () => {
-    const server = exampleServer({ extraHeaders: new Set(['cookie']) })
+    const server = serverDefinition({ extraHeaders: new Set(['cookie']) })
     expect(sent(await resolve(server, { cookies }))).toEqual({ cookie: 'session_id=s; user_id=u; other=o' })
   })
 })
 
 describe('whose credential it is', () => {
   const holder = async (server: Partial<ServerDefinition>, forwarded: Partial<Forwarded>, caller = callerOf()) => {
-    const { scope } = await resolve(exampleServer(server), forwarded, { caller })
+    const { scope } = await resolve(serverDefinition(server), forwarded, { caller })
     return scope.kind === 'shared' ? 'shared' : scope.holder
   }
   const token = (value: string) => ({ serverHeaders: secrets({ 'github-authorization': value }) })
@@ -382,7 +384,7 @@ describe('whose credential it is', () => {
   })
 
   it('does not change with trace ids, which are sent all the same', async () => {
-    const server = exampleServer({ extraHeaders: new Set(['traceparent', 'x-request-id']) })
+    const server = serverDefinition({ extraHeaders: new Set(['traceparent', 'x-request-id']) })
     const credential = await resolve(server, { headers: secrets({ traceparent: '00-1', 'x-request-id': '7' }) })
     expect(credential.scope).toEqual(sharedScope)
     expect(sent(credential)).toEqual({ traceparent: '00-1', 'x-request-id': '7' })
@@ -402,7 +404,7 @@ describe('discovery', () => {
   const { signal } = new AbortController()
 
   it('presents discovery_auth where there is one, with the static headers, and belongs to nobody', async () => {
-    const server = exampleServer({
+    const server = serverDefinition({
       auth: method('oauth2'),
       discoveryAuth: method('bearer_token', { auth_value: 'discovery' }),
       staticHeaders: secrets({ 'x-org': 'ours' }),
@@ -413,13 +415,13 @@ describe('discovery', () => {
   })
 
   it('uses the method of the server otherwise, and can replace a refused token', async () => {
-    const credential = await source.forDiscovery(exampleServer({ auth: method('oauth2', machineToMachine) }), signal)
+    const credential = await source.forDiscovery(serverDefinition({ auth: method('oauth2', machineToMachine) }), signal)
     expect(sent(credential)).toEqual({ authorization: 'Bearer minted' })
     expect(credential.rejected()).toBe(true)
   })
 
   it('says that a user is needed where only one opens the server', async () => {
-    await expect(source.forDiscovery(exampleServer({ auth: method('oauth2') }), signal)).rejects.toMatchObject({
+    await expect(source.forDiscovery(serverDefinition({ auth: method('oauth2') }), signal)).rejects.toMatchObject({
       code: 'UPSTREAM_SIGN_IN_REQUIRED',
       details: { server: 'github' },
     })

@@ -1,16 +1,8 @@
 import { type Caller, GatewayError, type JsonObject } from '@toolgate/core'
 import { callerOf, principalOf } from '@toolgate/testing/callers'
+import { openAuth } from '@toolgate/testing/server-definition'
 import { describe, expect, it } from 'vitest'
-import {
-  bearerOf,
-  credentialOf,
-  noAuth,
-  serverOf,
-  targetOf,
-  toolsNamed,
-  type World,
-  worldOf,
-} from '../fake-world.fixture.ts'
+import { bearerOf, credentialOf, serverOf, targetOf, toolsNamed, type World, worldOf } from '../fake-world.fixture.ts'
 import { SessionExpired } from '../upstream/connection.ts'
 import type { UpstreamRequest } from '../upstream/connection.ts'
 import { defaultCatalogTiming } from './catalog.ts'
@@ -271,7 +263,7 @@ describe('memory', () => {
 })
 
 describe('a server that needs the user', () => {
-  const mail = serverOf({ id: 'mail', auth: { ...noAuth, needsUserToken: true } })
+  const mail = serverOf({ id: 'mail', auth: { ...openAuth, needsUserToken: true } })
   const ownCredential = async (_: unknown, { principal }: Caller) =>
     principal.userId === undefined
       ? credentialOf()

@@ -1,15 +1,16 @@
 import type { ServerDefinition, UpstreamAuth } from '@toolgate/core'
 
-const open: UpstreamAuth = {
+/** Presents nothing and wants nothing. */
+export const openAuth: UpstreamAuth = {
   type: 'none',
   forwardsAuthorization: false,
   needsUserToken: false,
   present: async () => undefined,
 }
 
-/** An open server without any headers, unless told otherwise. For the tests of this folder. */
-export function exampleServer(overrides: Partial<ServerDefinition> = {}): ServerDefinition {
-  const name = overrides.name ?? 'github'
+/** An open server that restricts nothing and sends no header of its own, unless told otherwise. */
+export function serverDefinition(overrides: Partial<ServerDefinition> = {}): ServerDefinition {
+  const name = overrides.name ?? overrides.id ?? 'github'
   return {
     id: name,
     name,
@@ -17,9 +18,9 @@ export function exampleServer(overrides: Partial<ServerDefinition> = {}): Server
     revision: '1',
     origin: 'config',
     info: {},
-    transportType: 'http',
-    address: 'http://127.0.0.1',
-    auth: open,
+    transportType: 'fake',
+    address: `fake://${name}`,
+    auth: openAuth,
     staticHeaders: new Map(),
     extraHeaders: new Set(),
     cookieNames: new Set(),
@@ -31,7 +32,7 @@ export function exampleServer(overrides: Partial<ServerDefinition> = {}): Server
     allowSampling: false,
     allowElicitation: false,
     prefixed: true,
-    timeouts: { connectMs: 1000, handshakeMs: 1000, listMs: 1000, callMs: 1000, callTotalMs: 1000 },
+    timeouts: { connectMs: 1_000, handshakeMs: 1_000, listMs: 5_000, callMs: 6_000, callTotalMs: 60_000 },
     ...overrides,
   }
 }
