@@ -3,6 +3,7 @@ import {
   boolean,
   doublePrecision,
   index,
+  integer,
   jsonb,
   pgTable,
   text,
@@ -74,6 +75,10 @@ export const virtualKeys = pgTable(
     routerSettings: jsonb('router_settings').$type<JsonRecord>(),
     autoRotate: boolean('auto_rotate').notNull().default(false),
     rotationInterval: text('rotation_interval'),
+    rotationCount: integer('rotation_count').notNull().default(0),
+    lastRotationAt: timestamp('last_rotation_at', { withTimezone: true }),
+    /** When it is due next; null unless `autoRotate`. */
+    keyRotationAt: timestamp('key_rotation_at', { withTimezone: true }),
 
     createdAt: timestamp('created_at', { withTimezone: true }).notNull().defaultNow(),
     createdBy: text('created_by').notNull(),
@@ -85,6 +90,7 @@ export const virtualKeys = pgTable(
     index('virtual_keys_created_at').on(key.createdAt),
     index('virtual_keys_user_id').on(key.userId),
     index('virtual_keys_team_id').on(key.teamId),
+    index('virtual_keys_key_rotation_at').on(key.keyRotationAt),
   ],
 )
 
