@@ -1,5 +1,5 @@
-import { readFileSync } from 'node:fs'
 import { Pool } from 'undici'
+import { type CpuOfThreads, cpuOfThreads, cpuSince } from './cpu.ts'
 
 export interface Target {
   readonly name: string
@@ -14,13 +14,11 @@ export interface Round {
   readonly target: string
   readonly calls: number
   readonly callsPerSecond: number
-  readonly cpuMicrosecondsPerCall: number
+  /** Of the process under test. */
+  readonly cpuMicrosecondsPerCall: CpuOfThreads
   readonly p50Milliseconds: number
   readonly p99Milliseconds: number
 }
-
-/** Kernel clock ticks per second: `USER_HZ`, 100 on every Linux that Node runs on. */
-const ticksPerSecond = 100
 
 /** Sends `calls` requests with `inFlight` of them under way, then stops. Throws on the first answer that is not a 200. */
 export async function runRound(
@@ -47,11 +45,11 @@ export async function runRound(
     }
   }
 
-  const cpuBefore = cpuMicroseconds(target.pid)
+  const cpuBefore = cpuOfThreads(target.pid)
   const started = performance.now()
   await Promise.all(Array.from({ length: inFlight }, worker))
   const seconds = (performance.now() - started) / 1000
-  const cpu = cpuMicroseconds(target.pid) - cpuBefore
+  const cpu = cpuSince(cpuBefore, target.pid)
   await pool.close()
 
   latencies.sort((left, right) => left - right)
@@ -59,17 +57,10 @@ export async function runRound(
     target: target.name,
     calls,
     callsPerSecond: calls / seconds,
-    cpuMicrosecondsPerCall: cpu / calls,
+    cpuMicrosecondsPerCall: { all: cpu.all / calls, requests: cpu.requests / calls, database: cpu.database / calls },
     p50Milliseconds: percentile(latencies, 0.5),
     p99Milliseconds: percentile(latencies, 0.99),
   }
-}
-
-/** CPU time of a process so far, user and system, from `/proc` (Linux; proc(5), `stat` fields 14 and 15). */
-function cpuMicroseconds(pid: number): number {
-  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-  return ((Number(fields[11]) + Number(fields[12])) / ticksPerSecond) * 1_000_000
 }
 
 function percentile(sorted: readonly number[], share: number): number {

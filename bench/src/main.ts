@@ -141,18 +141,26 @@ function report(results: readonly Round[]): void {
     const of = (pick: (round: Round) => number) => median(own.map(pick))
     return {
       name,
-      cpu: of((round) => round.cpuMicrosecondsPerCall),
+      cpu: of((round) => round.cpuMicrosecondsPerCall.all),
+      requests: of((round) => round.cpuMicrosecondsPerCall.requests),
+      database: of((round) => round.cpuMicrosecondsPerCall.database),
       rate: of((round) => round.callsPerSecond),
       p50: of((round) => round.p50Milliseconds),
       p99: of((round) => round.p99Milliseconds),
     }
   })
   console.log(`${calls} calls a round, ${inFlight} in flight, medians of ${rounds} interleaved rounds, 1 KB result\n`)
-  console.log('              CPU µs/call    calls/s    p50 ms    p99 ms')
-  for (const { name, cpu, rate, p50, p99 } of summary) {
-    console.log(
-      `${name.padEnd(12)}${cpu.toFixed(1).padStart(13)}${rate.toFixed(0).padStart(11)}${p50.toFixed(2).padStart(10)}${p99.toFixed(2).padStart(10)}`,
-    )
+  console.log('            CPU µs/call: all  requests  database    calls/s    p50 ms    p99 ms')
+  for (const { name, cpu, requests, database, rate, p50, p99 } of summary) {
+    const columns = [
+      cpu.toFixed(1).padStart(16),
+      requests.toFixed(1).padStart(10),
+      database.toFixed(1).padStart(10),
+      rate.toFixed(0).padStart(11),
+      p50.toFixed(2).padStart(10),
+      p99.toFixed(2).padStart(10),
+    ]
+    console.log(name.padEnd(12) + columns.join(''))
   }
   const [, bare, gateway] = summary
   if (bare === undefined || gateway === undefined) return

@@ -5,18 +5,19 @@ import type { LedgerStore } from './batch-writer.ts'
 import type { LedgerRow } from './ledger-row.ts'
 
 /**
- * The ledger in table `calls`. A batch is one parameter: as a list of values it costs the embedded database, which runs
- * on the thread of the requests, twice the time. Rows that came twice are there once. What Postgres could not hold is cut to what it can: one
- * row that is refused for its content would hold up all others for ever.
+ * The ledger in table `calls`. A batch is one parameter, JSON under the names of our fields, which Postgres takes apart: as a
+ * list of values it costs the embedded database twice the time, and under the names of the columns the thread of the
+ * requests. Rows that came twice are there once. What Postgres could not hold is cut to what it can: one row that is refused
+ * for its content would hold up all others for ever.
  */
 export function createPostgresLedgerStore(db: Queries): LedgerStore {
   return {
     // The drivers cannot take a statement back; the writer stops waiting and the late rows conflict with themselves.
     async append(rows) {
       try {
-        const records = JSON.stringify(rows.map(toRecord))
+        const records = JSON.stringify(rows.map(toCallRow))
         await db.execute(
-          sql`insert into ${calls} select * from json_populate_recordset(null::${calls}, ${records}::text::json) on conflict do nothing`,
+          sql`insert into ${calls} (${names}) select ${fields} from json_to_recordset(${records}::text::json) as record (${typedFields}) on conflict do nothing`,
         )
       } catch (error) {
         // Without the driver's error as cause: its message holds the statement with all its rows.
@@ -28,12 +29,14 @@ export function createPostgresLedgerStore(db: Queries): LedgerStore {
   }
 }
 
-const columnNames = Object.entries(getColumns(calls)).map(([field, { name }]) => [field, name] as const)
+const columns = Object.entries(getColumns(calls))
+const names = listOf(columns.map(([, { name }]) => `"${name}"`))
+const fields = listOf(columns.map(([field]) => `"${field}"`))
+const typedFields = listOf(columns.map(([field, column]) => `"${field}" ${column.getSQLType()}`))
 
-/** The row under the names of its columns. */
-function toRecord(row: LedgerRow): Record<string, unknown> {
-  const stored: Readonly<Record<string, unknown>> = toCallRow(row)
-  return Object.fromEntries(columnNames.map(([field, name]) => [name, stored[field]]))
+/** For names of the schema only: what came from outside is a parameter. */
+function listOf(parts: readonly string[]) {
+  return sql.raw(parts.join(', '))
 }
 
 function toCallRow(row: LedgerRow): NewCallRow {

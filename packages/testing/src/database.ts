@@ -27,13 +27,13 @@ const migrationsFolder = join(import.meta.dirname, '..', '..', '..', 'migrations
 export async function openTestDatabase(): Promise<Database> {
   const copy = join(tmpdir(), `toolgate-template-${await schemaDigest()}.tar`)
   const known = await readIfThere(copy)
-  if (known !== undefined) return openPgliteInMemory(new Blob([known]))
+  if (known !== undefined) return openPgliteInMemory(known)
   const database = await openPgliteInMemory()
   await migrate(database)
   const snapshot = await database.snapshot()
   // Renamed into place, so that a test file running beside this one never reads half of it.
   const draft = `${copy}.${randomUUID()}`
-  await writeFile(draft, Buffer.from(await snapshot.arrayBuffer()))
+  await writeFile(draft, snapshot)
   await rename(draft, copy)
   return database
 }
