@@ -28,6 +28,8 @@ const table = {
   CONFLICT: { blame: 'caller', retryable: false },
 
   SERVER_NOT_FOUND: { blame: 'caller', retryable: false },
+  /** For administrators, to whom nothing is hidden. */
+  STORED_SERVER_NOT_FOUND: { blame: 'caller', retryable: false },
   TARGET_NOT_FOUND: { blame: 'caller', retryable: false },
   TARGET_AMBIGUOUS: { blame: 'caller', retryable: false },
   TOOL_SERVER_MISMATCH: { blame: 'caller', retryable: false },

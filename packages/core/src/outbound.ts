@@ -1,12 +1,14 @@
 import { Agent, type Dispatcher, errors, fetch as undiciFetch, request as undiciRequest } from 'undici'
+import type { AddressGuard } from './address-guard.ts'
 import { GatewayError } from './errors.ts'
+import { guardedConnector } from './guarded-connector.ts'
 
 /**
  * The only way out of the process over HTTP. Bounds what every caller would forget: time to connect, time to the
  * first header, redirects (same origin, method kept, counted), size of what is read whole. It adds no header of its own and
  * knows no credential.
  *
- * Addresses from the operator's own file are trusted, also private ones.
+ * Addresses from the operator's own file are trusted, also private ones; for addresses of others there is `guard`.
  */
 export interface Outbound {
   request(request: OutboundRequest): Promise<OutboundResponse>
@@ -42,14 +44,17 @@ export interface OutboundResponse {
 
 export interface OutboundOptions {
   readonly connectTimeoutMs?: number
+  /** Asked about every IP address before it is dialled; a refusal is `UPSTREAM_UNREACHABLE`. Absent: every address is dialled. */
+  readonly guard?: AddressGuard
 }
 
 const maxRedirects = 3
 const redirectsThatKeepTheMethod = new Set([307, 308])
 
-export function createOutbound({ connectTimeoutMs = 10_000 }: OutboundOptions = {}): Outbound {
+export function createOutbound({ connectTimeoutMs = 10_000, guard }: OutboundOptions = {}): Outbound {
+  const connect = { timeout: connectTimeoutMs }
   const dispatcher = new Agent({
-    connect: { timeout: connectTimeoutMs },
+    connect: guard === undefined ? connect : guardedConnector(guard, connect),
     // No bound per origin: a request that queues for a socket waits for whoever else talks to that host. Who is sent how
     // much at once is bounded where it is known whose requests these are.
     connections: null,

@@ -17,8 +17,17 @@ export interface PostgresServer {
   url(database: string): Secret
   readonly host: string
   readonly port: number
+  /** For tests of an outage; absent where the server was there before. */
+  readonly outage: Outage | undefined
   /** Ends the server at once and removes its data; does nothing to one that was there before. */
   stop(): Promise<void>
+}
+
+export interface Outage {
+  /** Ends the server as a crash does: every connection breaks, the data stays. */
+  crash(): Promise<void>
+  /** Starts it again, at the same address. */
+  recover(): Promise<void>
 }
 
 const debianVersions = '/usr/lib/postgresql'
@@ -34,7 +43,7 @@ export function missingPostgres(): string | undefined {
 /** Starts a server on a free loopback port, or uses the given one. */
 export async function startPostgresServer(): Promise<PostgresServer> {
   const given = process.env['TEST_DATABASE_URL']
-  if (given !== undefined) return serverAt(new URL(given), async () => {})
+  if (given !== undefined) return serverAt(new URL(given), { outage: undefined, stop: async () => {} })
   const folder = binaries()
   if (folder === undefined) throw new Error(`Postgres: ${missingPostgres()}`)
   return startCluster(folder)
@@ -61,17 +70,29 @@ async function startCluster(binaryFolder: string): Promise<PostgresServer> {
 
   const port = await freePort()
   const settings = `-D ${data} -p ${port} -k ${home} -c listen_addresses=127.0.0.1 -c fsync=off -c max_connections=50`
-  const server = unprivilegedProcess(join(binaryFolder, 'postgres'), settings.split(' '))
+  const start = () => unprivilegedProcess(join(binaryFolder, 'postgres'), settings.split(' '))
+  let server = start()
   const killOnExit = () => server.kill('SIGKILL')
   process.once('exit', killOnExit)
   await untilReady(server)
-  return serverAt(new URL(`postgres://postgres@127.0.0.1:${port}`), async () => {
-    process.removeListener('exit', killOnExit)
+  const crash = async () => {
+    if (server.exitCode !== null || server.signalCode !== null) return
     const ended = once(server, 'exit')
-    // Immediate shutdown: the data is thrown away anyway.
+    // Immediate shutdown.
     server.kill('SIGQUIT')
     await ended
-    await rm(home, { recursive: true, force: true })
+  }
+  const recover = async () => {
+    server = start()
+    await untilReady(server)
+  }
+  return serverAt(new URL(`postgres://postgres@127.0.0.1:${port}`), {
+    outage: { crash, recover },
+    async stop() {
+      process.removeListener('exit', killOnExit)
+      await crash()
+      await rm(home, { recursive: true, force: true })
+    },
   })
 }
 
@@ -104,7 +125,7 @@ export async function freePort(): Promise<number> {
   return address.port
 }
 
-function serverAt(base: URL, stop: () => Promise<void>): PostgresServer {
+function serverAt(base: URL, life: Pick<PostgresServer, 'outage' | 'stop'>): PostgresServer {
   return {
     host: base.hostname,
     port: Number(base.port || 5432),
@@ -113,7 +134,7 @@ function serverAt(base: URL, stop: () => Promise<void>): PostgresServer {
       url.pathname = `/${database}`
       return new Secret(url.href)
     },
-    stop,
+    ...life,
   }
 }
 

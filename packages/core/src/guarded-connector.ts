@@ -1,0 +1,46 @@
+/**
+ * Opens sockets to permitted addresses only. The check is made where the socket is dialled and on the very addresses that
+ * are dialled: a name that resolves to something else a moment later gains nothing, and neither does a redirect.
+ */
+import { type LookupAddress, lookup as resolveName } from 'node:dns'
+import { isIP, type LookupFunction } from 'node:net'
+import { buildConnector } from 'undici'
+import type { AddressGuard } from './address-guard.ts'
+import { GatewayError } from './errors.ts'
+
+/** A connector of undici's. `timeout` is in milliseconds. */
+export function guardedConnector(guard: AddressGuard, { timeout }: { timeout: number }): buildConnector.connector {
+  const connect = buildConnector({ timeout, lookup: guardedLookup(guard) })
+  return (options, callback) => {
+    // An address is not looked up.
+    const host = options.hostname.replace(/^\[(.*)\]$/, '$1')
+    if (isIP(host) !== 0 && !guard(host)) callback(addressRefused(), null)
+    else connect(options, callback)
+  }
+}
+
+function guardedLookup(guard: AddressGuard): LookupFunction {
+  return (hostname, { all, ...options }, callback) => {
+    resolveName(hostname, { ...options, all: true }, (error, addresses) => {
+      if (error !== null) return callback(error, '', 0)
+      const permitted = addresses.filter(({ address }) => guard(address))
+      const [first] = permitted
+      if (first === undefined) return callback(addressRefused(), '', 0)
+      if (all === true) return callback(null, permitted)
+      return answerOne(first, callback)
+    })
+  }
+}
+
+function answerOne({ address, family }: LookupAddress, callback: Parameters<LookupFunction>[2]): void {
+  callback(null, address, family)
+}
+
+/** Names no address: whoever made up the host name would learn what it stands for in this network. */
+function addressRefused(): GatewayError {
+  return new GatewayError(
+    'UPSTREAM_UNREACHABLE',
+    'Its address is in a private or reserved network, which is refused here. ' +
+      'An operator can allow the network in general_settings.mcp_allowed_private_networks.',
+  )
+}
