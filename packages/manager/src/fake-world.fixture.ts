@@ -7,19 +7,23 @@ import {
   isJsonObject,
   type JsonObject,
   type Layer,
+  type Logger,
   Secret,
   type ServerDefinition,
   sharedScope,
+  silentLogger,
   type TracedCall,
 } from '@toolgate/core'
 import { type FakeClock, fakeClock } from '@toolgate/testing/fake-clock'
 import { serverDefinition } from '@toolgate/testing/server-definition'
 import { type Catalog, createCatalog, type ListKind, type NamingRules } from './index.ts'
+import type { ListStore } from './catalog/list-store.ts'
 import { createGateway, type Gateway } from './gateway.ts'
 import { listMethods } from './methods.ts'
 import type { ManagedServer } from './registry/managed-server.ts'
 import { createNameMap } from './registry/name-map.ts'
 import { createRegistry, type Registry } from './registry/registry.ts'
+import { type Circuits, createCircuits } from './upstream/circuit.ts'
 import type { UpstreamRequest } from './upstream/connection.ts'
 import type { AcquireRequest, Lease, Pool } from './upstream/pool.ts'
 
@@ -151,6 +155,8 @@ export interface WorldOptions {
   readonly policies?: readonly Layer<AuthorizedCall, JsonObject>[]
   readonly rules?: NamingRules
   readonly clock?: FakeClock
+  readonly store?: ListStore
+  readonly log?: Logger
 }
 
 export interface World {
@@ -158,6 +164,7 @@ export interface World {
   readonly catalog: Catalog
   readonly registry: Registry
   readonly pool: FakePool
+  readonly circuits: Circuits
   readonly clock: FakeClock
   /** What was recorded, in order. */
   readonly records: readonly TracedCall[]
@@ -167,7 +174,7 @@ export interface World {
 }
 
 export function worldOf(options: WorldOptions): World {
-  const { servers, upstreams = {}, policies = [], rules, clock = fakeClock() } = options
+  const { servers, upstreams = {}, policies = [], rules, clock = fakeClock(), store, log = silentLogger } = options
   const credentials = {
     forCaller: async () => credentialOf(),
     forDiscovery: discoveryCredential,
@@ -176,8 +183,9 @@ export function worldOf(options: WorldOptions): World {
   const registry = createRegistry()
   registry.replace(servers)
   const pool = fakePool(upstreams)
-  const catalog = createCatalog({ registry, pool, credentials, clock, random: () => 0.5 })
-  const names = createNameMap(rules === undefined ? { registry, catalog } : { registry, catalog, rules })
+  const circuits = createCircuits({ clock })
+  const catalog = createCatalog({ registry, pool, circuits, credentials, clock, store, log, random: () => 0.5 })
+  const names = createNameMap(rules === undefined ? { registry, catalog } : { registry, catalog, rules: () => rules })
   const records: TracedCall[] = []
   let lastId = 0
   const gateway = createGateway({
@@ -186,6 +194,7 @@ export function worldOf(options: WorldOptions): World {
     names,
     credentials,
     pool,
+    circuits,
     policies,
     clock,
     record: (call, run) => {
@@ -199,6 +208,7 @@ export function worldOf(options: WorldOptions): World {
     catalog,
     registry,
     pool,
+    circuits,
     clock,
     records,
     call(caller, name, { server, arguments: given = {} } = {}) {

@@ -19,7 +19,7 @@ import type { ManagedServer } from './registry/managed-server.ts'
 import type { NameMap } from './registry/name-map.ts'
 import type { Registry } from './registry/registry.ts'
 import { type Selection, selectServers } from './registry/selection.ts'
-import type { Pool } from './upstream/pool.ts'
+import type { Upstreams } from './upstream/upstreams.ts'
 import { withConnection } from './with-connection.ts'
 
 /**
@@ -55,12 +55,11 @@ export interface ListRequest {
   readonly onlyServer?: boolean
 }
 
-export interface GatewayOptions {
+export interface GatewayOptions extends Upstreams {
   readonly registry: Registry
   readonly catalog: Catalog
   readonly names: NameMap
   readonly credentials: CredentialSource
-  readonly pool: Pool
   readonly record: Recorder
   /** The first is the outermost. */
   readonly policies: readonly Layer<AuthorizedCall, JsonObject>[]
@@ -76,7 +75,6 @@ const patienceMs = 1_500
 
 export function createGateway(options: GatewayOptions): Gateway {
   const { registry, catalog, names, policies } = options
-  const { separator } = names.rules
   const recorded = recording(options)
   const ask = asking(options)
 
@@ -102,6 +100,7 @@ export function createGateway(options: GatewayOptions): Gateway {
           includes: permittedTo(caller),
         })
         const request = { caller, trace, method, params: rename(target?.name ?? name) }
+        const { separator } = names.rules
         const call = authorize({ ...request, kind, publicName: name, target, separator })
         const { server } = call.target
         trace.serverId = server.id
@@ -120,6 +119,7 @@ export function createGateway(options: GatewayOptions): Gateway {
         if (unresolved[0] !== undefined) throw serverNotFound(unresolved[0])
         const waitMs = handles === undefined ? patienceMs : undefined
         const onlyServer = only && handles !== undefined && servers.length === 1 ? servers[0] : undefined
+        const { separator } = names.rules
         const listings = await catalog.list({ servers, caller, kind, waitMs, onlyServer })
         const nameOf = await names.namer({
           caller,
@@ -144,29 +144,32 @@ function permittedTo({ principal }: Caller): (server: ManagedServer) => boolean 
 }
 
 /** The centre of the rings: credential, connection, request. */
-function asking({ credentials, pool }: Pick<GatewayOptions, 'credentials' | 'pool'>) {
+function asking({ credentials, pool, circuits }: Pick<GatewayOptions, 'credentials' | 'pool' | 'circuits'>) {
   return (
     { caller, trace, method, params }: AuthorizedCall,
     { server, onlyServer }: { server: ManagedServer; onlyServer: ManagedServer | undefined },
   ): Promise<JsonObject> =>
-    withConnection(pool, {
-      server,
-      caller,
-      signal: caller.signal,
-      async resolve() {
-        const credential = await credentials.forCaller(server, caller, { onlyServer: onlyServer?.id === server.id })
-        trace.credentialType = credential.type
-        return credential
+    withConnection(
+      { pool, circuits },
+      {
+        server,
+        caller,
+        signal: caller.signal,
+        async resolve() {
+          const credential = await credentials.forCaller(server, caller, { onlyServer: onlyServer?.id === server.id })
+          trace.credentialType = credential.type
+          return credential
+        },
+        use: (connection, credential) =>
+          connection.request({
+            method,
+            params,
+            headers: credential.headers(),
+            signal: caller.signal,
+            idleTimeoutMs: server.timeouts.callMs,
+            totalTimeoutMs: server.timeouts.callTotalMs,
+            peer: caller.peer,
+          }),
       },
-      use: (connection, credential) =>
-        connection.request({
-          method,
-          params,
-          headers: credential.headers(),
-          signal: caller.signal,
-          idleTimeoutMs: server.timeouts.callMs,
-          totalTimeoutMs: server.timeouts.callTotalMs,
-          peer: caller.peer,
-        }),
-    })
+    )
 }

@@ -6,20 +6,30 @@ export {
   type CatalogTiming,
   createCatalog,
   defaultCatalogTiming,
+  type RefreshedList,
   type ServerListing,
 } from './catalog/catalog.ts'
 export type { EntryBounds } from './catalog/entries.ts'
+export { createPostgresListStore } from './catalog/list-store.postgres.ts'
+export type { ListStore, ListVersion } from './catalog/list-store.ts'
+export { createPreview, type Preview } from './catalog/preview.ts'
 export type { ListedItem, Offer, WithheldItem } from './catalog/offer.ts'
 export { createGateway, type Gateway, type GatewayOptions, type ListRequest, type SendRequest } from './gateway.ts'
-export { createHealth, type Health, type HealthStatus, type ServerHealth } from './health.ts'
-export { type ListKind, outdatedBy } from './methods.ts'
+export { createHealth, type Health, type HealthOptions, type ServerHealth } from './health.ts'
+export type { HealthRecord } from './health-history.ts'
+export type { HealthStatus } from './health-status.ts'
+export { type ListKind, listKinds, outdatedBy } from './methods.ts'
 export { permits, permitsServer } from './permits.ts'
 export { defaultNaming, joinName, type NamingRules, type PrefixMode } from './public-name.ts'
 export type { ManagedServer } from './registry/managed-server.ts'
 export { createNameMap, type NameMap, type NameMapOptions } from './registry/name-map.ts'
 export { createRegistry, type Quarantined, type Registry, type RegistryOptions } from './registry/registry.ts'
 export type { Selection } from './registry/selection.ts'
+export { createPostgresStoredServers } from './registry/stored-servers.postgres.ts'
+export { serverChangesChannel, type StoredServer, type StoredServers } from './registry/stored-servers.ts'
 export type { TransportOptions, UpstreamTransport } from './transports/transport.ts'
+export { type ChildProcesses, createChildProcesses } from './transports/stdio/child-processes.ts'
 export { transports } from './transports/index.ts'
+export { type Circuits, type CircuitState, createCircuits } from './upstream/circuit.ts'
 export { createPool, defaultPoolBounds, type PoolBounds, type PoolOptions } from './upstream/create-pool.ts'
 export type { Pool } from './upstream/pool.ts'

@@ -60,7 +60,9 @@ function replaced(params: JsonObject, [key, ...rest]: readonly string[], name: s
   return { ...params, [key]: rest.length > 0 && isJsonObject(inner) ? replaced(inner, rest, name) : name }
 }
 
-export type ListKind = 'tools' | 'prompts' | 'resources' | 'resourceTemplates'
+export const listKinds = ['tools', 'prompts', 'resources', 'resourceTemplates'] as const
+
+export type ListKind = (typeof listKinds)[number]
 
 /** How each kind of list is asked for, and how its items are told apart. */
 export interface ListMethod {

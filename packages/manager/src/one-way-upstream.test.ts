@@ -20,7 +20,7 @@ it('only the spine and discovery borrow connections, through one file', async ()
   const files = await sources()
   expect(holding(files, /\.acquire\(/)).toEqual(['with-connection.ts'])
   expect(holding(files, /from '[./]+with-connection\.ts'/)).toEqual(['catalog/discovery.ts', 'gateway.ts'])
-  expect(holding(files, /from '[./]+discovery\.ts'/)).toEqual(['catalog/refresh.ts'])
+  expect(holding(files, /from '[./]+discovery\.ts'/)).toEqual(['catalog/preview.ts', 'catalog/refresh.ts'])
 })
 
 it('only authorize makes an authorized call', async () => {

@@ -1,7 +1,9 @@
 import { type Caller, type Credential, GatewayError } from '@toolgate/core'
 import type { ManagedServer } from './registry/managed-server.ts'
+import { type Passage, showsItself } from './upstream/circuit.ts'
 import { type Connection, SessionExpired } from './upstream/connection.ts'
 import type { Pool } from './upstream/pool.ts'
+import type { Upstreams } from './upstream/upstreams.ts'
 
 /**
  * One use of an upstream: resolve a credential, borrow a connection that belongs to it, use it. It repeats in two
@@ -13,23 +15,32 @@ export interface ConnectionUse<Result> {
   /** Absent for discovery. */
   readonly caller: Caller | undefined
   readonly signal: AbortSignal
+  /** Tries also where the circuit of the server is open: somebody wants to know how it is at this moment. */
+  readonly despiteCircuit?: boolean | undefined
   /** Called again after a rejection. */
   resolve(): Promise<Credential>
   use(connection: Connection, credential: Credential): Promise<Result>
+  /** Whether the server itself was asked for this result; where absent, it was. */
+  asked?(result: Result): boolean
 }
 
 /** Rejects with a `GatewayError`; a credential that only its owner can replace becomes `UPSTREAM_SIGN_IN_REQUIRED`. */
-export async function withConnection<Result>(pool: Pool, request: ConnectionUse<Result>): Promise<Result> {
+export async function withConnection<Result>(
+  { pool, circuits }: Upstreams,
+  request: ConnectionUse<Result>,
+): Promise<Result> {
+  using passage = circuits.enter(request.server, { despite: request.despiteCircuit })
+  const ways = { pool, passage }
   const credential = await request.resolve()
   try {
-    return await withSession(pool, request, credential)
+    return await withSession(ways, request, credential)
   } catch (error) {
     if (!isRejection(error)) throw error
     if (!credential.rejected()) throw signInOr(error, request.server, credential)
   }
   const fresh = await request.resolve()
   try {
-    return await withSession(pool, request, fresh)
+    return await withSession(ways, request, fresh)
   } catch (error) {
     if (!isRejection(error)) throw error
     fresh.rejected()
@@ -37,18 +48,23 @@ export async function withConnection<Result>(pool: Pool, request: ConnectionUse<
   }
 }
 
+interface Ways {
+  readonly pool: Pool
+  readonly passage: Passage
+}
+
 async function withSession<Result>(
-  pool: Pool,
+  ways: Ways,
   request: ConnectionUse<Result>,
   credential: Credential,
 ): Promise<Result> {
   try {
-    return await once(pool, request, credential)
+    return await once(ways, request, credential)
   } catch (error) {
     if (!(error instanceof SessionExpired)) throw error
   }
   try {
-    return await once(pool, request, credential)
+    return await once(ways, request, credential)
   } catch (error) {
     if (!(error instanceof SessionExpired)) throw error
     const { name } = request.server
@@ -60,15 +76,23 @@ async function withSession<Result>(
 }
 
 async function once<Result>(
-  pool: Pool,
-  { server, caller, signal, use }: ConnectionUse<Result>,
+  { pool, passage }: Ways,
+  { server, caller, signal, use, asked = () => true }: ConnectionUse<Result>,
   credential: Credential,
 ): Promise<Result> {
-  await using lease = await pool.acquire({ server, credential, caller, signal })
   try {
-    return await use(lease.connection, credential)
+    await using lease = await pool.acquire({ server, credential, caller, signal })
+    try {
+      const result = await use(lease.connection, credential)
+      if (asked(result)) passage.reached()
+      return result
+    } catch (error) {
+      if (error instanceof SessionExpired) lease.discard()
+      throw error
+    }
   } catch (error) {
-    if (error instanceof SessionExpired) lease.discard()
+    if (error instanceof SessionExpired || showsItself(error)) passage.reached()
+    else passage.failed(error, credential.scope.kind === 'shared' ? undefined : caller?.principal.id)
     throw error
   }
 }

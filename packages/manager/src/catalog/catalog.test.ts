@@ -79,7 +79,8 @@ describe('discovery', () => {
   it('does not ask for what the server does not declare, and that is no failure', async () => {
     const world = worldOf({ servers: [notes], upstreams: { notes: { capabilities: { prompts: {} } } } })
     expect(await statusOf(world)).toEqual(['ok'])
-    expect(world.pool.sent).toEqual([])
+    // A list that is empty is still a probe: somebody must have answered.
+    expect(world.pool.sent.map(({ method }) => method)).toEqual(['ping'])
   })
 
   it('starts again, once, when the session expires between pages', async () => {
@@ -130,7 +131,7 @@ describe('a server that hangs at discovery', () => {
     expect(targetOf(await world.call(callerOf(), 'read'))).toBe('notes/read')
     world.clock.advance(defaultCatalogTiming.warmUpMs)
     await started
-    world.catalog.close()
+    await world.catalog.close()
   })
 
   it('costs a list its own deadline and no other server', async () => {
@@ -158,7 +159,7 @@ describe('a server that hangs at discovery', () => {
     const started = world.catalog.start()
     const listing = world.gateway.list(callerOf(), { kind: 'tools' })
     await settled()
-    world.catalog.close()
+    await world.catalog.close()
     await started
     await expect(listing).rejects.toMatchObject({ code: 'SHUTTING_DOWN' })
     expect(world.clock.pending).toBe(0)
@@ -167,9 +168,10 @@ describe('a server that hangs at discovery', () => {
   it('does not hold up the start beyond the bound, and closing leaves no timer', async () => {
     const world = worldOf({ servers: [slow], upstreams })
     const started = world.catalog.start()
+    await settled()
     world.clock.advance(defaultCatalogTiming.warmUpMs)
     await started
-    world.catalog.close()
+    await world.catalog.close()
     expect(world.clock.pending).toBe(0)
   })
 })
@@ -195,7 +197,7 @@ describe('memory', () => {
     await settled()
     expect(await world.toolNames(callerOf())).toEqual(['notes-new'])
     expect(state.asked).toBe(2)
-    world.catalog.close()
+    await world.catalog.close()
   })
 
   it('keeps the last good list as stale with the reason, and recovers', async () => {
@@ -212,7 +214,7 @@ describe('memory', () => {
     world.clock.advance(2 * defaultCatalogTiming.retryMs)
     await settled()
     expect(await statusOf(world)).toEqual(['ok'])
-    world.catalog.close()
+    await world.catalog.close()
   })
 
   it('reads a list again soon after the server said that it changed, once for many announcements', async () => {
@@ -225,7 +227,7 @@ describe('memory', () => {
     await settled()
     expect(await world.toolNames(callerOf())).toEqual(['notes-new'])
     expect(state.asked).toBe(2)
-    world.catalog.close()
+    await world.catalog.close()
   })
 
   it('does not lose a change announced while the list is being read', async () => {
@@ -240,7 +242,7 @@ describe('memory', () => {
     world.clock.advance(defaultCatalogTiming.settleMs)
     await settled()
     expect(await world.toolNames(callerOf())).toEqual(['notes-new'])
-    world.catalog.close()
+    await world.catalog.close()
   })
 
   it('shares nothing with a former revision, keeps what did not change, and drops what is gone', async () => {
@@ -258,7 +260,7 @@ describe('memory', () => {
     world.clock.advance(defaultCatalogTiming.sweepMs)
     world.registry.replace([slow])
     expect(await world.toolNames(callerOf())).toEqual(['slow-unseen'])
-    world.catalog.close()
+    await world.catalog.close()
   })
 })
 
@@ -281,7 +283,7 @@ describe('a server that needs the user', () => {
     await world.catalog.start()
     expect(await statusOf(world)).toEqual(['needs_auth'])
     expect(world.pool.acquired).toEqual([])
-    world.catalog.close()
+    await world.catalog.close()
   })
 
   it('shows each caller its own list, and never another’s', async () => {
@@ -342,7 +344,7 @@ describe('a server that needs the user', () => {
       expect(items.map(({ publicName }) => publicName)).toEqual(['notes-of-nobody'])
       const message = expect.stringMatching(/closed now|credential of yours/)
       expect(outcomes).toMatchObject([{ status: 'stale', message }])
-      world.catalog.close()
+      await world.catalog.close()
     },
   )
 

@@ -1,19 +1,23 @@
-import type { Clock, CredentialSource, ServerOutcome } from '@toolgate/core'
-import type { ListKind } from '../methods.ts'
+import type { Clock, CredentialSource, Logger, ServerOutcome } from '@toolgate/core'
+import { type ListKind, listKinds } from '../methods.ts'
 import type { ManagedServer } from '../registry/managed-server.ts'
 import type { Registry } from '../registry/registry.ts'
-import type { Pool } from '../upstream/pool.ts'
-import { createEntries, type EntryBounds } from './entries.ts'
+import type { Upstreams } from '../upstream/upstreams.ts'
+import type { RefreshTiming } from './attempt.ts'
+import { type AttemptFacts, createEntries, type Entry, type EntryBounds } from './entries.ts'
+import { createLanes } from './lanes.ts'
+import { createListKeeper, type ListKeeper } from './list-keeper.ts'
+import type { ListStore, ListVersion } from './list-store.ts'
 import type { Listing } from './listing.ts'
 import { createPlaces, type OwnRequest } from './places.ts'
-import { createReader } from './reader.ts'
+import { createReader, type Reader } from './reader.ts'
 import { createRefresh } from './refresh.ts'
 import { createSweeper, type SweepTiming } from './sweeper.ts'
 
 /**
  * What the servers offer, kept so that neither a list nor a call has to ask. Every list belongs to the credential it was
  * read with: the service's own for everybody, a caller's own for that caller alone. A list that cannot be read again stays
- * as `stale` with its reason.
+ * as `stale` with its reason and its age; the service's are in the store, and there again after a restart.
  */
 export interface Catalog {
   /**
@@ -23,15 +27,31 @@ export interface Catalog {
   list(request: CatalogRequest): Promise<readonly ServerListing[]>
   /** The lists in memory, by server id, as this caller may see them. Asks no upstream for a list. */
   known(request: CatalogRequest): Promise<ReadonlyMap<string, Listing>>
-  /** Asks one server for its tools now, with the service's own credential. Rejects only when `signal` aborts. */
+  /**
+   * Asks one server for its tools now, with the service's own credential, whatever its circuit says. Rejects only when
+   * `signal` aborts.
+   */
   probe(server: ManagedServer, signal: AbortSignal): Promise<Attempt>
-  /** What the last such attempt came to. */
+  /** What the last such attempt came to; absent where there was none. */
   last(server: ManagedServer): Attempt | undefined
+  /** Reads every list of one server now, whatever its circuit says. Rejects only when `signal` aborts. */
+  refresh(server: ManagedServer, signal: AbortSignal): Promise<readonly RefreshedList[]>
+  /** What changed in the lists of a server, the newest first, at most a hundred. Rejects with `STORE_UNAVAILABLE`. */
+  versions(serverId: string): Promise<readonly ListVersion[]>
+  /** How often this list changed, as far as the store is known. */
+  version(serverId: string, kind: ListKind): number | undefined
+  /** Removes the lists of a server that is gone for good from the store. Rejects with `STORE_UNAVAILABLE`. */
+  forget(serverId: string): Promise<void>
+  /** The registry has other servers: those without a list are asked soon. */
+  expectChange(): void
   /** The server said that this list changed: it is read again soon, and the old one serves until then. */
   invalidate(serverId: string, kind: ListKind): void
-  /** Begins refreshing; resolves once every server was asked, or after `warmUpMs`. */
+  /** Hears of every attempt to read a list for everybody. Must not throw. */
+  watch(watcher: (attempt: Attempt, kind: ListKind) => void): void
+  /** Begins refreshing; resolves once stored lists are in memory and every server was asked, or after `warmUpMs`. */
   start(): Promise<void>
-  close(): void
+  /** Ends every reading; what is being written to the store gets a few seconds. */
+  close(): Promise<void>
 }
 
 export interface CatalogRequest extends OwnRequest {
@@ -47,19 +67,26 @@ export interface ServerListing {
   readonly listing: Listing | undefined
 }
 
-export interface Attempt {
+export interface Attempt extends AttemptFacts {
+  readonly server: ManagedServer
   readonly outcome: ServerOutcome
   /** What made it `stale`. */
-  readonly failure?: ServerOutcome
-  /** Milliseconds since the epoch. */
-  readonly at: number
+  readonly failure?: ServerOutcome | undefined
 }
 
-export interface CatalogOptions {
+export interface RefreshedList {
+  readonly kind: ListKind
+  readonly outcome: ServerOutcome
+  readonly listing: Listing | undefined
+}
+
+export interface CatalogOptions extends Upstreams {
   readonly registry: Registry
-  readonly pool: Pool
   readonly credentials: CredentialSource
   readonly clock: Clock
+  readonly log: Logger
+  /** Absent: lists are in memory alone. */
+  readonly store?: ListStore | undefined
   readonly timing?: CatalogTiming
   readonly bounds?: EntryBounds
   /** From 0 to 1; spreads refreshes, so that servers are not all asked at once. */
@@ -67,15 +94,16 @@ export interface CatalogOptions {
 }
 
 /** Milliseconds. */
-export interface CatalogTiming extends SweepTiming {
-  readonly ttlMs: number
-  /** Instead of `ttlMs` after a failure. */
-  readonly retryMs: number
+export interface CatalogTiming extends SweepTiming, RefreshTiming {
+  /** A server that is thought to be down and was reached by a call is asked again so long after the last attempt. */
+  readonly reachedMs: number
 }
 
 export const defaultCatalogTiming: CatalogTiming = {
   ttlMs: 5 * 60_000,
   retryMs: 30_000,
+  maxRetryMs: 10 * 60_000,
+  reachedMs: 5_000,
   sweepMs: 10_000,
   settleMs: 1_000,
   warmUpMs: 3_000,
@@ -84,32 +112,115 @@ export const defaultCatalogTiming: CatalogTiming = {
 const defaultBounds: EntryBounds = { maxHolders: 1_000, maxPerHolder: 64 }
 
 export function createCatalog(options: CatalogOptions): Catalog {
-  const { registry, pool, clock, timing = defaultCatalogTiming, bounds = defaultBounds, random = Math.random } = options
-  const entries = createEntries(bounds)
+  const { registry, circuits, clock, timing = defaultCatalogTiming, random = Math.random } = options
+  const watchers: ((attempt: Attempt, kind: ListKind) => void)[] = []
+  const entries = createEntries(options.bounds ?? defaultBounds)
   const places = createPlaces(options.credentials)
-  const refresh = createRefresh({ entries, pool, clock, timing, random })
-  const sweeper = createSweeper({ registry, entries, places, refresh, clock, timing })
+  const keeper = createListKeeper({ ...options, entries, places })
+  const lanes = createLanes(clock)
+  const onRead = (entry: Entry) => {
+    keeper.observe(entry)
+    const attempt = toAttempt(entry)
+    if (attempt !== undefined) for (const watcher of watchers) watcher(attempt, entry.kind)
+  }
+  const refresh = createRefresh({ ...options, entries, timing, random, onRead })
+  const sweeper = createSweeper({ registry, entries, places, refresh, lanes, clock, timing, hydrate: keeper.hydrate })
   const reader = createReader({ entries, places, refresh, clock, lifetime: sweeper.lifetime })
+  const readNow = (server: ManagedServer, kind: ListKind, signal: AbortSignal) =>
+    refresh.run(places.shared(server, kind), signal, { despiteCircuit: true })
+
+  circuits.watch(probingSoon({ entries, places, clock, timing }))
 
   return {
-    list: ({ servers, ...request }) => Promise.all(servers.map((server) => reader.entry(server, request))),
-    async known({ servers, ...request }) {
-      const found = new Map<string, Listing>()
-      const note = async (server: ManagedServer) => {
-        const listing = await reader.known(server, request)
-        if (listing !== undefined) found.set(server.id, listing)
-      }
-      await Promise.all(servers.map(note))
-      return found
+    async list({ servers, ...request }) {
+      const found = await Promise.all(servers.map((server) => reader.entry(server, request)))
+      return found.map((entry) => withAge(entry, clock.now()))
     },
-    probe: (server, signal) => refresh.run(places.shared(server, 'tools'), signal),
-    last: (server) => entries.get(places.shared(server, 'tools')),
+    known: (request) => knownListings(reader, request),
+    async probe(server, signal) {
+      const entry = await readNow(server, 'tools', signal)
+      return toAttempt(entry) ?? neverTried(entry, clock.now())
+    },
+    last(server) {
+      const entry = entries.get(places.shared(server, 'tools'))
+      return entry && toAttempt(entry)
+    },
+    refresh: (server, signal) =>
+      Promise.all(
+        listKinds.map(async (kind) => {
+          const { outcome, listing } = withAge(await readNow(server, kind, signal), clock.now())
+          return { kind, outcome, listing }
+        }),
+      ),
+    ...storedPart(keeper),
     invalidate(serverId, kind) {
-      refresh.outdate(serverId, kind)
-      entries.revise((entry) => (entry.server.id === serverId && entry.kind === kind ? { ...entry, dueAt: 0 } : entry))
+      entries.outdate(serverId, kind)
       sweeper.soon()
     },
+    watch: (watcher) => void watchers.push(watcher),
+    expectChange: sweeper.soon,
     start: sweeper.start,
-    close: sweeper.close,
+    close() {
+      sweeper.close()
+      return keeper.close()
+    },
   }
+}
+
+async function knownListings(
+  reader: Pick<Reader, 'known'>,
+  { servers, ...request }: CatalogRequest,
+): Promise<ReadonlyMap<string, Listing>> {
+  const found = new Map<string, Listing>()
+  const note = async (server: ManagedServer) => {
+    const listing = await reader.known(server, request)
+    if (listing !== undefined) found.set(server.id, listing)
+  }
+  await Promise.all(servers.map(note))
+  return found
+}
+
+function storedPart({ versions, version, forget }: ListKeeper): Pick<Catalog, 'versions' | 'version' | 'forget'> {
+  return { versions, version, forget }
+}
+
+/** What calls learn of a server moves its next probe: never further away, and never to where callers set the pace. */
+function probingSoon({
+  entries,
+  places,
+  clock,
+  timing,
+}: {
+  entries: ReturnType<typeof createEntries>
+  places: ReturnType<typeof createPlaces>
+  clock: Clock
+  timing: CatalogTiming
+}) {
+  const hasten = (server: ManagedServer, dueAt: number) => {
+    const place = places.shared(server, 'tools')
+    const entry = entries.get(place)
+    if (entry !== undefined && dueAt < entry.dueAt) entries.set(place, { ...entry, dueAt })
+  }
+  return {
+    reached(server: ManagedServer) {
+      const attempt = entries.probed(server.id)?.attempt
+      if (attempt === undefined || attempt.failures === 0) return
+      const sinceAttempt = Math.max(0, clock.now() - attempt.at)
+      hasten(server, clock.monotonic() + Math.max(0, timing.reachedMs - sinceAttempt))
+    },
+    opened: (server: ManagedServer, retryMs: number) => hasten(server, clock.monotonic() + retryMs),
+  }
+}
+
+function withAge({ server, outcome, listing, listedAt }: Entry, now: number): ServerListing {
+  if (outcome.status !== 'stale' || listedAt === undefined) return { server, outcome, listing }
+  return { server, outcome: { ...outcome, listedAt, ageMs: Math.max(0, now - listedAt) }, listing }
+}
+
+function toAttempt({ server, outcome, failure, attempt }: Entry): Attempt | undefined {
+  return attempt && { ...attempt, server, outcome, failure }
+}
+
+function neverTried({ server, outcome, failure }: Entry, now: number): Attempt {
+  return { server, outcome, failure, at: now, since: now, latencyMs: 0, failures: 0 }
 }

@@ -11,7 +11,7 @@ import {
 import { type ListKind, listMethods } from '../methods.ts'
 import type { ManagedServer } from '../registry/managed-server.ts'
 import type { Connection } from '../upstream/connection.ts'
-import type { Pool } from '../upstream/pool.ts'
+import type { Upstreams } from '../upstream/upstreams.ts'
 import { withConnection } from '../with-connection.ts'
 import { emptyListing, type Listing, listingOf } from './listing.ts'
 
@@ -25,6 +25,8 @@ export interface DiscoveryRequest {
   /** Absent where the service asks for itself. */
   readonly caller: Caller | undefined
   readonly signal: AbortSignal
+  /** Tries also where the circuit of the server is open. */
+  readonly despiteCircuit: boolean
   resolve(): Promise<Credential>
 }
 
@@ -33,19 +35,44 @@ export interface DiscoveryRequest {
  * pages starts the list again. Rejects with a `GatewayError` naming the server.
  */
 export async function discover(
-  { pool, clock }: { pool: Pool; clock: Clock },
-  { server, kind, caller, signal, resolve }: DiscoveryRequest,
+  { clock, ...upstreams }: Upstreams & { clock: Clock },
+  { server, kind, caller, signal, despiteCircuit, resolve }: DiscoveryRequest,
 ): Promise<Listing> {
-  return withConnection(pool, {
+  return withConnection(upstreams, {
     server,
     caller,
     signal,
+    despiteCircuit,
     resolve,
     use: async (connection, credential) => {
-      if (connection.handshake.capabilities[listMethods[kind].capability] === undefined) return emptyListing
-      return listingOf(kind, await readPages(connection, { server, kind, credential, signal, clock }))
+      const request = { server, kind, credential, signal, clock }
+      if (connection.handshake.capabilities[listMethods[kind].capability] !== undefined) {
+        return listingOf(kind, await readPages(connection, request))
+      }
+      // The list of tools is the health probe: that there are none must not come from a connection that died long ago.
+      if (kind === 'tools' && caller === undefined) await ping(connection, request)
+      return emptyListing
     },
+    asked: (listing) => listing !== emptyListing || (kind === 'tools' && caller === undefined),
   })
+}
+
+/** Spec 2025-11-25, Ping: every party answers it. One that answers with an error is there as well. */
+async function ping(connection: Connection, { server, credential, signal }: ListRequest): Promise<void> {
+  const { listMs } = server.timeouts
+  try {
+    await connection.request({
+      method: 'ping',
+      params: {},
+      headers: credential.headers(),
+      signal,
+      idleTimeoutMs: listMs,
+      totalTimeoutMs: listMs,
+      peer: silentPeer,
+    })
+  } catch (error) {
+    if (!(error instanceof GatewayError) || error.code !== 'UPSTREAM_ERROR') throw error
+  }
 }
 
 interface ListRequest {

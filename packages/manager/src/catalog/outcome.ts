@@ -12,8 +12,9 @@ const statusOf = new Map<ErrorCode, OutcomeStatus>([
 
 /** A failure as an outcome. Whatever is not in the table kept us from reaching the server, be it our own fault. */
 export function failedOutcome(server: ManagedServer, failure: unknown): ServerOutcome {
-  const { code, message } = toGatewayError(failure)
-  return outcome(server, statusOf.get(code) ?? 'unreachable', message)
+  const { code, message, details } = toGatewayError(failure)
+  const failed = outcome(server, statusOf.get(code) ?? 'unreachable', message)
+  return details.stage === undefined ? failed : { ...failed, stage: details.stage }
 }
 
 export function outcome(server: ManagedServer, status: OutcomeStatus, message?: string): ServerOutcome {

@@ -18,7 +18,10 @@ export interface ReaderOptions {
 }
 
 export interface ReadRequest extends OwnRequest {
-  /** Milliseconds this request waits for a list that was never read; at most the server's `listMs`, which is the default. */
+  /**
+   * Milliseconds after its reading began that a list which was never read is waited for: whoever comes later waits for what
+   * is left of them, or a server that hangs would hold up every list. Absent, and at most: the server's `listMs`, each time.
+   */
   readonly waitMs?: number | undefined
 }
 
@@ -36,7 +39,8 @@ export interface Reader {
 export function createReader({ entries, places, refresh, clock, lifetime }: ReaderOptions): Reader {
   const obtain = async (place: Place, { caller: { signal }, waitMs }: ReadRequest): Promise<Entry> => {
     const entry = entries.get(place)
-    if (entry !== undefined && clock.now() < entry.dueAt) return entry
+    if (entry !== undefined && !entries.isDue(entry, clock.monotonic())) return entry
+    const leftMs = waitMs === undefined ? undefined : Math.max(0, waitMs - refresh.runningMs(place))
     // Reading for everybody goes on when this caller has gone: a slow server must get the time to come up.
     const work = refresh.run(place, place.holder === undefined ? lifetime : signal)
     if (entry !== undefined && place.holder === undefined) {
@@ -44,8 +48,9 @@ export function createReader({ entries, places, refresh, clock, lifetime }: Read
       work.catch(() => undefined)
       return entry
     }
-    const ms = Math.min(place.server.timeouts.listMs, waitMs ?? Number.POSITIVE_INFINITY)
-    return withinDeadline(work, { clock, ms, signal, late: () => lateEntry(place, ms) })
+    const { listMs } = place.server.timeouts
+    const late = () => lateEntry(place, Math.min(listMs, waitMs ?? listMs))
+    return withinDeadline(work, { clock, ms: Math.min(listMs, leftMs ?? listMs), signal, late })
   }
 
   return {
@@ -98,5 +103,5 @@ function lateEntry({ server, kind }: Place, ms: number): Entry {
 
 /** An answer for one request, not worth remembering. */
 function unkept(of: Pick<Entry, 'server' | 'kind'>, outcome: Entry['outcome']): Entry {
-  return { ...of, outcome, listing: undefined, at: 0, dueAt: 0 }
+  return { ...of, outcome, listing: undefined, dueAt: 0, edition: 0 }
 }

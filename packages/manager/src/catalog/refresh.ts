@@ -1,66 +1,63 @@
 import { type Clock, createSingleFlight } from '@toolgate/core'
-import type { ListKind } from '../methods.ts'
-import type { Pool } from '../upstream/pool.ts'
+import type { Upstreams } from '../upstream/upstreams.ts'
+import { type Found, judge, type RefreshTiming } from './attempt.ts'
 import { discover } from './discovery.ts'
 import type { Entries, Entry } from './entries.ts'
-import { failedOutcome, outcome } from './outcome.ts'
 import type { Place } from './places.ts'
 
-export interface RefreshOptions {
+export interface RefreshOptions extends Upstreams {
   readonly entries: Entries
-  readonly pool: Pool
   readonly clock: Clock
-  readonly timing: { readonly ttlMs: number; readonly retryMs: number }
+  readonly timing: RefreshTiming
   readonly random: () => number
+  /** Told of every reading that was kept for everybody. */
+  readonly onRead: (entry: Entry) => void
 }
 
 export interface Refresh {
   /** Reads a list and keeps what came of it, also a failure. Rejects only when `signal` aborts. */
-  run(place: Place, signal: AbortSignal): Promise<Entry>
-  /** What is being read of this list right now may be from before the change: it is due again at once. */
-  outdate(serverId: string, kind: ListKind): void
+  run(place: Place, signal: AbortSignal, options?: { readonly despiteCircuit?: boolean }): Promise<Entry>
+  /** Milliseconds since the reading of this list that is under way began; 0 where none is. */
+  runningMs(place: Place): number
 }
 
 /** The one way into the catalog's memory. Whoever wants the same list at the same time shares one reading. */
-export function createRefresh({ entries, pool, clock, timing, random }: RefreshOptions): Refresh {
+export function createRefresh(options: RefreshOptions): Refresh {
+  const { entries, pool, circuits, clock, onRead } = options
   const flight = createSingleFlight<Entry>()
-  const running = new Set<{ readonly place: Place; outdated: boolean }>()
+  const begun = new Map<string, number>()
 
-  const read = async (place: Place, signal: AbortSignal): Promise<Pick<Entry, 'outcome' | 'failure' | 'listing'>> => {
+  const read = async (place: Place, signal: AbortSignal, despiteCircuit: boolean): Promise<Found> => {
     const { server, kind, caller } = place
     try {
       const resolve = () => place.resolve(signal)
-      const listing = await discover({ pool, clock }, { server, kind, caller, signal, resolve })
-      return { outcome: outcome(server, 'ok'), listing }
+      const request = { server, kind, caller, signal, despiteCircuit, resolve }
+      return { listing: await discover({ pool, circuits, clock }, request) }
     } catch (error) {
       signal.throwIfAborted()
-      const failure = failedOutcome(server, error)
-      const listing = entries.get(place)?.listing
-      if (listing === undefined) return { outcome: failure, listing }
-      return { outcome: outcome(server, 'stale', failure.message), failure, listing }
+      return { error }
     }
   }
 
-  const readAndKeep = async (place: Place, signal: AbortSignal): Promise<Entry> => {
-    const run = { place, outdated: false }
-    running.add(run)
-    try {
-      const found = await read(place, signal)
-      const at = clock.now()
-      const lifeMs = found.outcome.status === 'ok' ? timing.ttlMs : timing.retryMs
-      const dueAt = run.outdated ? at : at + lifeMs * (0.9 + 0.2 * random())
-      const entry = { server: place.server, kind: place.kind, ...found, at, dueAt }
-      entries.set(place, entry)
-      return entry
-    } finally {
-      running.delete(run)
-    }
+  const readAndKeep = async (place: Place, signal: AbortSignal, despiteCircuit: boolean): Promise<Entry> => {
+    const edition = entries.edition(place.server.id, place.kind)
+    const started = clock.monotonic()
+    begun.set(place.key, started)
+    const found = await read(place, signal, despiteCircuit).finally(() => begun.delete(place.key))
+    const latencyMs = clock.monotonic() - started
+    const entry = judge({ place, found, previous: entries.get(place), edition, latencyMs }, options)
+    entries.set(place, entry)
+    if (place.holder === undefined) onRead(entry)
+    return entry
   }
 
   return {
-    run: (place, signal) => flight(place.key, signal, (shared) => readAndKeep(place, shared)),
-    outdate(serverId, kind) {
-      for (const run of running) if (run.place.server.id === serverId && run.place.kind === kind) run.outdated = true
+    run(place, signal, { despiteCircuit = false } = {}) {
+      const forced = despiteCircuit && circuits.status(place.server).state !== 'closed'
+      // Whoever asks in spite of the circuit must not be given the refusal of one who did not.
+      const key = forced ? `despite ${place.key}` : place.key
+      return flight(key, signal, (shared) => readAndKeep(place, shared, forced))
     },
+    runningMs: ({ key }) => clock.monotonic() - (begun.get(key) ?? clock.monotonic()),
   }
 }

@@ -1,6 +1,8 @@
 import { type Cancel, type Clock, GatewayError } from '@toolgate/core'
+import type { ManagedServer } from '../registry/managed-server.ts'
 import type { Registry } from '../registry/registry.ts'
 import type { Entries } from './entries.ts'
+import type { Lanes } from './lanes.ts'
 import type { Place, Places } from './places.ts'
 import type { Refresh } from './refresh.ts'
 import { withinDeadline } from './within-deadline.ts'
@@ -20,8 +22,11 @@ export interface SweeperOptions {
   readonly entries: Entries
   readonly places: Places
   readonly refresh: Refresh
+  readonly lanes: Lanes
   readonly clock: Clock
   readonly timing: SweepTiming
+  /** Puts stored lists into memory, of servers for which that was not done yet. Never rejects. */
+  readonly hydrate: () => Promise<void>
 }
 
 export interface Sweeper {
@@ -37,43 +42,66 @@ export interface Sweeper {
  * Keeps the shared part of the catalog fresh, and drops what belongs to servers or revisions that are gone. A caller's own
  * lists are not read here: its credential is present only while it calls.
  */
-export function createSweeper({ registry, entries, places, refresh, clock, timing }: SweeperOptions): Sweeper {
+export function createSweeper(options: SweeperOptions): Sweeper {
+  const { registry, entries, places, refresh, lanes, clock, timing, hydrate } = options
   const controller = new AbortController()
   const lifetime = controller.signal
   let turns: Cancel | undefined
   let early: Cancel | undefined
 
-  const duePlaces = (): Iterable<Place> => {
-    const current = new Map(registry.list().map((server) => [server.id, server]))
-    entries.revise((entry) => (current.get(entry.server.id)?.revision === entry.server.revision ? entry : undefined))
+  const currentServers = () => new Map(registry.list().map((server) => [server.id, server]))
+
+  /** What was well the last time comes first: a server that is down must not hold up one that is not. */
+  const duePlaces = (current: ReadonlyMap<string, ManagedServer>): readonly Place[] => {
     const wanted = [...current.values()].map((server) => places.shared(server, 'tools'))
-    for (const { server, kind } of entries.shared()) wanted.push(places.shared(current.get(server.id) ?? server, kind))
-    const isDue = (place: Place) => clock.now() >= (entries.get(place)?.dueAt ?? 0)
-    return new Map(wanted.filter(isDue).map((place) => [place.key, place])).values()
+    for (const { server, kind } of entries.shared()) {
+      const now = current.get(server.id)
+      if (now !== undefined) wanted.push(places.shared(now, kind))
+    }
+    const unique = [...new Map(wanted.map((place) => [place.key, place])).values()]
+    const now = clock.monotonic()
+    return unique
+      .map((place) => ({ place, entry: entries.get(place) }))
+      .filter(({ entry }) => entry === undefined || entries.isDue(entry, now))
+      .toSorted((left, right) => failuresOf(left) - failuresOf(right))
+      .map(({ place }) => place)
   }
 
-  const sweep = async (): Promise<void> => {
+  const readDue = async (): Promise<void> => {
+    const due = duePlaces(currentServers())
     // A failed reading is an entry of its own; it rejects only when all this is closed.
-    await Promise.allSettled([...duePlaces()].map((place) => refresh.run(place, lifetime)))
+    await Promise.all(due.map((place) => lanes.add(place.key, () => refresh.run(place, lifetime))))
+  }
+
+  const turn = () => {
+    entries.retain(currentServers())
+    void hydrate()
+    void readDue()
   }
 
   return {
     lifetime,
     async start() {
-      turns ??= clock.every(timing.sweepMs, () => void sweep())
-      await withinDeadline(sweep(), { clock, ms: timing.warmUpMs, late: () => undefined })
+      turns ??= clock.every(timing.sweepMs, turn)
+      await hydrate()
+      await withinDeadline(readDue(), { clock, ms: timing.warmUpMs, late: () => undefined })
     },
     soon() {
       if (lifetime.aborted) return
       early ??= clock.after(timing.settleMs, () => {
         early = undefined
-        void sweep()
+        void readDue()
       })
     },
     close() {
       turns?.()
       early?.()
+      lanes.close()
       controller.abort(new GatewayError('SHUTTING_DOWN', 'The gateway is shutting down.'))
     },
   }
+}
+
+function failuresOf({ entry }: { entry: ReturnType<Entries['get']> }): number {
+  return entry?.attempt?.failures ?? 0
 }

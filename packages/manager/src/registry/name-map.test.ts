@@ -33,7 +33,7 @@ describe('a name without a server', () => {
     await world.catalog.start()
     expect(await reached(world, 'a-b-c')).toBe('a/b-c')
     expect(await reached(world, 'a-b-d')).toBe('a-b/d')
-    world.catalog.close()
+    await world.catalog.close()
   })
 
   it('is refused where two servers list what it reads as, with names that are not ambiguous', async () => {
@@ -123,7 +123,7 @@ describe('a name with a server', () => {
     const servers = [serverOf({ id: 'a' }), serverOf({ id: 'b' })]
     const world = worldOf({ servers, upstreams: { a: offering('x'), b: offering('y') } })
     await world.catalog.start()
-    world.catalog.close()
+    await world.catalog.close()
     await expect(world.call(callerOf(), 'a-x', { server: 'b' })).rejects.toMatchObject({
       code: 'TOOL_SERVER_MISMATCH',
       message: "Tool 'a-x' belongs to MCP server 'a' but request specified server_id for 'b'.",

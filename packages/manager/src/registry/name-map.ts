@@ -24,6 +24,7 @@ import type { Registry } from './registry.ts'
  * name nor make one ambiguous. The way of nearly every call, a prefixed name, costs a look at memory.
  */
 export interface NameMap {
+  /** Those in force at this moment. */
   readonly rules: NamingRules
   /**
    * `undefined` where nothing bears the name. Rejects with `TARGET_AMBIGUOUS` listing names that are not, or the servers of
@@ -50,10 +51,11 @@ export interface LocateRequest extends NamerRequest, Pick<Addressed, 'name'> {
 export interface NameMapOptions {
   readonly registry: Registry
   readonly catalog: Pick<Catalog, 'known' | 'list'>
-  readonly rules?: NamingRules
+  /** Asked anew for each request: a reload may change them. */
+  readonly rules?: () => NamingRules
 }
 
-export function createNameMap({ registry, catalog, rules = defaultNaming }: NameMapOptions): NameMap {
+export function createNameMap({ registry, catalog, rules = () => defaultNaming }: NameMapOptions): NameMap {
   const view = viewing({ registry, catalog, rules })
 
   /** Waits for lists that were never read, and only for those. */
@@ -98,7 +100,9 @@ export function createNameMap({ registry, catalog, rules = defaultNaming }: Name
   }
 
   return {
-    rules,
+    get rules() {
+      return rules()
+    },
     async locate(request) {
       const { server, kind, name } = request
       const { readings, spell } = await (server ? locateWithin(request, server) : locateAnywhere(request))
@@ -116,13 +120,16 @@ export function createNameMap({ registry, catalog, rules = defaultNaming }: Name
 
 /** Makes views: without the lists, for reading prefixes, or with those of some servers. */
 function viewing({ registry, catalog, rules }: Required<NameMapOptions>) {
-  const frame = ({ caller, kind, includes }: NamerRequest) => ({
-    rules,
-    kind,
-    prefixes: registry.prefixes(),
-    allows: ({ server, name }: Reading) =>
-      includes(server) && permits(caller.principal, { server, kind, name }, rules.separator),
-  })
+  const frame = ({ caller, kind, includes }: NamerRequest) => {
+    const current = rules()
+    return {
+      rules: current,
+      kind,
+      prefixes: registry.prefixes(),
+      allows: ({ server, name }: Reading) =>
+        includes(server) && permits(caller.principal, { server, kind, name }, current.separator),
+    }
+  }
   return {
     frame,
     over: async (request: NamerRequest, servers: readonly ManagedServer[]): Promise<NameView> => ({

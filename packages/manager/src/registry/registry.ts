@@ -31,9 +31,11 @@ export interface Quarantined {
 export interface RegistryOptions {
   /** Called for each server that is gone or has another revision, after the swap; fits `Pool.retire`. */
   readonly onRetire?: (serverId: string, currentRevision?: string) => void
+  /** Called after every swap. */
+  readonly onReplace?: () => void
 }
 
-export function createRegistry({ onRetire = () => {} }: RegistryOptions = {}): Registry {
+export function createRegistry({ onRetire = () => {}, onReplace = () => {} }: RegistryOptions = {}): Registry {
   let current = snapshotOf([], [])
   return {
     list: () => current.servers,
@@ -49,6 +51,7 @@ export function createRegistry({ onRetire = () => {} }: RegistryOptions = {}): R
         const now = revisions.get(id)
         if (now !== revision) onRetire(id, now)
       }
+      onReplace()
     },
   }
 }

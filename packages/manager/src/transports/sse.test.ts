@@ -1,6 +1,7 @@
 import { Secret } from '@toolgate/core'
 import { resultFor, startRawMcpServer } from '@toolgate/testing/mcp-raw'
 import { startSseMcpServer } from '@toolgate/testing/mcp-sse-server'
+import { fakeClock } from '@toolgate/testing/fake-clock'
 import { describe, expect, it, vi } from 'vitest'
 import { bearerOf } from '../fake-world.fixture.ts'
 import { SessionExpired } from '../upstream/connection.ts'
@@ -177,5 +178,57 @@ describe('a legacy SSE server that fails', () => {
     )
     await using sse = transportOf('sse', { url: server.url })
     await expect(sse.connect(connectRequestOf())).rejects.toBeInstanceOf(SessionExpired)
+  })
+
+  /** A server whose stream carries what `answering` makes of each `tools/call`, and whose handshake works. */
+  const streaming = async (answering: (id: unknown) => object | string | undefined) => {
+    const queue: (object | string)[] = []
+    let wake = () => {}
+    const stream = async function* () {
+      yield endpoint
+      for (;;) {
+        yield* queue.splice(0)
+        await new Promise<void>((resolve) => {
+          wake = resolve
+        })
+      }
+    }
+    return startRawMcpServer(({ method, message }) => {
+      if (method === 'GET') return { events: stream() }
+      const answer = message['method'] === 'initialize' ? resultFor({ message }, hello) : answering(message['id'])
+      if (answer !== undefined) queue.push(answer)
+      wake()
+      return { status: 202 }
+    })
+  }
+
+  it('by answering nothing any more is found out after a call ran out of time, and connected to anew', async () => {
+    const clock = fakeClock()
+    await using server = await streaming(() => undefined)
+    await using sse = transportOf('sse', { url: server.url }, { clock })
+    const connection = await sse.connect(connectRequestOf())
+    const call = connection.request(callOf('x', { idleTimeoutMs: 1_000 })).catch((error: unknown) => error)
+    clock.advance(1_000)
+    expect(await call).toMatchObject({ code: 'UPSTREAM_TIMEOUT' })
+    await vi.waitUntil(() => server.received('ping').length === 1)
+    expect(connection.open).toBe(true)
+    clock.advance(15_000)
+    await vi.waitUntil(() => !connection.open)
+    expect(await server.requests[0]?.closed).toBe('abandoned')
+    await using next = await connected(sse)
+    expect(next.open).toBe(true)
+  })
+
+  it('with a message nested too deep fails the call', async () => {
+    const deep = '['.repeat(200_000) + ']'.repeat(200_000)
+    await using server = await streaming(
+      (id) => `data: {"jsonrpc":"2.0","id":${String(id)},"result":{"a":${deep}}}\n\n`,
+    )
+    await using sse = transportOf('sse', { url: server.url })
+    await using connection = await connected(sse)
+    await expect(connection.request(callOf('x', { idleTimeoutMs: 1_000 }))).rejects.toMatchObject({
+      code: 'UPSTREAM_PROTOCOL',
+      details: { server: 'github', stage: 'call' },
+    })
   })
 })

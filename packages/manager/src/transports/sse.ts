@@ -3,7 +3,7 @@ import { SSEClientTransport, SseError } from '@modelcontextprotocol/client'
 import { definePlug, type UpstreamStage } from '@toolgate/core'
 import { z } from 'zod'
 import type { Connection } from '../upstream/connection.ts'
-import { outboundFailed } from '../upstream/failure.ts'
+import { outboundFailed, unreachable } from '../upstream/failure.ts'
 import { shakeHands } from '../upstream/handshake.ts'
 import { MessageConnection } from '../upstream/message-connection.ts'
 import { withinStage } from '../upstream/within-stage.ts'
@@ -25,12 +25,13 @@ export const sse = definePlug({
       address: withoutCredentials(url),
       sharing: 'unless-sessionful',
       sendsHeaders: true,
-      connect: (request) => connect(new URL(url), options, request),
+      connect: (request) => connectSse(new URL(url), options, request),
     }
   },
 })
 
-async function connect(url: URL, options: TransportOptions, request: ConnectRequest): Promise<Connection> {
+/** Rejects with a `GatewayError` naming the stage, and leaves nothing open. */
+export async function connectSse(url: URL, options: TransportOptions, request: ConnectRequest): Promise<Connection> {
   const { clock, log, clientInfo } = options
   const { server, credential, clientCapabilities, exclusive, onUnsolicited } = request
   // The SDK's `send` takes no headers; the ones of the message that is being sent travel beside it.
@@ -76,13 +77,13 @@ async function connect(url: URL, options: TransportOptions, request: ConnectRequ
 
 function listenersFor(transport: MessageTransport, connection: MessageConnection): TransportListeners {
   return {
-    onmessage: (message) => connection.receive(message),
-    onclose: () => connection.lost({ why: 'was disconnected' }),
+    onmessage: (message) => void connection.receive(message),
+    onclose: () => connection.lost((place) => unreachable(place, { why: 'was disconnected' })),
     onerror(error) {
       // Failures of a POST reject its `send`. A stream that ended took the session with it: the one that a reconnect would
       // open is another, and not initialised.
       if (!(error instanceof SseError)) return
-      connection.lost({ why: 'ended its event stream' })
+      connection.lost((place) => unreachable(place, { why: 'ended its event stream' }))
       void transport.close()
     },
   }

@@ -1,5 +1,6 @@
 import { everythingStdio } from '@toolgate/testing/mcp-everything'
 import { fakeClock } from '@toolgate/testing/fake-clock'
+import { scriptedStdio } from '@toolgate/testing/mcp-stdio'
 import { describe, expect, it, vi } from 'vitest'
 import type { UnsolicitedListener } from '../upstream/connection.ts'
 import {
@@ -10,19 +11,6 @@ import {
   recordingLogger,
   transportOf,
 } from './connecting.fixture.ts'
-
-/** A child that runs this script; `say` writes one message, `asked` is called with each one read. */
-function scripted(script: string) {
-  const prelude = `
-    const say = (message) => process.stdout.write(JSON.stringify({ jsonrpc: '2.0', ...message }) + '\\n')
-    const hello = ({ id }) => say({ id, result: { protocolVersion: '2025-06-18', capabilities: {}, serverInfo: { name: 's' } } })
-    require('node:readline').createInterface({ input: process.stdin }).on('line', (line) => {
-      const message = JSON.parse(line)
-      if (message.method === 'initialize') return hello(message)
-      asked(message)
-    })`
-  return { command: process.execPath, args: ['-e', `${prelude}\n${script}`] }
-}
 
 describe('stdio against the official reference server', () => {
   it('lists, calls, reports progress and relays an elicitation', async () => {
@@ -65,7 +53,9 @@ describe('a child process', () => {
     const result = { content: [{ type: 'hologram' }], structuredContent: [1], later: { deep: [null] } }
     await using stdio = transportOf(
       'stdio',
-      scripted(`const asked = ({ id, params }) => id && say({ id, result: { ...${JSON.stringify(result)}, params } })`),
+      scriptedStdio(
+        `const asked = ({ id, params }) => id && say({ id, result: { ...${JSON.stringify(result)}, params } })`,
+      ),
     )
     await using connection = await connected(stdio)
     const params = { name: 'x', odd: [{ a: 1 }], _meta: { 'vendor/trace': 1 } }
@@ -82,7 +72,7 @@ describe('a child process', () => {
 
   it('that exits while it is called fails the call at once; its last words are for the log, without its secrets', async () => {
     await using stdio = transportOf('stdio', {
-      ...scripted(`const asked = ({ method }) => {
+      ...scriptedStdio(`const asked = ({ method }) => {
         if (method !== 'tools/call') return
         process.stderr.write('dying with ' + process.env.TOKEN, () => process.exit(3))
       }`),
@@ -137,7 +127,7 @@ describe('a child process', () => {
   it('whose call is cancelled is told so, and answers the others', async () => {
     await using stdio = transportOf(
       'stdio',
-      scripted(`let cancelled
+      scriptedStdio(`let cancelled
       const asked = ({ id, method, params }) => {
         if (method === 'notifications/cancelled') cancelled = params.requestId
         if (params?.name === 'report') say({ id, result: { cancelled } })
@@ -153,7 +143,7 @@ describe('a child process', () => {
 })
 
 describe('a shared process', () => {
-  const talkative = scripted(`const asked = ({ id, params }) => {
+  const talkative = scriptedStdio(`const asked = ({ id, params }) => {
     if (params?.name !== 'talk') return
     say({ method: 'notifications/message', params: { data: 'of somebody' } })
     say({ id: 'q', method: 'elicitation/create', params: {} })

@@ -1,21 +1,19 @@
 import { dirname, delimiter } from 'node:path'
-import { getDefaultEnvironment, StdioClientTransport } from '@modelcontextprotocol/client/stdio'
-import { definePlug, Secret } from '@toolgate/core'
+import { getDefaultEnvironment } from '@modelcontextprotocol/client/stdio'
+import { definePlug, GatewayError, Secret } from '@toolgate/core'
 import { z } from 'zod'
 import type { Connection } from '../upstream/connection.ts'
-import { codeOf, type FailurePlace, unreachable } from '../upstream/failure.ts'
+import { busy, codeOf, type FailurePlace, unreachable } from '../upstream/failure.ts'
 import { shakeHands } from '../upstream/handshake.ts'
 import { MessageConnection } from '../upstream/message-connection.ts'
 import { withinStage } from '../upstream/within-stage.ts'
-import { listenTo, type MessageTransport } from './message-transport.ts'
-import { keepTail, type Tail } from './stderr-tail.ts'
+import { type ChildPlace, createChildProcesses } from './stdio/child-processes.ts'
+import { createHistory, describeExit, type History } from './stdio/history.ts'
+import { Pipes } from './stdio/pipes.ts'
 import type { ConnectRequest, TransportOptions, UpstreamTransport } from './transport.ts'
 
 /** Milliseconds that the first start of a command may take: `npx` and `uvx` download what they run. */
 const stdioFirstStartMs = 60_000
-
-/** Bytes of one message; the child is closed beyond it. */
-const maxMessageBytes = 64 * 1024 * 1024
 
 const schema = z.strictObject({
   command: z.string().min(1),
@@ -31,90 +29,97 @@ const schema = z.strictObject({
 
 type StdioSettings = z.output<typeof schema>
 
-/** A child process that speaks MCP over its pipes. No shell, a clean environment, one process per connection. */
+/**
+ * A child process that speaks MCP over its pipes (spec 2025-11-25, Transports, stdio). No shell, a clean environment, one
+ * process per connection. A command that keeps failing is not started at every request: those fail at once instead.
+ */
 export const stdio = definePlug({
   type: 'stdio',
   schema,
   create(settings, options: TransportOptions): UpstreamTransport {
-    const history = { started: false }
+    const history = createHistory(options.clock)
+    const children = options.children ?? createChildProcesses({ log: options.log })
     return {
       type: 'stdio',
       address: settings.command,
       sharing: 'always',
       sendsHeaders: false,
-      connect: (request) => connect({ settings, history, ...options }, request),
+      connect: (request) => connect({ settings, history, ...options, children }, request),
+      diagnostics: history.diagnostics,
     }
   },
 })
 
 interface StdioTarget extends TransportOptions {
   readonly settings: StdioSettings
-  /** Whether this command has ever come up: what follows is no first start. */
-  readonly history: { started: boolean }
+  readonly history: History
+  readonly children: NonNullable<TransportOptions['children']>
 }
 
 async function connect(target: StdioTarget, request: ConnectRequest): Promise<Connection> {
-  const { clock, log, clientInfo, history } = target
-  const { server, clientCapabilities, exclusive, onUnsolicited } = request
+  const { clock, log, clientInfo, history, settings } = target
+  const { server, clientCapabilities, exclusive, onUnsolicited, signal } = request
   const { handshakeMs } = server.timeouts
-  const ms = history.started ? handshakeMs : Math.max(handshakeMs, stdioFirstStartMs)
-  const { transport, stderr } = spawn(target.settings)
+  const ms = history.cameUp ? handshakeMs : Math.max(handshakeMs, stdioFirstStartMs)
+  const place: FailurePlace = { server: server.name, stage: 'connect' }
+  const secrets = Object.values(settings.env)
+  const life = history.begin()
+  const pipes = new Pipes({ server: server.name, clock, log, secrets, life })
   const connection = new MessageConnection({
     server: server.name,
-    wire: { send: (message) => transport.send(message), close: () => transport.close() },
+    wire: { send: (message) => pipes.send(message), close: () => pipes.close() },
     clock,
     log,
     declared: clientCapabilities,
     exclusive,
     onUnsolicited,
-    secrets: Object.values(target.settings.env),
-  })
-  listenTo(transport, {
-    onmessage: (message) => connection.receive(message),
-    onerror: (error) => log.debug({ server: server.name, err: error }, 'stdio server sent something unreadable'),
-    onclose() {
-      log.debug({ server: server.name, stderr: stderr.text() }, 'stdio server ended')
-      connection.lost({ why: 'has exited', internal: stderr.text() })
-    },
+    secrets,
   })
   try {
-    await start(transport, { server: server.name, stage: 'connect' }, { clock, ms, signal: request.signal })
+    await withinStage({ clock, ms, place, signal }, () => start(pipes, { target, place, connection }))
     const handshake = await shakeHands(connection, { request, clock, clientInfo, ms })
-    history.started = true
+    life.cameUp()
     return connection.initialised(handshake)
   } catch (error) {
+    // A caller that left says nothing about the command.
+    if (!signal.aborted) life.failed()
     void connection.close()
-    throw error
+    throw startFailure(place, error)
   }
+}
+
+/** A place among the gateway's children. Rejects at once where none is free, or while the command has to wait. */
+function admit({ history, children, log }: StdioTarget, place: FailurePlace): ChildPlace {
+  const { delayMs, lastExit } = history
+  if (delayMs > 0) {
+    const seconds = Math.ceil(delayMs / 1000)
+    const what = lastExit === undefined ? 'did not start' : describeExit(lastExit).why
+    throw unreachable(place, {
+      why: `${what} and is started again in ${seconds} s at the earliest`,
+      facts: { restart: 'delayed', retry_after_seconds: seconds },
+    })
+  }
+  const admitted = children.admit()
+  if (admitted !== undefined) return admitted
+  log.warn({ server: place.server, children: children.size }, 'no room for another child process')
+  throw busy(place, `this gateway runs ${children.size} child processes already`)
 }
 
 async function start(
-  transport: MessageTransport,
-  place: FailurePlace,
-  bound: Pick<TransportOptions, 'clock'> & { ms: number; signal: AbortSignal },
+  pipes: Pipes,
+  { target, place, connection }: { target: StdioTarget; place: FailurePlace; connection: MessageConnection },
 ): Promise<void> {
-  try {
-    await withinStage({ ...bound, place }, () => transport.start())
-  } catch (error) {
-    const code = codeOf(error)
-    if (code === undefined) throw error
-    // Node says ENOENT for a missing working directory as well.
-    const why = code === 'ENOENT' ? 'cannot be started: command not found' : 'cannot be started'
-    throw unreachable(place, { why, cause: error })
-  }
+  const { command, args, env, cwd } = target.settings
+  const admitted = admit(target, place)
+  await pipes.open({ command, args, cwd, env: childEnvironment(env) }, { place: admitted, connection })
 }
 
-function spawn({ command, args, env, cwd }: StdioSettings): { transport: MessageTransport; stderr: Tail } {
-  const secrets = Object.values(env)
-  const transport = new StdioClientTransport({
-    command,
-    args,
-    env: childEnvironment(env),
-    ...(cwd !== undefined && { cwd }),
-    stderr: 'pipe',
-    maxBufferSize: maxMessageBytes,
-  })
-  return { transport, stderr: keepTail(transport.stderr, secrets) }
+function startFailure(place: FailurePlace, error: unknown): unknown {
+  const code = codeOf(error)
+  if (code === undefined || error instanceof GatewayError) return error
+  // Node says ENOENT for a missing working directory as well.
+  const why = code === 'ENOENT' ? 'cannot be started: command not found' : 'cannot be started'
+  return unreachable(place, { why, cause: error })
 }
 
 /** The few variables a program needs, what is configured, and our own Node first: `node` and `npx` are then the gateway's. */

@@ -306,11 +306,6 @@ describe('connecting', () => {
     await vi.waitUntil(() => server.requests.some(({ method }) => method === 'DELETE'))
   })
 
-  it('says what to do where a legacy SSE server is configured as http', async () => {
-    await using server = await startRawMcpServer(() => ({ status: 405 }))
-    expect(String(await attempt(server.url))).toContain('"sse"')
-  })
-
   it('keeps the credential out of every error', async () => {
     await using server = await startRawMcpServer(({ raw }) => ({ status: 500, body: raw }))
     const failure = await attempt(server.url, { credential: bearerOf('canary-token') })

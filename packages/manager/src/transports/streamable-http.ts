@@ -5,6 +5,8 @@ import { shakeHands } from '../upstream/handshake.ts'
 import { withoutCredentials } from './address.ts'
 import { HttpLink, type ServerLoad } from './http/http-link.ts'
 import { listen } from './http/http-listener.ts'
+import { createLegacyFallback, refusedAsUnknown } from './legacy-fallback.ts'
+import { connectSse } from './sse.ts'
 import type { ConnectRequest, TransportOptions, UpstreamTransport } from './transport.ts'
 
 /** GET streams per server. Each holds a socket of the origin for its whole life, and calls need sockets too. */
@@ -12,19 +14,26 @@ const maxListeningStreams = 64
 
 const schema = z.strictObject({ url: z.url({ protocol: /^https?$/ }) })
 
-/** Streamable HTTP, protocol versions 2024-11-05 to 2025-11-25 (spec 2025-11-25, Transports). */
+/**
+ * Streamable HTTP, protocol versions 2024-11-05 to 2025-11-25 (spec 2025-11-25, Transports). A server at the same address
+ * that only speaks the legacy HTTP+SSE is found out and spoken to in its way.
+ */
 export const streamableHttp = definePlug({
   type: 'http',
   schema,
   create({ url }, options: TransportOptions): UpstreamTransport {
-    const listening = { count: 0 }
-    const load = { calls: 0 }
+    const target = { url, listening: { count: 0 }, load: { calls: 0 }, ...options }
+    const legacy = createLegacyFallback({
+      modern: (request) => connect(target, request),
+      legacy: (request) => connectSse(new URL(url), options, request),
+    })
     return {
       type: 'http',
       address: withoutCredentials(url),
       sharing: 'unless-sessionful',
       sendsHeaders: true,
-      connect: (request) => connect({ url, listening, load, ...options }, request),
+      connect: legacy.connect,
+      diagnostics: () => ({ transportInUse: legacy.transportInUse }),
     }
   },
 })
@@ -50,15 +59,23 @@ async function connect(target: HttpTarget, request: ConnectRequest): Promise<Con
     exclusive,
     onUnsolicited,
   })
+  let initialised = false
   try {
-    const handshake = await shakeHands(link, { request, clock, clientInfo, ms: server.timeouts.handshakeMs })
+    const carrier = {
+      request: link.request.bind(link),
+      notify: link.notify.bind(link),
+      speak(version: string) {
+        initialised = true
+        link.speak(version)
+      },
+    }
+    const handshake = await shakeHands(carrier, { request, clock, clientInfo, ms: server.timeouts.handshakeMs })
     return connectionOver(link, { target, request, handshake })
   } catch (error) {
     void link.close()
-    throw error
+    throw initialised ? error : refusedAsUnknown(error)
   }
 }
-
 function connectionOver(
   link: HttpLink,
   { target, request, handshake }: { target: HttpTarget; request: ConnectRequest; handshake: Handshake },

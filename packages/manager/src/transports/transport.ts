@@ -1,5 +1,7 @@
 import type { Caller, Clock, Credential, JsonObject, Logger, Outbound, ServerDefinition } from '@toolgate/core'
 import type { Connection, UnsolicitedListener } from '../upstream/connection.ts'
+import type { ChildExit } from './stdio/child.ts'
+import type { ChildProcesses } from './stdio/child-processes.ts'
 
 /** What every transport plug is given by the composition root. */
 export interface TransportOptions {
@@ -8,6 +10,8 @@ export interface TransportOptions {
   readonly log: Logger
   /** How the gateway introduces itself to servers. */
   readonly clientInfo: ClientInfo
+  /** The gateway's child processes, so that their bound is one for all servers. Absent: each stdio server has its own. */
+  readonly children?: ChildProcesses | undefined
 }
 
 export interface ClientInfo {
@@ -29,6 +33,25 @@ export interface UpstreamTransport {
   readonly sendsHeaders: boolean
   /** Connects and shakes hands, within the server's time limits for both. Leaves nothing open on failure. */
   connect(request: ConnectRequest): Promise<Connection>
+  /** What is known of the way to the server beside its answers, for administrators. Asks nobody. */
+  diagnostics?(): TransportDiagnostics | undefined
+}
+
+/** Without any secret that the server was given. */
+export interface TransportDiagnostics {
+  /** The transport that the server turned out to speak, where that is found out. */
+  readonly transportInUse?: string | undefined
+  /** Of the latest child, while it runs. */
+  readonly pid?: number | undefined
+  /** The last that the latest child wrote to its standard error. */
+  readonly stderr?: string | undefined
+  /** Lines on the latest child's standard output that were no messages. */
+  readonly junkLines?: number | undefined
+  /** Starts that followed a crash or a failed start. */
+  readonly restarts?: number | undefined
+  readonly lastExit?: ChildExit | undefined
+  /** Milliseconds until it may be started again; absent where it may at once. */
+  readonly nextStartInMs?: number | undefined
 }
 
 export interface ConnectRequest {

@@ -25,6 +25,8 @@ export interface PoolOptions {
   readonly newId?: NewId
   /** Hears what a server says outside any request, such as `notifications/tools/list_changed`. */
   readonly onUnsolicited?: (server: ManagedServer, notification: JsonRpcNotification) => void
+  /** Whether the registry still has this revision: a connection of another serves the call that found it, and no more. */
+  readonly isCurrent?: (server: ManagedServer) => boolean
   readonly bounds?: Partial<PoolBounds>
 }
 
@@ -68,6 +70,7 @@ class ConnectionPool implements Pool {
   readonly #log: Logger
   readonly #newId: NewId
   readonly #onUnsolicited: (server: ManagedServer, notification: JsonRpcNotification) => void
+  readonly #isCurrent: (server: ManagedServer) => boolean
   readonly #bounds: PoolBounds
   readonly #byKey = new Map<string, PooledConnection>()
   readonly #leaving = new Set<PooledConnection>()
@@ -77,11 +80,13 @@ class ConnectionPool implements Pool {
   readonly #closing = new AbortController()
   readonly #cancelSweep: Cancel
 
-  constructor({ clock, log, newId = randomId, onUnsolicited = () => {}, bounds = {} }: PoolOptions) {
+  constructor(options: PoolOptions) {
+    const { clock, log, newId = randomId, onUnsolicited = () => {}, isCurrent = () => true, bounds = {} } = options
     this.#clock = clock
     this.#log = log
     this.#newId = newId
     this.#onUnsolicited = onUnsolicited
+    this.#isCurrent = isCurrent
     this.#bounds = { ...defaultPoolBounds, ...bounds }
     this.#cancelSweep = clock.every(this.#bounds.idleMs / sweepsPerIdleTime, () => this.#sweep())
   }
@@ -166,7 +171,13 @@ class ConnectionPool implements Pool {
     this.#closing.signal.throwIfAborted()
     this.#makeRoom(server, place)
     const { kind, holder, payer } = place
-    const pending = { serverId: server.id, revision: server.revision, holder, payer, lastUse: kind === 'call' }
+    const pending = {
+      serverId: server.id,
+      revision: server.revision,
+      holder,
+      payer,
+      lastUse: kind === 'call' || !this.#isCurrent(server),
+    }
     this.#pending.add(pending)
     try {
       const connection = await server.transport.connect({

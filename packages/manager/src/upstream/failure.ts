@@ -41,14 +41,26 @@ export function timedOut({ server, stage }: FailurePlace, ms: number): GatewayEr
   )
 }
 
+/** Beside the message: what a caller may be told in figures, such as `retry_after_seconds`. */
+export type FailureFacts = Readonly<Record<string, string | number>>
+
+/** How a connection was lost. */
+export interface Loss {
+  /** Completes "MCP server … "; quotes nothing the upstream sent. */
+  readonly why?: string
+  readonly facts?: FailureFacts
+  readonly cause?: unknown
+  readonly internal?: string
+}
+
 /** The connection was refused, reset or lost. What the system said about it may name hosts, so it stays internal. */
 export function unreachable(
   { server, stage }: FailurePlace,
-  { why = 'cannot be reached', ...rest }: { why?: string; cause?: unknown; internal?: string } = {},
+  { why = 'cannot be reached', facts, ...rest }: Loss = {},
 ): GatewayError {
   return new GatewayError('UPSTREAM_UNREACHABLE', `MCP server "${server}" ${why}: ${doing[stage]} failed.`, {
     ...rest,
-    details: { server, stage },
+    details: { ...facts, server, stage },
   })
 }
 
@@ -56,7 +68,7 @@ export function unreachable(
 export function outOfProtocol(
   { server, stage }: FailurePlace,
   what: string,
-  { internal, cause }: { internal?: string; cause?: unknown } = {},
+  { internal, cause, facts }: Omit<Loss, 'why'> = {},
 ): GatewayError {
   return new GatewayError(
     'UPSTREAM_PROTOCOL',
@@ -64,7 +76,7 @@ export function outOfProtocol(
     {
       ...(internal !== undefined && { internal }),
       cause,
-      details: { server, stage },
+      details: { ...facts, server, stage },
     },
   )
 }
@@ -93,10 +105,10 @@ export function upstreamError(
   })
 }
 
-/** Too much at once on one connection. */
-export function busy({ server, stage }: FailurePlace, what: string): GatewayError {
+/** Too much at once, by our bounds or by its own word. */
+export function busy({ server, stage }: FailurePlace, what: string, facts?: FailureFacts): GatewayError {
   return new GatewayError('UPSTREAM_BUSY', `MCP server "${server}" is busy: ${what}. Try again later.`, {
-    details: { server, stage },
+    details: { ...facts, server, stage },
   })
 }
 
@@ -138,7 +150,8 @@ function isConnectTimeout(error: unknown): boolean {
 
 const connectFailures = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH'])
 
-function isConnectFailure(error: unknown): boolean {
+/** No socket came about: whatever was to be sent over it made no difference. */
+export function isConnectFailure(error: unknown): boolean {
   return connectFailures.has(codeOf(error) ?? '')
 }
 

@@ -1,5 +1,6 @@
 import {
   type Clock,
+  GatewayError,
   isJsonObject,
   isJsonRpcMessage,
   isResponse,
@@ -9,15 +10,31 @@ import {
   type JsonRpcResponse,
   type Logger,
   type Secret,
+  silentPeer,
 } from '@toolgate/core'
 import { type Connection, type Handshake, SessionExpired, type UpstreamRequest } from './connection.ts'
-import { busy, outboundFailed, outOfProtocol, stageOf, unreachable, upstreamError } from './failure.ts'
+import {
+  busy,
+  type FailurePlace,
+  outboundFailed,
+  outOfProtocol,
+  stageOf,
+  unreachable,
+  upstreamError,
+} from './failure.ts'
 import type { HandshakeLink, NotificationDelivery } from './handshake.ts'
 import { InFlightCall } from './in-flight-call.ts'
+import { isNestedTooDeep, maxNesting } from './nesting.ts'
 import { type Reply, ServerTraffic, type ServerTrafficOptions } from './server-traffic.ts'
 
 /** Calls that wait for an answer on one connection; more are refused. */
 const maxPendingCalls = 1024
+
+/**
+ * Milliseconds that a server has to answer a `ping` after a call ran out of time. Generous: a server that is merely slow
+ * keeps its session, and with it the calls of others.
+ */
+const aliveMs = 15_000
 
 /** Carries whole messages one way, with the headers of the call they belong to, where there are headers at all. */
 export interface MessageWire {
@@ -35,9 +52,13 @@ export interface MessageConnectionOptions
   readonly secrets?: readonly Secret[]
 }
 
+/** Why a connection is lost, told to each of its calls. */
+export type FailureAt = (place: FailurePlace) => GatewayError
+
 /**
  * Matches answers to requests on a connection where everything arrives on one stream (stdio, legacy SSE). Who owns the
- * wire feeds it with {@link receive} and says {@link lost} when it breaks: then every call fails at once.
+ * wire feeds it with {@link receive} and says {@link lost} when it breaks: then every call fails at once. A server that
+ * does not answer any more is found out after a call ran out of time, and given up.
  */
 export class MessageConnection implements HandshakeLink {
   readonly #options: MessageConnectionOptions
@@ -45,13 +66,16 @@ export class MessageConnection implements HandshakeLink {
   readonly #answers = new Map<JsonRpcId, (response: JsonRpcResponse) => void>()
   #nextId = 1
   #open = true
-  #loss: { why: string; internal?: string } = { why: 'was disconnected' }
+  #loss: FailureAt = (place) => unreachable(place, { why: 'was disconnected' })
+  /** Messages received, whatever they are: signs of life. */
+  #heard = 0
+  #checking = false
 
   constructor(options: MessageConnectionOptions) {
     this.#options = options
     const { declared, exclusive, onUnsolicited } = options
     const reply = (response: Reply, call: InFlightCall | undefined) => this.#sendAside(response, call?.headers)
-    this.#traffic = new ServerTraffic({ declared, exclusive, onUnsolicited, reply })
+    this.#traffic = new ServerTraffic({ declared, exclusive, onUnsolicited, reply, clock: options.clock })
   }
 
   /** The finished connection, once hands are shaken. */
@@ -73,7 +97,7 @@ export class MessageConnection implements HandshakeLink {
   async request(request: UpstreamRequest): Promise<JsonObject> {
     const { server, clock, wire } = this.#options
     const place = { server, stage: stageOf(request.method) }
-    if (!this.#open) throw unreachable(place, this.#loss)
+    if (!this.#open) throw this.#loss(place)
     if (this.#answers.size >= maxPendingCalls) throw busy(place, 'too many calls are in flight on one connection')
     const call = new InFlightCall(request, { id: this.#nextId++, server, clock })
     const tracked = this.#traffic.track(call)
@@ -85,6 +109,7 @@ export class MessageConnection implements HandshakeLink {
       return resultOf(await promise, call, this.#options.secrets ?? [])
     } catch (error) {
       if (call.failure !== undefined) this.#withdraw(call, call.failure.code)
+      if (call.failure?.code === 'UPSTREAM_TIMEOUT') void this.#giveUpUnlessAlive(call)
       if (error instanceof SessionExpired) this.#open = false
       throw outboundFailed(call.place, error)
     } finally {
@@ -98,24 +123,35 @@ export class MessageConnection implements HandshakeLink {
     try {
       await this.#options.wire.send(notification, headers)
     } catch (error) {
-      throw this.#open ? outboundFailed(place, error) : unreachable(place, this.#loss)
+      throw this.#open ? outboundFailed(place, error) : this.#loss(place)
     }
   }
 
-  /** A message of the upstream. What is none, or answers nothing that waits, is dropped. */
-  receive(message: unknown): void {
-    if (!isJsonRpcMessage(message)) return
-    if (!isResponse(message)) return this.#traffic.hear(message)
-    if (message.id === undefined || message.id === null) return
-    this.#answers.get(message.id)?.(message)
+  /**
+   * A message of the upstream; one that answers nothing that waits is dropped. False where it is no message at all.
+   * `textLength`: characters that it was parsed from, where they were counted.
+   */
+  receive(message: unknown, textLength?: number): boolean {
+    if (!isJsonRpcMessage(message)) return false
+    this.#heard += 1
+    const tooDeep = isNestedTooDeep(message, textLength)
+    if (!isResponse(message)) {
+      if (!tooDeep) this.#traffic.hear(message)
+      return true
+    }
+    if (message.id === undefined || message.id === null) return true
+    if (tooDeep) this.#refuse(message.id)
+    else this.#answers.get(message.id)?.(message)
+    return true
   }
 
   /** The wire broke or was closed: every call that waits fails, naming its stage; so does every later one. */
-  lost(loss: { why: string; internal?: string }): void {
+  lost(failure: FailureAt): void {
     if (!this.#open) return
     this.#open = false
-    this.#loss = loss
-    for (const call of this.#traffic.calls.values()) call.fail(unreachable(call.place, loss))
+    this.#loss = failure
+    this.#traffic.close()
+    for (const call of this.#traffic.calls.values()) call.fail(failure(call.place))
   }
 
   async close(): Promise<void> {
@@ -136,6 +172,39 @@ export class MessageConnection implements HandshakeLink {
     if (!this.#open || call.message.method === 'initialize') return
     const params = { requestId: call.id, reason }
     void this.#sendAside({ jsonrpc: '2.0', method: 'notifications/cancelled', params }, call.headers)
+  }
+
+  /** Only its own call can tell that an answer is none. */
+  #refuse(id: JsonRpcId): void {
+    const call = this.#traffic.calls.get(id)
+    call?.fail(outOfProtocol(call.place, `a message nested deeper than ${maxNesting} levels`))
+  }
+
+  /** After a call ran out of time: does the server still answer anything? If not, nobody is to wait for it again. */
+  async #giveUpUnlessAlive({ headers, message }: InFlightCall): Promise<void> {
+    if (this.#checking || !this.#open || message.method === 'initialize') return
+    this.#checking = true
+    const heardBefore = this.#heard
+    try {
+      await this.request({
+        method: 'ping',
+        params: {},
+        headers,
+        signal: new AbortController().signal,
+        idleTimeoutMs: aliveMs,
+        totalTimeoutMs: aliveMs,
+        peer: silentPeer,
+      })
+    } catch (error) {
+      // Any answer is one, also an error; so is anything else that was said meanwhile.
+      const silent = error instanceof GatewayError && error.code === 'UPSTREAM_TIMEOUT'
+      if (!silent || this.#heard !== heardBefore) return
+      this.#options.log.warn({ server: this.#options.server }, 'upstream answers nothing any more and is given up')
+      this.lost((place) => unreachable(place, { why: 'stopped answering and was disconnected' }))
+      await this.close()
+    } finally {
+      this.#checking = false
+    }
   }
 
   async #sendAside(message: object, headers: ReadonlyMap<string, Secret> | undefined): Promise<void> {

@@ -1,4 +1,5 @@
 import {
+  type Clock,
   GatewayError,
   isRequest,
   type JsonObject,
@@ -9,6 +10,7 @@ import {
 } from '@toolgate/core'
 import type { UnsolicitedListener } from './connection.ts'
 import type { InFlightCall } from './in-flight-call.ts'
+import { createNews, type News } from './news.ts'
 
 /** Requests of one upstream session that are being answered, of whatever kind. */
 const maxAnswersAtOnce = 128
@@ -38,6 +40,7 @@ export interface ServerTrafficOptions {
   /** All calls on this connection come from one caller, so a message without a call belongs to that caller too. */
   readonly exclusive: boolean
   readonly onUnsolicited: UnsolicitedListener
+  readonly clock: Clock
   /** Carries an answer to the upstream, with the call's credential where there is one. Never rejects. */
   reply(response: Reply, call: InFlightCall | undefined): Promise<void>
 }
@@ -50,10 +53,12 @@ export class ServerTraffic {
   readonly #options: ServerTrafficOptions
   readonly #calls = new Map<JsonRpcId, InFlightCall>()
   readonly #asked = new Map<JsonRpcId, AbortController>()
+  readonly #news: News
   #answering = 0
 
   constructor(options: ServerTrafficOptions) {
     this.#options = options
+    this.#news = createNews(options.clock, options.onUnsolicited)
   }
 
   get calls(): ReadonlyMap<JsonRpcId, InFlightCall> {
@@ -64,6 +69,11 @@ export class ServerTraffic {
   track(call: InFlightCall): Disposable {
     this.#calls.set(call.id, call)
     return { [Symbol.dispose]: () => void this.#calls.delete(call.id) }
+  }
+
+  /** The connection is over: what was put off is dropped. */
+  close(): void {
+    this.#news.close()
   }
 
   /** `streamOf`: the call on whose own stream it came, where the transport has one per call. */
@@ -78,7 +88,7 @@ export class ServerTraffic {
     if (method === 'notifications/progress') return this.#byToken(params)?.progress(params)
     if (method === 'notifications/cancelled') return this.#withdraw(params)
     const call = aboutTheServer.test(method) ? undefined : (streamOf ?? this.#owner())
-    if (call === undefined) return this.#options.onUnsolicited(notification)
+    if (call === undefined) return this.#news.hear(notification)
     call.peer.notify(notification)
   }
 

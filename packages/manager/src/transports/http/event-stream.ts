@@ -1,12 +1,13 @@
 import { createParser } from 'eventsource-parser'
 import { GatewayError } from '@toolgate/core'
+import { isNestedTooDeep, maxNesting } from '../../upstream/nesting.ts'
 
 /** Characters of one unfinished event that are held at most: the bound of any answer. */
 export const maxEventLength = 64 * 1024 * 1024
 
 /**
  * The JSON values of an SSE body's `message` events, as they arrive. Events of other types and events without data (which
- * only carry an id) are skipped. Rejects with a `GatewayError` where data is no JSON or an event outgrows its bound.
+ * only carry an id) are skipped. Rejects with a `GatewayError` where data is no JSON or nested too deep, or an event outgrows its bound.
  */
 export async function* readEventStream(body: AsyncIterable<Uint8Array>): AsyncGenerator<unknown, void, undefined> {
   const arrived: string[] = []
@@ -28,8 +29,14 @@ export async function* readEventStream(body: AsyncIterable<Uint8Array>): AsyncGe
   }
 }
 
-/** `JSON.parse` whose failure quotes nothing of the text. */
+/** `JSON.parse` whose failure quotes nothing of the text, and which refuses what could not be written again. */
 export function parseJson(text: string): unknown {
+  const value = parsed(text)
+  if (!isNestedTooDeep(value, text.length)) return value
+  throw new GatewayError('UPSTREAM_PROTOCOL', `Answer nested deeper than ${maxNesting} levels.`)
+}
+
+function parsed(text: string): unknown {
   try {
     return JSON.parse(text)
   } catch (error) {

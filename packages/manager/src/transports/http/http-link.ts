@@ -81,7 +81,7 @@ export class HttpLink implements HandshakeLink {
     const { declared, exclusive, onUnsolicited } = options
     const reply = (response: Reply, call: InFlightCall | undefined) =>
       this.#sendAside(response, call?.headers ?? options.credential())
-    this.traffic = new ServerTraffic({ declared, exclusive, onUnsolicited, reply })
+    this.traffic = new ServerTraffic({ declared, exclusive, onUnsolicited, reply, clock: options.clock })
   }
 
   get open(): boolean {
@@ -138,6 +138,7 @@ export class HttpLink implements HandshakeLink {
   /** Ends what is in flight, then the session at the server, best effort within its bound. */
   async close(): Promise<void> {
     this.#open = false
+    this.traffic.close()
     for (const call of this.traffic.calls.values()) call.fail(unreachable(call.place, { why: 'was disconnected' }))
     if (this.#sessionId === undefined) return
     const headers = this.headers(this.#options.credential())
@@ -184,7 +185,6 @@ export class HttpLink implements HandshakeLink {
     const stream = readEventStream(response.body)
     try {
       for (let event = await stream.next(); event.done !== true; event = await stream.next()) {
-        call.alive()
         const result = this.#take(event.value, call)
         if (result === undefined) continue
         void this.#finish(stream, response)

@@ -1,13 +1,25 @@
 import { isJsonObject, type OutboundResponse, type Secret } from '@toolgate/core'
 import { SessionExpired } from '../../upstream/connection.ts'
+import { isNestedTooDeep } from '../../upstream/nesting.ts'
 import { withoutSecrets } from '../../upstream/redact.ts'
-import { credentialRejected, type FailurePlace, outOfProtocol, upstreamError } from '../../upstream/failure.ts'
+import {
+  busy,
+  credentialRejected,
+  type FailureFacts,
+  type FailurePlace,
+  outOfProtocol,
+  unreachable,
+  upstreamError,
+} from '../../upstream/failure.ts'
 
 /** Bytes of an error's body that are read to find a JSON-RPC error in it. */
 const maxErrorBytes = 64 * 1024
 
 /** Characters of an error's body that the operator's log gets to see. */
 const maxLoggedLength = 1024
+
+/** What a server asks for beyond it is taken as this. */
+const maxRetryAfterSeconds = 86_400
 
 /** Header name (lower-case) → value, for one request. */
 export type CredentialHeaders = ReadonlyMap<string, Secret>
@@ -35,15 +47,30 @@ export async function refusalOf(
     response.discard()
     return new SessionExpired(`MCP server "${place.server}" no longer knows the session.`)
   }
+  const facts = { http_status: status, ...retryAfter(response) }
   const body = await bodyOf(response)
+  const internal = withoutSecrets(body, credential.values()).slice(0, maxLoggedLength)
+  if (status === 429) return busy(place, 'it answered with HTTP status 429', facts)
+  // A gateway or proxy in front of it could not reach it, or it is not ready: not its word about this request.
+  if (status === 502 || status === 503 || status === 504) {
+    return unreachable(place, { why: `answered with HTTP status ${status}`, facts, internal })
+  }
   const error = jsonRpcErrorIn(body)
   if (sessionful && status === 400 && speaksOfTheSession(error)) {
     return new SessionExpired(`MCP server "${place.server}" no longer knows the session.`)
   }
   if (error !== undefined) return upstreamError(place, error, credential.values())
-  return outOfProtocol(place, `HTTP status ${status}${hintFor(place, status)}`, {
-    internal: withoutSecrets(body, credential.values()).slice(0, maxLoggedLength),
-  })
+  return outOfProtocol(place, `HTTP status ${status}`, { facts, internal })
+}
+
+/** RFC 9110 §10.2.3: seconds, or a date, which is compared with the server's own clock. */
+function retryAfter(response: OutboundResponse): FailureFacts {
+  const said = response.header('retry-after')?.trim() ?? ''
+  const seconds = /^\d+$/.test(said)
+    ? Number(said)
+    : Math.ceil((Date.parse(said) - Date.parse(response.header('date') ?? '')) / 1000)
+  if (!(seconds >= 0)) return {}
+  return { retry_after_seconds: Math.min(seconds, maxRetryAfterSeconds) }
 }
 
 async function bodyOf(response: OutboundResponse): Promise<string> {
@@ -55,11 +82,6 @@ async function bodyOf(response: OutboundResponse): Promise<string> {
   }
 }
 
-function hintFor({ stage }: FailurePlace, status: number): string {
-  if (stage !== 'handshake' || (status !== 404 && status !== 405)) return ''
-  return ' (no MCP endpoint at this address, or a legacy SSE server: then set its transport to "sse")'
-}
-
 /** The spec's answer is 404; widespread servers say 400 and a sentence. A 400 has processed nothing either. */
 function speaksOfTheSession(error: unknown): boolean {
   return isJsonObject(error) && typeof error['message'] === 'string' && /\bsession\b/i.test(error['message'])
@@ -68,7 +90,8 @@ function speaksOfTheSession(error: unknown): boolean {
 function jsonRpcErrorIn(body: string): unknown {
   try {
     const parsed: unknown = JSON.parse(body)
-    return isJsonObject(parsed) && parsed['jsonrpc'] === '2.0' ? parsed['error'] : undefined
+    const isMessage = isJsonObject(parsed) && parsed['jsonrpc'] === '2.0' && !isNestedTooDeep(parsed, body.length)
+    return isMessage ? parsed['error'] : undefined
   } catch {
     // Error pages of proxies are no JSON; the status says enough.
     return undefined

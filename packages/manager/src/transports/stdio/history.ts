@@ -1,0 +1,102 @@
+import type { Clock } from '@toolgate/core'
+import type { FailureFacts } from '../../upstream/failure.ts'
+import type { TransportDiagnostics } from '../transport.ts'
+import type { ChildExit } from './child.ts'
+import { createRestarts } from './restarts.ts'
+
+/** What became of the children of one command: decides when the next may start, and is shown to administrators. */
+export interface History {
+  /** Whether the command ever came up: what follows is no first start. */
+  readonly cameUp: boolean
+  /** Milliseconds until the next start; 0 where it may start at once. */
+  readonly delayMs: number
+  readonly lastExit: ChildExit | undefined
+  begin(): ChildLife
+  diagnostics(): TransportDiagnostics
+}
+
+/** One child, from its start to its end. */
+export interface ChildLife {
+  started(facts: ChildFacts): void
+  cameUp(): void
+  /** It runs and is of no use: it did not come up, or broke the protocol. */
+  failed(): void
+  /** It is asked to end: what follows is no crash. */
+  closing(): void
+  /** Returns whether it was a crash. */
+  ended(exit: ChildExit): boolean
+}
+
+/** What can be read of a child while it is the latest. */
+export interface ChildFacts {
+  readonly pid: number | undefined
+  stderr(): string
+  junkLines(): number
+}
+
+export function createHistory(clock: Clock): History {
+  const restarts = createRestarts(clock)
+  let everUp = false
+  let lastExit: ChildExit | undefined
+  let latest: ChildFacts | undefined
+  const running = new Set<ChildFacts>()
+
+  const begin = (): ChildLife => {
+    let facts: ChildFacts | undefined
+    let upSinceMs: number | undefined
+    let counted = false
+    const settle = (crashed: boolean) => {
+      if (counted || facts === undefined) return false
+      counted = true
+      const livedMs = upSinceMs === undefined ? undefined : clock.monotonic() - upSinceMs
+      restarts.ended({ livedMs, crashed })
+      return crashed
+    }
+    return {
+      started(started) {
+        facts = started
+        latest = started
+        running.add(started)
+        restarts.starting()
+      },
+      cameUp() {
+        everUp = true
+        upSinceMs = clock.monotonic()
+      },
+      failed: () => void settle(true),
+      closing: () => void settle(false),
+      ended(exit) {
+        lastExit = exit
+        if (facts !== undefined) running.delete(facts)
+        return settle(true)
+      },
+    }
+  }
+
+  return {
+    get cameUp() {
+      return everUp
+    },
+    get delayMs() {
+      return restarts.delayMs
+    },
+    get lastExit() {
+      return lastExit
+    },
+    begin,
+    diagnostics: () => ({
+      pid: latest !== undefined && running.has(latest) ? latest.pid : undefined,
+      stderr: latest?.stderr(),
+      junkLines: latest?.junkLines(),
+      restarts: restarts.count,
+      lastExit,
+      nextStartInMs: restarts.delayMs > 0 ? Math.ceil(restarts.delayMs) : undefined,
+    }),
+  }
+}
+
+/** As it completes "MCP server … ". */
+export function describeExit({ code, signal }: ChildExit): { why: string; facts: FailureFacts } {
+  if (signal !== null) return { why: `has exited on ${signal}`, facts: { exit_signal: signal } }
+  return { why: `has exited with code ${code ?? 'unknown'}`, facts: { exit_code: code ?? -1 } }
+}
