@@ -28,6 +28,8 @@ import { watchUsage } from './stream-usage.ts'
 export interface Models {
   /** Names the principal may ask for, in the order of the file. */
   list(principal: Principal): readonly string[]
+  /** What serves the names that the principal may ask for, one by one: for whoever wants to know how each of them is. */
+  deployments(principal: Principal): readonly Deployment[]
   /** One whole answer, as the provider gave it. */
   generate(caller: Caller, request: ModelRequest): Promise<JsonObject>
   /** The provider's server-sent events. Its rings close, and its row is written, when the stream ends or is left. */
@@ -41,6 +43,8 @@ export interface ModelRequest {
   readonly round?: number | undefined
   /** Narrower than the caller's, where given. */
   readonly signal?: AbortSignal | undefined
+  /** This one and no other that serves the name. */
+  readonly deployment?: Deployment | undefined
 }
 
 /** What the policies see. */
@@ -49,6 +53,7 @@ export interface ModelCall extends TracedCall {
   readonly model: string
   readonly body: JsonObject
   readonly signal: AbortSignal
+  readonly deployment?: Deployment | undefined
   /** Streaming: takes the stream and resolves when it has been read or left. */
   readonly deliver?: ((bytes: AsyncIterable<Uint8Array>) => Promise<void>) | undefined
 }
@@ -81,7 +86,8 @@ export function createModels({
 }: ModelsOptions): Models {
   const ask = compose(policies, (call) => send(call, route(call)))
 
-  const route = ({ model, caller }: ModelCall): Route => {
+  const route = ({ model, caller, deployment }: ModelCall): Route => {
+    if (deployment !== undefined) return { deployment, model: deployment.upstreamModel }
     const found = findRoute(deployments(), model, random)
     if (found === undefined) throw unknownModel(model, listModels(deployments(), caller.principal))
     return found
@@ -95,7 +101,7 @@ export function createModels({
       }),
     )
 
-  const toCall = (caller: Caller, { body, round, signal = caller.signal }: ModelRequest): ModelCall => {
+  const toCall = (caller: Caller, { body, round, deployment, signal = caller.signal }: ModelRequest): ModelCall => {
     const model = readModel(body)
     const trace: CallTrace = {
       callId: newId('gen'),
@@ -105,11 +111,12 @@ export function createModels({
       publicName: model,
       round,
     }
-    return { caller, trace, model, body, signal }
+    return { caller, trace, model, body, signal, deployment }
   }
 
   return {
     list: (principal) => listModels(deployments(), principal),
+    deployments: (principal) => deployments().filter(({ modelName }) => permitsModel(principal, modelName)),
     async generate(caller, request) {
       const { body } = await run(toCall(caller, request))
       if (body === undefined) throw new GatewayError('INTERNAL', 'The model was asked, and its answer went astray.')

@@ -12,10 +12,12 @@ const limits = { ...ledgerLimits, bufferedRows: 5, batchRows: 2 }
 function start(mood: 'up' | 'down' | 'hangs' = 'up') {
   const store: { mood: string; written: string[][]; attempts: number } = { mood, written: [], attempts: 0 }
   const clock = fakeClock()
+  const losses: string[] = []
+  const error = (_: object, message: string) => void losses.push(message)
   const ledger = createLedger({
     clock,
     limits,
-    log: silentLogger,
+    log: { ...silentLogger, error },
     store: {
       async append(rows: readonly LedgerRow[]) {
         store.attempts += 1
@@ -28,7 +30,7 @@ function start(mood: 'up' | 'down' | 'hangs' = 'up') {
   const append = (...ids: string[]) => {
     for (const id of ids) ledger.append(exampleRow({ id }))
   }
-  return { store, clock, ledger, append }
+  return { store, clock, ledger, append, losses }
 }
 
 it('writes a full batch at once', async () => {
@@ -87,10 +89,11 @@ it('keeps rows while the store is down, asks it less and less often, and writes 
   expect(ledger.dropped).toBe(0)
 })
 
-it('drops and counts what comes beyond the bound, and goes on afterwards', async () => {
-  const { store, clock, append, ledger } = start('down')
+it('drops and counts what comes beyond the bound, says so once, and goes on afterwards', async () => {
+  const { store, clock, append, ledger, losses } = start('down')
   append('a', 'b', 'c', 'd', 'e', 'f', 'g')
   expect(ledger).toMatchObject({ buffered: 5, dropped: 2 })
+  expect(losses).toEqual(['ledger rows are dropped'])
   store.mood = 'up'
   await turn()
   clock.advance(500)

@@ -24,7 +24,7 @@ afterAll(() => close())
 
 const authenticatorOn = (used: Pick<KeyStore, 'find' | 'changedSince'>) => {
   const keys = createKeyCache({ store: used, log: silentLogger, clock })
-  return createAuthenticator({ masterKey, keys, defaultAccess: 'none', clock })
+  return createAuthenticator({ masterKey, keys, defaultAccess: () => 'none', clock })
 }
 const authenticate = (key: string | undefined) =>
   authenticatorOn(store)(key === undefined ? undefined : new Secret(key), signal)

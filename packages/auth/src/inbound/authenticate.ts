@@ -8,8 +8,8 @@ import { virtualKeyAuthenticator } from './virtual-key.ts'
 export interface AuthenticatorOptions {
   readonly masterKey: Secret
   readonly keys: Pick<KeyCache, 'find'>
-  /** `general_settings.mcp_default_access`. */
-  readonly defaultAccess: DefaultAccess
+  /** `general_settings.mcp_default_access`; asked anew for each request, since a reload may change it. */
+  readonly defaultAccess: () => DefaultAccess
   readonly clock?: Clock
 }
 

@@ -7,7 +7,7 @@ import type { Authenticator } from './authenticator.ts'
 
 export interface VirtualKeyOptions {
   readonly keys: Pick<KeyCache, 'find'>
-  readonly defaultAccess: DefaultAccess
+  readonly defaultAccess: () => DefaultAccess
   readonly clock?: Clock
 }
 
@@ -21,13 +21,14 @@ export function virtualKeyAuthenticator({
   clock = systemClock,
 }: VirtualKeyOptions): Authenticator {
   // A row is replaced as a whole when it changes, so what was made of it holds as long as it does.
-  const principals = new WeakMap<VirtualKeyRow, Principal>()
+  const principals = new WeakMap<VirtualKeyRow, { readonly principal: Principal; readonly access: DefaultAccess }>()
 
   const principalOf = (row: VirtualKeyRow): Principal => {
+    const access = defaultAccess()
     const known = principals.get(row)
-    if (known !== undefined) return known
-    const principal = toPrincipal(row, defaultAccess)
-    principals.set(row, principal)
+    if (known?.access === access) return known.principal
+    const principal = toPrincipal(row, access)
+    principals.set(row, { principal, access })
     return principal
   }
 

@@ -5,7 +5,7 @@
  */
 import { isDeepStrictEqual } from 'node:util'
 import type { NewId } from '@toolgate/core'
-import { type Queries, uniqueViolation, type VirtualKeyRow, virtualKeys } from '@toolgate/db'
+import { type Queries, supersededKeys, uniqueViolation, type VirtualKeyRow, virtualKeys } from '@toolgate/db'
 import { and, eq, isNull, notInArray, sql } from 'drizzle-orm'
 import { recordKeyChange } from './key-changes.postgres.ts'
 import type { ConfigKeyRow, ConfigKeySync } from './key-store.ts'
@@ -65,6 +65,8 @@ async function takeOver(within: Queries, key: ConfigKeyRow, newId: NewId): Promi
     // A savepoint: a duplicate alias must not undo the other keys.
     await within.transaction(async (nested) => {
       const written = { ...wanted, updatedBy: actor }
+      // As a former key of another it would mean two keys: the file's word is the later one.
+      await nested.delete(supersededKeys).where(eq(supersededKeys.hash, key.hash))
       const [row] = await nested
         .insert(virtualKeys)
         .values({ ...written, origin: 'config', createdBy: actor })

@@ -54,6 +54,9 @@ const shorthands: ReadonlySet<string> = new Set([
 /** Whether a key works, and until when, follows from its being in the file; the key itself is `api_key`. */
 const meaningless = ['key', 'duration', 'blocked', 'spend']
 
+/** The key stands in the file, so nothing but the file can put another in its place. */
+const rotation: ReadonlySet<string> = new Set(['auto_rotate', 'rotation_interval'])
+
 /** What {@link upsertConfigKeys} would refuse, found without a store. */
 export function configKeyProblems(entries: readonly ConfigKeyEntry[]): readonly ConfigKeyProblem[] {
   return readEntries(entries, { clock: systemClock, newId: randomId }).problems
@@ -116,7 +119,7 @@ function requestOf({ settings }: ConfigKeyEntry): Record<string, unknown> {
     })
   }
   const short = Object.entries(settings).filter(([name]) => shorthands.has(name))
-  const rest = Object.entries(settings).filter(([name]) => !shorthands.has(name))
+  const rest = Object.entries(settings).filter(([name]) => !shorthands.has(name) && !rotation.has(name))
   const given = settings['object_permission']
   // Anything but an object is left for the schema to refuse.
   const written = short.length === 0 || (given != null && !isJsonObject(given))

@@ -112,6 +112,8 @@ describe('the key cache', () => {
     blocked: false,
     disabledReason: null,
     spend: 0,
+    rotationCount: 0,
+    lastRotationAt: null,
     createdAt: new Date(0),
     createdBy: 'admin',
     updatedAt: new Date(0),

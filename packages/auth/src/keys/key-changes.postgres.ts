@@ -1,6 +1,5 @@
 import type { NewId } from '@toolgate/core'
-import { managementEvents, publish, type Queries, type VirtualKeyRow } from '@toolgate/db'
-import { sql } from 'drizzle-orm'
+import { type Queries, recordChange, type VirtualKeyRow } from '@toolgate/db'
 import { keyChangesChannel } from './key-store.ts'
 
 export interface KeyChange {
@@ -12,6 +11,8 @@ export interface KeyChange {
   readonly at?: Date
   readonly action: string
   readonly actor: string
+  /** Names of the fields that changed; never what they hold. */
+  readonly changed?: readonly string[]
   readonly newId: NewId
 }
 
@@ -19,16 +20,25 @@ export interface KeyChange {
  * Leaves the event of a change and announces it. The event names the key and not its settings: `metadata` is free-form
  * and may hold what must not be kept for ever.
  */
-export async function recordKeyChange(within: Queries, { row, at, action, actor, newId }: KeyChange): Promise<void> {
+export async function recordKeyChange(
+  within: Queries,
+  { row, at, action, actor, changed, newId }: KeyChange,
+): Promise<void> {
   const { hash, keyName, keyAlias, userId, teamId } = row
-  await within.insert(managementEvents).values({
-    id: newId('event'),
-    at: at ?? sql`clock_timestamp()`,
-    actor,
-    action,
+  await recordChange(within, {
     objectType: 'virtual_key',
     objectId: hash,
-    details: { key_name: keyName, key_alias: keyAlias, user_id: userId, team_id: teamId },
+    channel: keyChangesChannel,
+    actor,
+    action,
+    newId,
+    ...(at !== undefined && { at }),
+    details: {
+      key_name: keyName,
+      key_alias: keyAlias,
+      user_id: userId,
+      team_id: teamId,
+      ...(changed !== undefined && { changed }),
+    },
   })
-  await publish(within, { channel: keyChangesChannel, payload: hash })
 }

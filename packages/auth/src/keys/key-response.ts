@@ -3,7 +3,6 @@
  */
 import type { Secret } from '@toolgate/core'
 import type { VirtualKeyRow } from '@toolgate/db'
-import type { GenerateKeyRequest } from './generate-request.ts'
 
 /** Optional lists of a permission as LiteLLM answers them: absent ones as empty, so that clients can iterate. */
 const emptyPermission = {
@@ -18,8 +17,11 @@ const emptyPermission = {
   mcp_tool_search_enabled: null,
 }
 
-/** The row of `/key/info` and of `/key/list?return_full_object=true` (LiteLLM_VerificationToken). */
-export function tokenRow(row: VirtualKeyRow) {
+/**
+ * The row of `/key/info` and of `/key/list?return_full_object=true` (LiteLLM_VerificationToken). `lastActive` is asked for
+ * where one key is shown; a list does without.
+ */
+export function tokenRow(row: VirtualKeyRow, lastActive?: Date) {
   return {
     token: row.hash,
     key_name: row.keyName,
@@ -51,10 +53,10 @@ export function tokenRow(row: VirtualKeyRow) {
     router_settings: row.routerSettings,
     auto_rotate: row.autoRotate,
     rotation_interval: row.rotationInterval,
-    rotation_count: 0,
-    last_rotation_at: null,
-    key_rotation_at: null,
-    last_active: null,
+    rotation_count: row.rotationCount,
+    last_rotation_at: row.lastRotationAt?.toISOString() ?? null,
+    key_rotation_at: row.keyRotationAt?.toISOString() ?? null,
+    last_active: lastActive?.toISOString() ?? null,
     created_at: row.createdAt.toISOString(),
     created_by: row.createdBy,
     updated_at: row.updatedAt.toISOString(),
@@ -64,19 +66,23 @@ export function tokenRow(row: VirtualKeyRow) {
 
 export type TokenRow = ReturnType<typeof tokenRow>
 
-/** The answer to `/key/generate`: the request with its defaults, and the key, once. */
-export function generatedKey({ key, row, request, warnings }: Generated) {
+/** The answer to `/key/generate` and `/key/regenerate`: the request with its defaults, and the key, once. */
+export function generatedKey<Request extends KeyRequest>({ key, row, request, warnings }: Generated<Request>) {
   return { ...request, ...tokenRow(row), key, token_id: row.hash, duration: request.duration ?? null, warnings }
 }
 
-interface Generated {
+interface KeyRequest {
+  readonly duration?: string | null | undefined
+}
+
+interface Generated<Request extends KeyRequest> {
   readonly key: Secret
   readonly row: VirtualKeyRow
-  readonly request: GenerateKeyRequest
+  readonly request: Request
   readonly warnings: readonly string[]
 }
 
-export type GeneratedKey = ReturnType<typeof generatedKey>
+export type GeneratedKey = ReturnType<typeof generatedKey<KeyRequest>>
 
 function permission({ objectPermission, objectPermissionId }: VirtualKeyRow) {
   return {

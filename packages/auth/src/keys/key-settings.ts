@@ -15,19 +15,25 @@ export type KeySettings = Omit<
   | 'blocked'
   | 'disabledReason'
   | 'spend'
+  | 'rotationCount'
+  | 'lastRotationAt'
   | 'createdAt'
   | 'createdBy'
   | 'updatedAt'
   | 'updatedBy'
 >
 
-/** Which routes a type of key stands for (LiteLLM's `key_type`). */
-const routesOfType = {
-  llm_api: ['llm_api_routes'],
-  management: ['management_routes'],
-  read_only: ['info_routes'],
-  default: [],
-} as const
+/** Which routes a type of key stands for (LiteLLM's `key_type`); an unknown type is `default`, which is all. */
+const routesOfType: ReadonlyMap<string, readonly string[]> = new Map([
+  ['llm_api', ['llm_api_routes']],
+  ['management', ['management_routes']],
+  ['read_only', ['info_routes']],
+])
+
+/** An empty list of routes says nothing: it must not widen a key of a narrow type. */
+export function routesFor(keyType: string, routes: readonly string[]): readonly string[] {
+  return routes.length > 0 ? routes : (routesOfType.get(keyType) ?? [])
+}
 
 /** Throws `INVALID_REQUEST` with `details.field` for a duration that cannot be read. */
 export function keySettings(
@@ -35,7 +41,6 @@ export function keySettings(
   { clock, newId }: { clock: Clock; newId: NewId },
 ): KeySettings {
   const keyType = request.key_type ?? 'default'
-  const routes = request.allowed_routes ?? []
   return {
     keyAlias: request.key_alias ?? null,
     keyType,
@@ -46,7 +51,7 @@ export function keySettings(
     objectPermission: request.object_permission ?? null,
     objectPermissionId: request.object_permission == null ? null : newId('permission'),
     autoTools: request.auto_tools ?? false,
-    allowedRoutes: routes.length > 0 ? routes : routesOfType[keyType],
+    allowedRoutes: routesFor(keyType, request.allowed_routes ?? []),
     accessGroupIds: request.access_group_ids ?? null,
     maxParallelRequests: request.max_parallel_requests ?? null,
     tpmLimit: request.tpm_limit ?? null,
@@ -57,9 +62,18 @@ export function keySettings(
     metadata: metadataOf(request),
     allowedCacheControls: request.allowed_cache_controls ?? [],
     routerSettings: request.router_settings ?? null,
-    autoRotate: request.auto_rotate ?? false,
-    rotationInterval: request.rotation_interval ?? null,
+    ...rotationSettings(request.auto_rotate ?? false, request.rotation_interval ?? null, clock),
   }
+}
+
+/** When the key is due is said by its interval, which counts from here. */
+export function rotationSettings(autoRotate: boolean, rotationInterval: string | null, clock: Clock) {
+  const due = instantAfter(rotationInterval, 'rotation_interval', clock)
+  if (!autoRotate) return { autoRotate, rotationInterval, keyRotationAt: null }
+  if (due !== null) return { autoRotate, rotationInterval, keyRotationAt: due }
+  throw new GatewayError('INVALID_REQUEST', 'rotation_interval: auto_rotate needs one, for example 30d.', {
+    details: { field: 'rotation_interval' },
+  })
 }
 
 function owners(request: GenerateKeyRequest) {
@@ -86,7 +100,7 @@ function budget(request: GenerateKeyRequest, clock: Clock) {
 }
 
 /** Null, as LiteLLM's `-1`, is for ever. */
-function instantAfter(text: string | null | undefined, field: string, clock: Clock): Date | null {
+export function instantAfter(text: string | null | undefined, field: string, clock: Clock): Date | null {
   if (text == null || text === '-1') return null
   const duration = parseDuration(text)
   const instant = duration === undefined ? undefined : addDuration(clock.now(), duration)

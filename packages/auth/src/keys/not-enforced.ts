@@ -3,7 +3,7 @@
  * Whoever sets one is told, by the API in its answer and by the configuration as a warning. A field that is acted on
  * leaves this list.
  */
-import type { GenerateKeyRequest } from './generate-request.ts'
+import type { KeyChangeRequest } from './change-request.ts'
 
 export const notEnforcedKeyFields = [
   'max_budget',
@@ -43,10 +43,10 @@ export const notEnforcedKeyFields = [
   'allowed_passthrough_routes',
   'allowed_vector_store_indexes',
   'enable_prompt_caching',
-  'auto_rotate',
-  'rotation_interval',
+  'temp_budget_increase',
+  'temp_budget_expiry',
   'send_invite_email',
-] as const satisfies readonly (keyof GenerateKeyRequest)[]
+] as const satisfies readonly (keyof KeyChangeRequest)[]
 
 /** The same inside `object_permission`. */
 const notEnforcedPermissions = [
@@ -57,10 +57,10 @@ const notEnforcedPermissions = [
   'models',
   'search_tools',
   'mcp_tool_search_enabled',
-] as const satisfies readonly (keyof NonNullable<GenerateKeyRequest['object_permission']>)[]
+] as const satisfies readonly (keyof NonNullable<KeyChangeRequest['object_permission']>)[]
 
 /** One sentence for each field of the request that says something and is not acted on. */
-export function notEnforcedWarnings(request: GenerateKeyRequest): readonly string[] {
+export function notEnforcedWarnings(request: KeyChangeRequest): readonly string[] {
   const permission = request.object_permission ?? {}
   return [
     ...notEnforcedKeyFields.filter((name) => saysSomething(request[name])),

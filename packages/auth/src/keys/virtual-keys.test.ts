@@ -208,7 +208,7 @@ describeOnStores('virtual keys', (openStore) => {
       await expect(keys.list({ team_id: 'nobody' })).resolves.toMatchObject({ keys: [], total_pages: 0 })
     })
 
-    it.each([{ organization_id: 'o' }, { status: 'deleted' }, { substring_matching: 'true' }, { userid: 'u-1' }])(
+    it.each([{ teamid: 't' }, { userid: 'u-1' }, { access_group_id: 'g', status: 'deleted' }])(
       'refuses a filter that it would ignore: %j',
       async (query) => {
         const [field] = Object.keys(query)
