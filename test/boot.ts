@@ -1,4 +1,5 @@
-import { upstreamAuthMethods } from '@toolgate/auth'
+import { setImmediate } from 'node:timers/promises'
+import { createSealer, deriveSealingKey, upstreamAuthMethods } from '@toolgate/auth'
 import { type Clock, type Logger, type NewId, Secret, silentLogger } from '@toolgate/core'
 import type { Database } from '@toolgate/db'
 import { transports } from '@toolgate/manager'
@@ -24,6 +25,8 @@ export interface Booted extends AsyncDisposable {
   json(path: string, options?: RequestOptions & { status?: number }): Promise<JsonAnswer>
   /** For SDKs that take a `fetch`: everything they send comes here. */
   readonly fetch: typeof globalThis.fetch
+  /** Rewrites the configuration file and has it reloaded through the admin API. Its answer, status checked. */
+  reload(config: string | object, options?: { status?: number }): Promise<JsonAnswer>
   /** A new virtual key, made through the key API. */
   makeKey(request?: object): Promise<string>
 }
@@ -52,6 +55,7 @@ export interface BootOptions {
 }
 
 const masterKey = 'sk-master-key-of-this-test'
+const sealingKey = deriveSealingKey(new Secret('the encryption key of this test'))
 
 export async function boot({
   config = {},
@@ -60,15 +64,20 @@ export async function boot({
   log = silentLogger,
   ...seams
 }: BootOptions = {}): Promise<Booted> {
-  const text = typeof config === 'string' ? config : JSON.stringify(config)
+  let file = textOf(config)
   const environment = readEnvironment({ LITELLM_MASTER_KEY: masterKey, ...env })
-  const loaded = loadSource(parseSource(text, 'test.yaml'), {
-    environment,
-    keys: { transports, authMethods: upstreamAuthMethods },
-  })
+  const readConfig = () =>
+    loadSource(parseSource(file, 'test.yaml'), {
+      environment,
+      keys: { transports, authMethods: upstreamAuthMethods },
+    })
+  const loaded = readConfig()
+  const faults = watchForFaults()
   const services = await createServices({
     loaded,
+    readAgain: readConfig,
     masterKey: loaded.config.masterKey ?? new Secret(masterKey),
+    sealer: createSealer({ keys: [sealingKey] }),
     database: database ?? (await openTestDatabase()),
     log,
     ...seams,
@@ -102,12 +111,38 @@ export async function boot({
     request,
     json,
     fetch: async (input, init) => app.request(input instanceof Request ? input : new Request(input, init)),
+    reload(changed, { status = 200 } = {}) {
+      file = textOf(changed)
+      return json('/config/reload', { method: 'POST', status })
+    },
     async makeKey(requested = {}) {
       const { key } = await json('/key/generate', { body: requested })
       if (typeof key !== 'string') throw new Error('no key was made')
       return key
     },
-    [Symbol.asyncDispose]: () => services.close(),
+    async [Symbol.asyncDispose]() {
+      await services.close()
+      await faults.expectNone()
+    },
+  }
+}
+
+function textOf(config: string | object): string {
+  return typeof config === 'string' ? config : JSON.stringify(config)
+}
+
+/** The process reports a promise that failed unhandled as a fault of toolgate; here it fails the test. */
+function watchForFaults() {
+  const faults: unknown[] = []
+  const note = (reason: unknown) => void faults.push(reason)
+  process.on('unhandledRejection', note)
+  return {
+    async expectNone() {
+      // They are told between two turns of the event loop.
+      await setImmediate()
+      process.off('unhandledRejection', note)
+      if (faults.length > 0) throw new AggregateError(faults, 'promises failed and nobody handled it')
+    },
   }
 }
 

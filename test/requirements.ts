@@ -91,14 +91,27 @@ export const requirements = {
     statement: 'At every door exactly the tools that are listed can be called; forbidden reads like unknown.',
   },
   'replicas:agree': {
-    status: 'planned',
+    status: 'held',
     pain: 16,
     statement: 'A change on one replica holds on all within two seconds.',
   },
   'registry:survives-restart': {
-    status: 'planned',
+    status: 'held',
     pain: 17,
     statement: 'Stored servers are there before readiness turns green.',
+  },
+  'registry:stored-servers': {
+    status: 'held',
+    statement:
+      'Servers are stored, changed in what is sent, imported, tried out and deleted through the API, in the shapes of LiteLLM.',
+  },
+  'registry:secrets-sealed': {
+    status: 'held',
+    statement: 'What is secret of a stored server is sealed at rest and in no answer, log or error.',
+  },
+  'registry:addresses-guarded': {
+    status: 'held',
+    statement: 'A stored server reaches the public Internet and what the operator lists, checked where it is dialled.',
   },
   'registry:bad-one-is-alone': {
     status: 'held',
@@ -127,7 +140,7 @@ export const requirements = {
       'Stateful upstreams keep one session per downstream session, closed on time and renewed once after a 404.',
   },
   'health:honest': {
-    status: 'planned',
+    status: 'held',
     pain: 23,
     statement: 'Health probes as calls do, tells stage and reason, and never shows down as healthy.',
   },
@@ -144,7 +157,8 @@ export const requirements = {
   'stdio:operator-only': {
     status: 'held',
     pain: 26,
-    statement: 'Only the configuration file names commands to run; they get a clean environment and no shell.',
+    statement:
+      'Only the configuration file names commands to run, and where it is switched on at start the API, from a list; they get a clean environment and no shell.',
   },
   'admin:closed-by-default': {
     status: 'held',
@@ -176,6 +190,20 @@ export const requirements = {
     status: 'held',
     pain: 32,
     statement: 'A failing upstream fails its own callers only, also when many call at once.',
+  },
+  'faults:every-door': {
+    status: 'held',
+    statement:
+      'Whatever a server does wrong, each door answers with an error of its own that names server and stage, and healthy servers answer meanwhile.',
+  },
+  'faults:nothing-left-open': {
+    status: 'held',
+    statement: 'After failures and after load no socket, child process or timer is left.',
+  },
+  'load:many-servers': {
+    status: 'held',
+    statement:
+      'With a hundred servers, some dead and some hanging, lists come within the deadline of the healthy ones and calls are never mixed up.',
   },
   'memory:bounded': { status: 'planned', pain: 33, statement: 'Memory stays flat under load and abandoned sessions.' },
   'timeouts:named': {
@@ -259,6 +287,24 @@ export const requirements = {
     status: 'held',
     statement: 'Keys of the file are upserted at start; a block by an administrator survives.',
   },
+  'keys:change': {
+    status: 'held',
+    statement:
+      'A key is changed field by field, by several at once without loss, and every change is recorded by the names of its fields.',
+  },
+  'keys:regenerate': {
+    status: 'held',
+    statement:
+      'Another key takes the place of one and keeps all it was; the former one goes on for the grace period and no longer.',
+  },
+  'keys:rotation': {
+    status: 'held',
+    statement: 'A key that is due for rotation works until its holder has the next one, which nobody else is shown.',
+  },
+  'keys:bounds': {
+    status: 'held',
+    statement: 'The file fills in what requests for keys leave out, and bounds what they may ask for.',
+  },
   'keys:store-outage': { status: 'held', statement: 'An outage of the key store is never a 401.' },
   'rest:tools': {
     status: 'held',
@@ -278,7 +324,62 @@ export const requirements = {
     status: 'held',
     statement: 'An OpenAI-shaped request with a virtual key runs tools on a Claude model and ends with "stop".',
   },
+  'reload:no-call-dropped': {
+    status: 'held',
+    statement:
+      'A reload drops no call: those under way finish on what they began with, later ones see the changed file.',
+  },
+  'reload:all-or-nothing': {
+    status: 'held',
+    statement: 'A file with errors changes nothing and says where they are; one bad server is set aside alone.',
+  },
+  'reload:keys': {
+    status: 'held',
+    statement: 'A key that left the file stops within two seconds of the reload; others come and change with it.',
+  },
+  'reload:models': { status: 'held', statement: 'Models come, change and go with a reload.' },
+  'reload:settings': {
+    status: 'held',
+    statement: 'Settings that can change while the gateway runs do; those that cannot are named as needing a restart.',
+  },
+  'reload:one-at-a-time': {
+    status: 'held',
+    statement: 'However many ask for a reload, one runs and at most one waits.',
+  },
+  'clock:jumps': {
+    status: 'held',
+    statement: 'When the clock is set, nothing hangs, and no key and no token is used past its life.',
+  },
+  'ledger:store-outage': {
+    status: 'held',
+    statement:
+      'While the ledger cannot be written calls go on; rows wait within a bound, and what is lost is counted and said once.',
+  },
+  'process:faults-reported': {
+    status: 'held',
+    statement:
+      'A promise that nobody handled is logged, counted and survived; an exception that nobody caught ends the process in order and as failed.',
+  },
+  'circuit:fails-fast': {
+    status: 'held',
+    statement:
+      'A server that cannot be reached is refused at once, saying since when and until when, until one attempt reaches it.',
+  },
+  'lists:persisted': {
+    status: 'held',
+    statement:
+      'A server that was listed once and is down is listed as stale with its age, also after a restart; every change of a list is a version.',
+  },
   'storage:both-stores': { status: 'held', statement: 'Stores keep one contract on PGlite and on Postgres.' },
+  'stdio:no-orphans': {
+    status: 'held',
+    statement: 'No child process of a stdio server outlives the gateway, however the gateway ended.',
+  },
+  'transports:fallback': {
+    status: 'held',
+    statement:
+      'A legacy SSE server configured as http is found out once and spoken to in its way; nothing but its own word leads there.',
+  },
   'container:static': {
     status: 'held',
     statement: 'The compose file and the Dockerfile are valid, health-checked and run without root.',

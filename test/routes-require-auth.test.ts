@@ -7,20 +7,37 @@ import { verifies } from './verifies.ts'
 const publicRoutes = [
   'GET /',
   'GET /.well-known/*',
+  'GET /health/drain',
   'GET /health/liveliness',
   'GET /health/liveness',
   'GET /health/readiness',
   'GET /openapi.json',
+  'GET /test',
+  'OPTIONS /health/liveliness',
+  'OPTIONS /health/liveness',
+  'OPTIONS /health/readiness',
 ]
 /** What only an administrator may do. */
 const adminRoutes = [
+  'GET /health',
   'GET /health/backlog',
+  'GET /health/history',
+  'GET /health/latest',
+  'GET /key/aliases',
   'GET /key/list',
   'GET /metrics',
+  'POST /config/reload',
+  'POST /health/test_connection',
+  'POST /key/:key/regenerate',
+  'POST /key/:key/reset_spend',
   'POST /key/block',
+  'POST /key/bulk_update',
   'POST /key/delete',
   'POST /key/generate',
+  'POST /key/regenerate',
+  'POST /key/service-account/generate',
   'POST /key/unblock',
+  'POST /key/update',
 ]
 
 let gateway: Booted

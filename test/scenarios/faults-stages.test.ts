@@ -128,7 +128,7 @@ describe('an upstream that cannot be had', () => {
       await using gateway = await boot({ config: { mcp_servers: servers } })
       const expected = {
         crashes: ['upstream_protocol_error', 'call'],
-        busy: ['upstream_protocol_error', 'call'],
+        busy: ['upstream_unreachable', 'call'],
         refuses: ['upstream_credential_rejected', 'call'],
         forbids: ['upstream_credential_rejected', 'call'],
         babbles: ['upstream_protocol_error', 'call'],

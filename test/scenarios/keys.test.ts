@@ -204,9 +204,9 @@ describe('the key API', () => {
   })
 
   it('refuses to list by a filter that it would ignore', async () => {
-    expect(await refused('/key/list?organization_id=o-1', {})).toMatchObject({
+    expect(await refused('/key/list?organisation_id=o-1', {})).toMatchObject({
       status: 422,
-      answer: { detail: [{ loc: ['query', 'organization_id'] }] },
+      answer: { detail: [{ loc: ['query', 'organisation_id'] }] },
     })
   })
 

@@ -19,7 +19,7 @@ const operationSchema = z.looseObject({
     .optional(),
   requestBody: z
     .object({
-      required: z.literal(true),
+      required: z.boolean(),
       content: z.object({ 'application/json': z.object({ schema: schemaObject }) }),
     })
     .optional(),
@@ -28,7 +28,10 @@ const operationSchema = z.looseObject({
 const documentSchema = z.looseObject({
   openapi: z.literal('3.1.0'),
   info: z.looseObject({ title: z.literal('toolgate'), version: z.string().regex(/^\d+\.\d+\.\d+/) }),
-  paths: z.record(z.string().startsWith('/'), z.partialRecord(z.enum(['get', 'post']), operationSchema)),
+  paths: z.record(
+    z.string().startsWith('/'),
+    z.partialRecord(z.enum(['delete', 'get', 'options', 'post', 'put']), operationSchema),
+  ),
   components: z.looseObject({ securitySchemes: z.record(z.string(), z.looseObject({ type: z.string() })) }),
 })
 
@@ -121,13 +124,13 @@ describe('/openapi.json', () => {
       }
       const withBody = operations().filter(({ operation }) => operation.requestBody !== undefined)
       expect(withBody.length).toBeGreaterThan(7)
-      for (const { name, path, operation } of withBody) {
+      for (const { name, method, path, operation } of withBody) {
         const required = operation.requestBody?.content['application/json'].schema.required ?? []
         for (const field of required) {
           const others = Object.fromEntries(
             required.filter((other) => other !== field).map((other) => [other, examples[other]]),
           )
-          const { status } = await gateway.request(path, { body: others })
+          const { status } = await gateway.request(path, { method, body: others })
           expect([name, field, status === 400 || status === 422]).toEqual([name, field, true])
         }
       }

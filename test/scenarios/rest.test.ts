@@ -371,8 +371,13 @@ describe('GET /v1/mcp/*', () => {
       ['delegate', 'healthy'],
     ])
     expect(beta.received('tools/list')).toHaveLength(before + 1)
-    const some = await gateway.json('/v1/mcp/server/health?server_ids=id-alpha,hidden', { key })
-    expect(servers.parse(some).map(({ server_name }) => server_name)).toEqual(['alpha'])
+    // What is another's and what does not exist are told in the same words.
+    const some = await gateway.json('/v1/mcp/server/health?server_ids=id-alpha,hidden,none', { key })
+    expect(servers.parse(some).map(({ server_name, status }) => [server_name, status])).toEqual([
+      ['alpha', 'healthy'],
+      ['hidden', 'unknown'],
+      ['none', 'unknown'],
+    ])
 
     await using broken = await offering('echo')
     await using own = await boot({ config: { mcp_servers: { broken: { url: broken.url } } } })

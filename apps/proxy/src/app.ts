@@ -7,12 +7,15 @@ import { countInFlight, refuseWhileDraining } from './middleware/lifecycle.ts'
 import { requestLog } from './middleware/request-log.ts'
 import { routeAccess } from './middleware/route-access.ts'
 import { chatRoutes } from './routes/chat.ts'
+import { configRoutes } from './routes/config.ts'
 import { healthRoutes } from './routes/health.ts'
 import { keyRoutes } from './routes/keys.ts'
+import { mcpPreviewRoutes } from './routes/mcp-preview.ts'
 import { mcpRestRoutes } from './routes/mcp-rest.ts'
+import { mcpServerAdminRoutes } from './routes/mcp-servers-admin.ts'
 import { mcpServerRoutes } from './routes/mcp-servers.ts'
 import { metadataRoutes } from './routes/metadata.ts'
-import { metricsRoutes } from './routes/metrics.ts'
+import { metricsRoutes, openMetricsRoute } from './routes/metrics.ts'
 import { modelRoutes } from './routes/models.ts'
 import type { Services } from './services.ts'
 
@@ -31,16 +34,18 @@ export function createApp(services: Services): App {
   app.onError(errorAnswers(log))
   app.notFound(routeNotFound)
   app.use(requestLog(services), refuseWhileDraining(lifecycle), countInFlight(lifecycle))
-  const metrics = metricsRoutes(services)
-  if (services.publicMetrics) app.route('/', metrics)
+  app.route('/', openMetricsRoute(services))
   // A body is read for callers that are known, and for nobody else.
   app.use(authenticate(services), routeAccess(), bodyLimit(maxBodyBytes))
-  if (!services.publicMetrics) app.route('/', metrics)
   for (const routes of [
     healthRoutes(services),
+    metricsRoutes(services),
+    configRoutes(services),
     metadataRoutes(),
     mcpRestRoutes(services),
     mcpServerRoutes(services),
+    mcpServerAdminRoutes(services),
+    mcpPreviewRoutes(services),
     modelRoutes(services),
     chatRoutes(services),
     keyRoutes(services),

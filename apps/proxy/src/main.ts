@@ -4,10 +4,12 @@ import { helpText } from './cli/help.ts'
 import { type Command, parseArguments } from './cli/parse-arguments.ts'
 import { checkConfiguration } from './cli/check-command.ts'
 import { readEnvironment } from './config/env.ts'
+import { hangUpDetector } from './hang-up.ts'
+import { watchForFaults } from './process-faults.ts'
 import { type RunningGateway, startGateway } from './start.ts'
 import { version } from './version.ts'
 
-/** The process: reads its arguments, starts the gateway, stops it on a signal. */
+/** The process: reads its arguments, starts the gateway, reloads and stops it on signals, survives or reports its own faults. */
 const defaultConfigFile = resolve(import.meta.dirname, '../../../config.yaml')
 
 const exitCodes = { done: 0, failed: 1, invalidArguments: 2, interrupted: 130 } as const
@@ -28,8 +30,10 @@ async function run(command: Command): Promise<void> {
     case 'start': {
       const starting = startGateway(command, defaultConfigFile)
       // From here on: as the first process of a container it would otherwise not hear a signal while it starts.
-      stopOnSignal(starting)
-      say((await starting).banner)
+      actOnSignals(starting)
+      const gateway = await starting
+      faults.gateway = gateway
+      say(gateway.banner)
     }
   }
 }
@@ -38,9 +42,13 @@ function say(text: string): void {
   process.stdout.write(text)
 }
 
-/** The first signal drains, after the start where that is still under way; the second ends the process at once. */
-function stopOnSignal(starting: Promise<RunningGateway>): void {
+/**
+ * SIGHUP reloads. Of the others the first drains, after the start where that is still under way; the second ends the process
+ * at once.
+ */
+function actOnSignals(starting: Promise<RunningGateway>): void {
   let stopping = false
+  const isHangUp = hangUpDetector()
   const onSignal = (signal: NodeJS.Signals) => {
     if (stopping) process.exit(exitCodes.interrupted)
     stopping = true
@@ -49,6 +57,15 @@ function stopOnSignal(starting: Promise<RunningGateway>): void {
   }
   process.on('SIGTERM', onSignal)
   process.on('SIGINT', onSignal)
+  process.on('SIGHUP', (signal) => {
+    if (isHangUp()) {
+      // The kernel and the shell each send one; they mean the same, and not "at once".
+      if (!stopping) onSignal(signal)
+      return
+    }
+    // A start that fails ends the process itself.
+    starting.then((gateway) => gateway.reload('signal')).catch(fail)
+  })
 }
 
 async function stop(gateway: RunningGateway, signal: NodeJS.Signals): Promise<void> {
@@ -65,10 +82,9 @@ function fail(error: unknown): void {
   process.exit(exitCodes.failed)
 }
 
-process.on('unhandledRejection', (reason) => {
-  process.stderr.write('A promise failed and nobody handled it. This is a fault of toolgate.\n')
-  fail(reason)
-})
+const faults = watchForFaults()
+// Who cannot be told loses the banner and not the gateway: the disk under it is full, or the terminal is gone.
+process.stdout.on('error', () => {})
 
 try {
   await run(parseArguments(process.argv.slice(2)))

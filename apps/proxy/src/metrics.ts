@@ -1,9 +1,12 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
+import { createServerMetrics, type ServerMetrics } from './server-metrics.ts'
 
 /** The gateway's Prometheus metrics. A registry of its own: nothing global, two gateways in one process do not meet. */
-export interface Metrics {
+export interface Metrics extends ServerMetrics {
   observeRequest(request: { door: string; method: string; status: number; seconds: number }): void
   observeCall(call: { kind: string; server: string; outcome: string; seconds: number }): void
+  /** A promise failed and nobody handled it: a fault of ours. */
+  countUnhandledRejection(): void
   /** How many rows of the ledger were given up so far, asked for at each rendering. */
   watchDroppedRows(read: () => number): void
   readonly contentType: string
@@ -43,7 +46,15 @@ export function createMetrics(): Metrics {
     registers,
   })
 
+  const unhandledRejections = new Counter({
+    name: 'toolgate_unhandled_rejections_total',
+    help: 'Promises that failed with nobody to handle it; each is a fault of toolgate, and the log has its stack.',
+    registers,
+  })
+
   return {
+    ...createServerMetrics(registry),
+    countUnhandledRejection: () => unhandledRejections.inc(),
     observeRequest({ door, method, status, seconds }) {
       requests.inc({ door, method, status: String(status) })
       requestSeconds.observe({ door }, seconds)

@@ -2,7 +2,15 @@
  * What needs no credential, in one place. Everything else does: authentication is mounted on all routes and this list
  * is its only exception, so a new route is closed until somebody opens it here.
  */
-const publicPaths = new Set(['/', '/health/liveliness', '/health/liveness', '/health/readiness', '/openapi.json'])
+const publicPaths = new Set([
+  '/',
+  '/health/drain',
+  '/health/liveliness',
+  '/health/liveness',
+  '/health/readiness',
+  '/openapi.json',
+  '/test',
+])
 
 export function isPublicPath(path: string): boolean {
   return publicPaths.has(path) || path.startsWith('/.well-known/')

@@ -16,6 +16,8 @@ describe('the routes of a key', () => {
   it('are the model and tool routes for llm_api_routes, and no management', () => {
     expect(allowedBy('llm_api_routes')).toEqual([
       '/chat/completions',
+      '/key/health',
+      '/key/rotate',
       '/mcp-rest/tools/call',
       '/mcp-rest/tools/list',
       '/mcp/tools/call',
@@ -29,12 +31,34 @@ describe('the routes of a key', () => {
 
   it('are in some group each, but for what operators watch', () => {
     const grouped = allowedBy('openai_routes', 'mcp_routes', 'llm_api_routes', 'management_routes', 'info_routes')
-    expect(paths.filter((path) => !grouped.includes(path)).toSorted()).toEqual(['/health/backlog', '/metrics'])
+    expect(paths.filter((path) => !grouped.includes(path)).toSorted()).toEqual([
+      '/cache/ping',
+      '/cache/redis/info',
+      '/health',
+      '/health/backlog',
+      '/health/history',
+      '/health/latest',
+      '/health/license',
+      '/health/readiness/details',
+      '/health/services',
+      '/health/shared-status',
+      '/metrics',
+    ])
   })
 
   it.each([
     ['/key/info', ['/key/info']],
-    ['/v1/mcp/*', ['/v1/mcp/server', '/v1/mcp/server/health', '/v1/mcp/tools']],
+    [
+      '/v1/mcp/server*',
+      [
+        '/v1/mcp/server',
+        '/v1/mcp/server/health',
+        '/v1/mcp/server/import',
+        '/v1/mcp/server/{server_id}',
+        '/v1/mcp/server/{server_id}/refresh',
+        '/v1/mcp/server/{server_id}/versions',
+      ],
+    ],
     ['/key', []],
     ['no_such_routes', []],
     ['', []],

@@ -3,18 +3,28 @@
  * groups below, a path, or a path that ends in `*`; an entry that is none of these allows nothing.
  */
 
-/** `/mcp-rest` and its like: what lists and calls tools. */
-const mcpInference = ['/mcp/tools/*', '/mcp-rest/*', '/v1/mcp/tools']
-const mcpServers = ['/v1/mcp/server', '/v1/mcp/server/*']
+/** What lists and calls tools; trying servers out is management. */
+const mcpInference = ['/mcp/tools/*', '/mcp-rest/tools/*', '/v1/mcp/tools']
+const mcpServers = [
+  '/v1/mcp/server',
+  '/v1/mcp/server/*',
+  '/v1/mcp/access_groups',
+  '/v1/mcp/network/*',
+  '/mcp-rest/test/*',
+]
 const openAi = ['/v1/chat/completions', '/chat/completions', '/v1/models', '/models']
+
+/** What a key may ask about itself and do for itself, whatever it is made for: a key that is due must reach its next one. */
+const ownKey = ['/key/health', '/key/rotate']
+const keyInfo = ['/key/info', '/v2/key/info', '/key/list', '/key/aliases', '/key/health']
 
 /** The groups of LiteLLM that hold routes this gateway has. */
 const groups: ReadonlyMap<string, readonly string[]> = new Map([
   ['openai_routes', openAi],
   ['mcp_routes', [...mcpInference, ...mcpServers]],
-  ['llm_api_routes', [...openAi, ...mcpInference]],
-  ['management_routes', ['/key/*', ...mcpServers]],
-  ['info_routes', ['/key/info', '/key/list', '/v1/models', '/models']],
+  ['llm_api_routes', [...openAi, ...mcpInference, ...ownKey]],
+  ['management_routes', ['/key/*', '/v2/key/info', ...mcpServers, '/config/reload', '/health/test_connection']],
+  ['info_routes', [...keyInfo, '/v1/models', '/models']],
 ])
 
 /** No entry at all is every route. */

@@ -6,6 +6,7 @@ import {
   createSealer,
   deriveSealingKey,
   parseEncryptionKey,
+  type Sealer,
   upstreamAuthMethods,
   verifySealingKey,
 } from '@toolgate/auth'
@@ -19,6 +20,8 @@ import { readEnvironment } from './config/env.ts'
 import { type LoadedConfig, loadConfig } from './config/load.ts'
 import { type GatewaySecrets, resolveSecrets, type SecretSources } from './generated-secrets.ts'
 import { createLogger } from './log.ts'
+import { fingerprintOf, watchConfig } from './reload/config-watch.ts'
+import type { ReloadTrigger } from './reload/reload.ts'
 import { createServices, type Services, type ServicesOptions } from './services.ts'
 
 /** Milliseconds that requests under way get to finish after a stop was asked for. */
@@ -29,35 +32,81 @@ export interface RunningGateway {
   /** For a person's eyes: where it listens, where the key is, what to try. */
   readonly banner: string
   readonly log: Logger
-  /** Readiness turns first, requests finish within a bound, upstreams close, the ledger is written. */
-  stop(): Promise<void>
+  /** Puts what changed in the configuration file in force; the log says what came of it. Never rejects. */
+  reload(trigger: ReloadTrigger): Promise<void>
+  /** Logs and counts a promise that failed with nobody to handle it. */
+  reportUnhandledRejection(reason: unknown): void
+  /**
+   * Readiness turns first, requests finish within `drainMs`, upstreams close, the ledger is written. Once, however often it
+   * is asked.
+   */
+  stop(drainMs?: number): Promise<void>
 }
 
 /** From the command line to a listening gateway. Rejects with a `GatewayError` that says in one line what stands in the way. */
 export async function startGateway(options: StartOptions, defaultConfigFile: string): Promise<RunningGateway> {
   const environment = readEnvironment()
   const configFile = options.config ?? environment.configFile ?? defaultConfigFile
-  const loaded = loadConfig(configFile, {
-    environment,
-    keys: { transports, authMethods: upstreamAuthMethods },
-  })
+  // Looked at before it is read, so that no change in between is missed.
+  const seen = await fingerprintOf(configFile)
+  const readConfig = () =>
+    loadConfig(configFile, { environment, keys: { transports, authMethods: upstreamAuthMethods } })
+  const loaded = readConfig()
   const log = createLogger(loaded.environment.logLevel)
   for (const warning of loaded.warnings) log.warn({ config: loaded.explain(warning) }, 'configuration warning')
 
   const dataDirectory = resolve(options.dataDirectory ?? loaded.environment.dataDirectory ?? '.toolgate')
   const host = options.host ?? loaded.environment.host
   const secrets = secretsFor(loaded, { dataDirectory, configFile, masterKeyVariable: environment.masterKey })
-  const database = await openStore(loaded, { dataDirectory, secrets })
-  const services = await compose({ loaded, masterKey: secrets.masterKey, database, log })
+  const sealer = sealerOf(loaded, secrets)
+  const database = await openStore(loaded, { dataDirectory, sealer })
+  const services = await compose({
+    loaded,
+    readAgain: readConfig,
+    masterKey: secrets.masterKey,
+    sealer,
+    database,
+    log,
+    setLogLevel: (level) => {
+      log.level = level
+    },
+  })
   const server = await listen(services, { port: options.port ?? loaded.environment.port, host })
   services.lifecycle.enter('ready')
+  const stopWatching = watchConfig({
+    file: configFile,
+    seen,
+    clock: services.clock,
+    enabled: () => options.watchConfig || services.live.current.config.configWatch,
+    changed: () => dealtWith(services.reload.run('watch')),
+  })
   const address = `http://${placeOf(host, portOf(server))}`
   log.info({ address, storage: database.kind }, 'listening')
+  let stopped: Promise<void> | undefined
   return {
     address,
     banner: bannerFor({ address, secrets, database, config: loaded.config }),
     log,
-    stop: () => stop(server, services),
+    reload: async (trigger) => void (await dealtWith(services.reload.run(trigger))),
+    reportUnhandledRejection(reason) {
+      services.metrics.countUnhandledRejection()
+      log.error({ err: reason }, 'a promise failed and nobody handled it: this is a fault of toolgate')
+    },
+    stop(drainMs = drainTimeoutMs) {
+      stopWatching()
+      stopped ??= stop(server, services, drainMs)
+      return stopped
+    },
+  }
+}
+
+/** Whether trying again would change nothing. Why a reload failed is in the log already. */
+async function dealtWith(reload: Promise<unknown>): Promise<boolean> {
+  try {
+    await reload
+    return true
+  } catch (error) {
+    return !(error instanceof GatewayError && error.retryable)
   }
 }
 
@@ -74,19 +123,24 @@ function secretsFor(
   })
 }
 
+function sealerOf({ environment: { saltKey } }: LoadedConfig, { encryptionKey }: GatewaySecrets): Sealer {
+  const key = encryptionKey ? parseEncryptionKey(encryptionKey) : saltKey && deriveSealingKey(saltKey)
+  // Where neither was given, `resolveSecrets` has made one or refused to start.
+  if (key === undefined) throw new GatewayError('CONFIGURATION_INVALID', 'There is no encryption key.')
+  return createSealer({ keys: [key] })
+}
+
 /** Opens and migrates the store, and makes sure that what is sealed in it can be opened again. */
 async function openStore(
-  { config, environment }: LoadedConfig,
-  { dataDirectory, secrets }: { dataDirectory: string; secrets: GatewaySecrets },
+  { config }: LoadedConfig,
+  { dataDirectory, sealer }: { dataDirectory: string; sealer: Sealer },
 ): Promise<Database> {
   const database = await openDatabase(
     config.databaseUrl === undefined ? { dataDir: join(dataDirectory, 'database') } : { url: config.databaseUrl },
   )
   try {
     await migrate(database)
-    const { saltKey } = environment
-    const key = secrets.encryptionKey ? parseEncryptionKey(secrets.encryptionKey) : saltKey && deriveSealingKey(saltKey)
-    if (key !== undefined) await verifySealingKey(database.db, createSealer({ keys: [key] }))
+    await verifySealingKey(database.db, sealer)
     return database
   } catch (error) {
     await database.close()
@@ -149,10 +203,10 @@ function placeOf(host: string, port: number): string {
  * The order in which a load balancer and clients lose nothing. While old work finishes the port stays open: readiness says
  * 503 and new work is told to go elsewhere. Then nobody is let in any more, and what is behind is closed.
  */
-async function stop(server: Server, services: Services): Promise<void> {
+async function stop(server: Server, services: Services, drainMs: number): Promise<void> {
   const { lifecycle, log } = services
   lifecycle.enter('draining')
-  if (!(await lifecycle.settle(drainTimeoutMs))) {
+  if (!(await lifecycle.settle(drainMs))) {
     log.warn({ inFlight: lifecycle.inFlight }, 'requests were still under way at the end of the drain')
   }
   const closed = once(server, 'close')

@@ -1,6 +1,7 @@
 import { createOutbound, silentLogger, systemClock } from '@toolgate/core'
 import { readEnvironment } from '../config/env.ts'
-import { bindModel, serverOptions } from '../services.ts'
+import { serverOptions } from '../server-options.ts'
+import { bindModel } from '../services.ts'
 import { runCheck } from './check.ts'
 
 /** `config check` with the plugs that a start would use. Prints to standard output; returns the exit code. */

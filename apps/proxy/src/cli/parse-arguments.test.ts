@@ -3,14 +3,22 @@ import { parseArguments } from './parse-arguments.ts'
 
 describe('command line', () => {
   it('starts with what it is given and nothing else', () => {
-    const nothing = { config: undefined, port: undefined, host: undefined, dataDirectory: undefined }
+    const nothing = {
+      config: undefined,
+      port: undefined,
+      host: undefined,
+      dataDirectory: undefined,
+      watchConfig: false,
+    }
     expect(parseArguments([])).toEqual({ kind: 'start', ...nothing })
-    expect(parseArguments(['--config', 'a.yaml', '--port=0', '--host', '::1', '--data-dir', '/d'])).toEqual({
+    const argv = ['--config', 'a.yaml', '--port=0', '--host', '::1', '--data-dir', '/d', '--watch-config']
+    expect(parseArguments(argv)).toEqual({
       kind: 'start',
       config: 'a.yaml',
       port: 0,
       host: '::1',
       dataDirectory: '/d',
+      watchConfig: true,
     })
   })
 

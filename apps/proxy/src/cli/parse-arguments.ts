@@ -6,6 +6,8 @@ export interface StartOptions {
   readonly port: number | undefined
   readonly host: string | undefined
   readonly dataDirectory: string | undefined
+  /** Reloads where the file changed, whatever `general_settings.config_watch` says. */
+  readonly watchConfig: boolean
 }
 
 export type Command =
@@ -40,6 +42,7 @@ function readOptions(argv: readonly string[]) {
       port: { type: 'string', short: 'p' },
       host: { type: 'string' },
       'data-dir': { type: 'string' },
+      'watch-config': { type: 'boolean', default: false },
       help: { type: 'boolean', short: 'h' },
       version: { type: 'boolean', short: 'v' },
     },
@@ -53,7 +56,14 @@ function toCommand({ values, positionals }: ReturnType<typeof readOptions>): Com
   if (noun === undefined) {
     const port = values.port === undefined ? undefined : readPort(values.port)
     if (port === 'invalid') return invalid('--port must be a number from 0 to 65535')
-    return { kind: 'start', config: values.config, port, host: values.host, dataDirectory: values['data-dir'] }
+    return {
+      kind: 'start',
+      config: values.config,
+      port,
+      host: values.host,
+      dataDirectory: values['data-dir'],
+      watchConfig: values['watch-config'],
+    }
   }
   if (noun !== 'config' || verb !== 'check') return invalid(`Unknown command '${[noun, verb].join(' ').trim()}'`)
   if (rest.length > 0) return invalid('config check takes one file')

@@ -12,7 +12,15 @@ describe('environment', () => {
       toolPrefixSeparator: '-',
       tokenCache: { defaultTtlMs: 3_600_000, minTtlMs: 10_000, maxEntries: 200, expiryBufferMs: 60_000 },
       oauth2ForServersWithoutAuth: false,
+      keyRotation: { enabled: false, checkEveryMs: 86_400_000, graceMs: 86_400_000 },
     })
+    expect(
+      readEnvironment({
+        LITELLM_KEY_ROTATION_ENABLED: 'true',
+        LITELLM_KEY_ROTATION_CHECK_INTERVAL_SECONDS: '900',
+        LITELLM_KEY_ROTATION_GRACE_PERIOD: '48h',
+      }),
+    ).toMatchObject({ keyRotation: { enabled: true, checkEveryMs: 900_000, graceMs: 172_800_000 } })
   })
 
   it.each([
@@ -30,6 +38,9 @@ describe('environment', () => {
       expect.stringContaining('TOOLGATE_ENCRYPTION_KEY must be 32 bytes in base64'),
     ],
     ['MCP_OAUTH2_TOKEN_URL', 'canary', 'Environment variable MCP_OAUTH2_TOKEN_URL must be an http or https address.'],
+    ['LITELLM_KEY_ROTATION_GRACE_PERIOD', 'soon', expect.stringContaining('GRACE_PERIOD must be a duration')],
+    ['LITELLM_KEY_ROTATION_CHECK_INTERVAL_SECONDS', '1e9', expect.stringContaining('CHECK_INTERVAL_SECONDS must be')],
+    ['LITELLM_KEY_ROTATION_CHECK_INTERVAL_SECONDS', '2147484', expect.stringContaining('below 2147484')],
     ['MCP_TOOL_PREFIX_SEPARATOR', '/', expect.stringContaining('MCP_TOOL_PREFIX_SEPARATOR')],
     ['LOG_LEVEL', 'loud', expect.stringContaining('LOG_LEVEL must be one of trace, debug')],
   ])('%s=%s is refused by name, without its value', (name, value, message) => {

@@ -1,6 +1,7 @@
 /**
  * The only reader of the process's environment. Everything else gets what it needs as a value.
  */
+import { parseDuration } from '@toolgate/auth'
 import { Secret } from '@toolgate/core'
 import { z } from 'zod'
 import type { Lookup } from './interpolate.ts'
@@ -35,6 +36,9 @@ export interface Environment {
   readonly clientSideAuthHeader: string | undefined
   /** `MCP_TOOL_PREFIX_SEPARATOR` */
   readonly toolPrefixSeparator: string
+  /** Commands that servers of the API may run, by their base name; undefined: none, they are switched off. */
+  readonly stdioCommands: ReadonlySet<string> | undefined
+  readonly keyRotation: KeyRotationSettings
   readonly tokenCache: TokenCacheSettings
   /** `LITELLM_MCP_AUTH_AUTO_PATCH`: give the token below to the file's servers that declare no authentication. */
   readonly oauth2ForServersWithoutAuth: boolean
@@ -43,6 +47,15 @@ export interface Environment {
   readonly lookup: Lookup
   /** The same with the file's `environment_variables` beneath it: what the process was started with wins. */
   withDefaults(variables: Readonly<Record<string, string>>): Environment
+}
+
+/** `LITELLM_KEY_ROTATION_*` */
+export interface KeyRotationSettings {
+  /** Keys that are due are looked for and announced. */
+  readonly enabled: boolean
+  readonly checkEveryMs: number
+  /** How long a key goes on after its holder has fetched the next one. */
+  readonly graceMs: number
 }
 
 /** `MCP_OAUTH2_TOKEN_CACHE_*` and `MCP_OAUTH2_TOKEN_EXPIRY_BUFFER_SECONDS`. */
@@ -70,6 +83,15 @@ const list = z.string().transform((value) => value.split(/[\s,]+/).filter((item)
 const wholeNumber = z.string().regex(/^\d+$/).transform(Number)
 const milliseconds = amount('a number of seconds').transform((value) => Math.round(value * 1000))
 
+/** What a timer of Node holds. */
+const longestTimerMs = 2_147_483_647
+const duration = z.string().transform((value, context) => {
+  const parsed = parseDuration(value)
+  if (parsed?.unit === 'milliseconds') return parsed.amount
+  context.addIssue('must be a duration')
+  return z.NEVER
+})
+
 const variablesSchema = z.object({
   CONFIG_FILE_PATH: z.string().optional(),
   PORT: wholeNumber.refine((value) => value <= 65_535).default(4000),
@@ -96,6 +118,11 @@ const variablesSchema = z.object({
     .string()
     .regex(/^[A-Za-z0-9_.-]{1,8}$/)
     .default('-'),
+  LITELLM_ENABLE_MCP_STDIO: flag.default(false),
+  LITELLM_MCP_STDIO_EXTRA_COMMANDS: list.default([]),
+  LITELLM_KEY_ROTATION_ENABLED: flag.default(false),
+  LITELLM_KEY_ROTATION_CHECK_INTERVAL_SECONDS: seconds.refine((value) => value <= longestTimerMs).default(86_400_000),
+  LITELLM_KEY_ROTATION_GRACE_PERIOD: duration.default(86_400_000),
   MCP_OAUTH2_TOKEN_CACHE_DEFAULT_TTL: seconds.default(3_600_000),
   MCP_OAUTH2_TOKEN_CACHE_MIN_TTL: milliseconds.default(10_000),
   MCP_OAUTH2_TOKEN_CACHE_MAX_SIZE: wholeNumber.refine((value) => value > 0).default(200),
@@ -108,6 +135,9 @@ const variablesSchema = z.object({
   MCP_OAUTH2_ALLOWED_HOSTS: list.optional(),
 })
 
+/** LiteLLM's list: what runs published servers. With any of them its arguments may run anything. */
+const stdioCommands = ['npx', 'uvx', 'python', 'python3', 'node', 'docker', 'deno']
+
 /** Completes "NAME must be …" for every variable that can be wrong. */
 const requirements: Partial<Record<keyof z.output<typeof variablesSchema>, string>> = {
   PORT: 'a port number from 0 to 65535',
@@ -118,10 +148,14 @@ const requirements: Partial<Record<keyof z.output<typeof variablesSchema>, strin
   LITELLM_MCP_TOOL_LISTING_TIMEOUT: 'a number of seconds above 0',
   LITELLM_MCP_CLIENT_SIDE_AUTH_HEADER_NAME: 'the name of a header',
   MCP_TOOL_PREFIX_SEPARATOR: '1 to 8 letters, digits, underscores, dots or hyphens',
+  LITELLM_KEY_ROTATION_ENABLED: 'true or false',
+  LITELLM_KEY_ROTATION_CHECK_INTERVAL_SECONDS: 'a number of seconds above 0 and below 2147484',
+  LITELLM_KEY_ROTATION_GRACE_PERIOD: 'a duration in s, m, h, d or w, for example 48h',
   MCP_OAUTH2_TOKEN_CACHE_DEFAULT_TTL: 'a number of seconds above 0',
   MCP_OAUTH2_TOKEN_CACHE_MIN_TTL: 'a number of seconds',
   MCP_OAUTH2_TOKEN_CACHE_MAX_SIZE: 'a whole number above 0',
   MCP_OAUTH2_TOKEN_EXPIRY_BUFFER_SECONDS: 'a number of seconds',
+  LITELLM_ENABLE_MCP_STDIO: 'true or false',
   LITELLM_MCP_AUTH_AUTO_PATCH: 'true or false',
   MCP_OAUTH2_TOKEN_URL: 'an http or https address',
 }
@@ -160,6 +194,14 @@ function toEnvironment(checked: z.output<typeof variablesSchema>, variables: Var
     listTimeoutMs: checked.LITELLM_MCP_TOOL_LISTING_TIMEOUT,
     clientSideAuthHeader: checked.LITELLM_MCP_CLIENT_SIDE_AUTH_HEADER_NAME,
     toolPrefixSeparator: checked.MCP_TOOL_PREFIX_SEPARATOR,
+    stdioCommands: checked.LITELLM_ENABLE_MCP_STDIO
+      ? new Set([...stdioCommands, ...checked.LITELLM_MCP_STDIO_EXTRA_COMMANDS])
+      : undefined,
+    keyRotation: {
+      enabled: checked.LITELLM_KEY_ROTATION_ENABLED,
+      checkEveryMs: checked.LITELLM_KEY_ROTATION_CHECK_INTERVAL_SECONDS,
+      graceMs: checked.LITELLM_KEY_ROTATION_GRACE_PERIOD,
+    },
     tokenCache: {
       defaultTtlMs: checked.MCP_OAUTH2_TOKEN_CACHE_DEFAULT_TTL,
       minTtlMs: checked.MCP_OAUTH2_TOKEN_CACHE_MIN_TTL,

@@ -2,6 +2,8 @@
  * Keys that LiteLLM documents and this gateway does nothing with yet. They load with a warning each, so that a file
  * from there starts here and its owner learns what is not in force. A key that is acted on leaves this file.
  */
+import { notEnforcedKeyFields } from '@toolgate/auth'
+
 const words = (text: string): readonly string[] => text.trim().split(/\s+/)
 
 export const inertTopLevelKeys = words(`
@@ -11,7 +13,7 @@ export const inertTopLevelKeys = words(`
 
 export const inertLitellmSettings = words(`
   mcp_semantic_tool_filter mcp_tool_search public_mcp_servers public_mcp_hub_strict_whitelist user_url_validation
-  user_url_allowed_hosts default_key_generate_params upperbound_key_generate_params key_generation_settings
+  user_url_allowed_hosts key_generation_settings
   enable_redis_auth_cache cache cache_params priority_reservation priority_reservation_settings callbacks
   success_callback failure_callback service_callback request_timeout json_logs set_verbose drop_params modify_params
   num_retries retry_after network_mock max_budget budget_duration store_audit_logs redact_user_api_key_info
@@ -31,7 +33,7 @@ export const inertGeneralSettings = words(`
   disable_reset_budget disable_adding_master_key_hash_to_db enable_public_model_hub global_max_parallel_requests
   max_parallel_requests max_request_size_mb max_response_size_mb alerting alerting_threshold alerting_args
   alert_types alert_to_webhook_url background_health_checks health_check_interval health_check_details
-  enable_drain_endpoint allow_public_health_readiness_details use_redis_transaction_buffer key_management_system
+  use_redis_transaction_buffer key_management_system
   key_management_settings completion_model pass_through_endpoints proxy_budget_rescheduler_min_time
   proxy_budget_rescheduler_max_time use_client_credentials_pass_through_routes
   infer_model_from_keys allow_user_auth default_team_disabled control_plane_url ui_access_mode
@@ -49,5 +51,8 @@ export const inertServerKeys = words(`
   allowed_response_headers tool_name_to_display_name tool_name_to_description
 `)
 
-/** The list of the key API: what it stores and does not enforce, the file may say as well. */
-export { notEnforcedKeyFields as inertVirtualKeySettings } from '@toolgate/auth'
+/**
+ * What the key API stores and does not enforce, the file may say as well; and rotation, which is not for keys that stand
+ * in the file.
+ */
+export const inertVirtualKeySettings = [...notEnforcedKeyFields, 'auto_rotate', 'rotation_interval']

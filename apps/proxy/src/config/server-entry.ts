@@ -98,12 +98,13 @@ function listEntries(value: unknown, report: Report): NamedEntry[] {
   })
 }
 
-interface ReadOptions {
+export interface ReadOptions {
   readonly keys: ServerKeys
   readonly place: Place
 }
 
-function readServer(value: unknown, name: string, { keys, place }: ReadOptions): ServerEntry | undefined {
+/** One entry by itself; undefined where what it says was reported. */
+export function readServer(value: unknown, name: string, { keys, place }: ReadOptions): ServerEntry | undefined {
   const entry = readMap(value ?? {}, place)
   if (entry === undefined) return undefined
   const common = readSection(entry, place, {

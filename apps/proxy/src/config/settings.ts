@@ -2,8 +2,9 @@
  * `general_settings` and `litellm_settings`. The master key and the database may stand in either (LiteLLM's users do
  * both); where both have one, `general_settings` wins and the other is reported.
  */
-import { type Secret, secretSchema } from '@toolgate/core'
+import { isNetwork, type Secret, secretSchema } from '@toolgate/core'
 import { z } from 'zod'
+import { type KeyParams, readKeyParams } from './key-params.ts'
 import { inertGeneralSettings, inertLitellmSettings } from './litellm-keys.ts'
 import type { Report } from './report.ts'
 import { flag, headerName } from './scalars.ts'
@@ -21,16 +22,24 @@ export const generalSettingsSchema = z.object({
   mcp_client_side_auth_header_name: headerName.optional(),
   mcp_default_access: z.enum(['none', 'all']).optional(),
   mcp_tool_prefix: z.enum(['always', 'when_ambiguous', 'never']).optional(),
+  mcp_allowed_private_networks: z
+    .array(z.string().refine(isNetwork, { error: 'must be an IP address or a network such as 10.0.0.0/8' }))
+    .optional(),
+  config_watch: flag.optional(),
+  allow_public_health_readiness_details: flag.optional(),
+  enable_drain_endpoint: flag.optional(),
 })
 
 export const litellmSettingsSchema = z.object({
   ...identity,
   mcp_aliases: z.record(z.string(), z.string()).optional(),
   require_auth_for_metrics_endpoint: flag.optional(),
+  default_key_generate_params: z.unknown().optional(),
+  upperbound_key_generate_params: z.unknown().optional(),
 })
 
 /** What the two sections say, in our words. Header names are lower-case. */
-export interface Settings {
+export interface Settings extends KeyParams {
   readonly masterKey: Secret | undefined
   readonly databaseUrl: Secret | undefined
   /** Read before every other credential header. */
@@ -39,6 +48,14 @@ export interface Settings {
   /** What a key without any MCP grant may reach. */
   readonly defaultAccess: 'none' | 'all'
   readonly toolPrefix: 'always' | 'when_ambiguous' | 'never'
+  /** Beside the public Internet, where servers that were added through the API may be. */
+  readonly allowedPrivateNetworks: readonly string[]
+  /** A change of the file is followed by a reload. */
+  readonly configWatch: boolean
+  /** `/health/readiness` tells everybody its details. */
+  readonly publicReadinessDetails: boolean
+  /** `/health/drain` works, for everybody who can reach it. */
+  readonly drainEndpoint: boolean
   /** Alias → server name, in the order of the file. */
   readonly aliases: ReadonlyMap<string, string>
   /** `/metrics` needs no credential. Otherwise it is for administrators: its labels name servers and models. */
@@ -76,7 +93,12 @@ export function readSettings(sections: SettingsSections, report: Report): Settin
     clientSideAuthHeader: general?.mcp_client_side_auth_header_name,
     defaultAccess: general?.mcp_default_access ?? 'none',
     toolPrefix: general?.mcp_tool_prefix ?? 'always',
+    allowedPrivateNetworks: general?.mcp_allowed_private_networks ?? [],
+    configWatch: general?.config_watch ?? false,
+    publicReadinessDetails: general?.allow_public_health_readiness_details ?? false,
+    drainEndpoint: general?.enable_drain_endpoint ?? false,
     aliases: new Map(Object.entries(litellm?.mcp_aliases ?? {})),
     publicMetrics: litellm?.require_auth_for_metrics_endpoint === false,
+    ...readKeyParams(litellm ?? {}, report),
   }
 }

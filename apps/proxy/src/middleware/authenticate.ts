@@ -17,7 +17,8 @@ import { isPublicPath } from '../public-paths.ts'
 export interface AuthenticateOptions {
   readonly authenticate: Authenticate
   readonly withoutOwnKeys: WithoutOwnKeys
-  readonly headerNames: HeaderNames
+  /** Asked anew for each request: a reload may change them. */
+  readonly headerNames: () => HeaderNames
   readonly newId: NewId
 }
 
@@ -28,7 +29,8 @@ export interface AuthenticateOptions {
 export function authenticate({ authenticate: admit, withoutOwnKeys, headerNames, newId }: AuthenticateOptions) {
   return createMiddleware<AppEnv>(async function authenticate(context, next) {
     if (isPublicPath(context.req.path)) return next()
-    const { credential, forwarded } = readPresented(headersOf(context), headerNames)
+    const names = headerNames()
+    const { credential, forwarded } = readPresented(headersOf(context), names)
     const signal = clientSignal(context)
     const caller: Caller = {
       principal: await admit(credential, signal),
@@ -39,7 +41,7 @@ export function authenticate({ authenticate: admit, withoutOwnKeys, headerNames,
     }
     context.set('caller', caller)
     context.set('callerWith', async (headers) => {
-      const merged = mergeForwarded(caller.forwarded, headers, { ...headerNames, credential })
+      const merged = mergeForwarded(caller.forwarded, headers, { ...names, credential })
       return { ...caller, forwarded: await withoutOwnKeys(merged, signal) }
     })
     context.set('holdsCredential', (text) => carries(text, credential))

@@ -34,6 +34,7 @@ const errorType = {
   CONFLICT: 'bad_request_error',
 
   SERVER_NOT_FOUND: 'mcp_server_not_found',
+  STORED_SERVER_NOT_FOUND: 'mcp_server_not_found',
   TARGET_NOT_FOUND: 'mcp_tool_not_found',
   TARGET_AMBIGUOUS: 'mcp_tool_ambiguous',
   TOOL_SERVER_MISMATCH: 'mcp_tool_server_mismatch',

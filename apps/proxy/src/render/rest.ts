@@ -28,6 +28,7 @@ const restError = {
 
   // Unknown and forbidden are one answer: a denial must not confirm that something exists.
   SERVER_NOT_FOUND: 'access_denied',
+  STORED_SERVER_NOT_FOUND: 'server_not_found',
   TARGET_NOT_FOUND: 'access_denied',
   TARGET_AMBIGUOUS: 'ambiguous_tool_name',
   TOOL_SERVER_MISMATCH: 'tool_server_mismatch',
@@ -59,6 +60,10 @@ const restError = {
 
 export function renderRestError(error: GatewayError): RenderedError {
   const { challenge: _challenge, error: named, ...facts } = error.details
+  // A body that fails its schema, as FastAPI answers it.
+  if (error.code === 'INVALID_REQUEST' && Array.isArray(facts['issues'])) {
+    return { status: 422, body: { detail: facts['issues'] } }
+  }
   return {
     status: httpStatus[error.code],
     body: {

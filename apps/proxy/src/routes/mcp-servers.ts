@@ -1,27 +1,47 @@
-import { type Caller, encodeOutcome } from '@toolgate/core'
-import type { Gateway, Health, ManagedServer, ServerHealth } from '@toolgate/manager'
-import { Hono } from 'hono'
+import { type Caller, encodeOutcome, GatewayError } from '@toolgate/core'
+import type { Gateway, Health, ManagedServer } from '@toolgate/manager'
+import { type Context, Hono } from 'hono'
 import type { AppEnv } from '../app-env.ts'
+import type { ServerSet } from '../server-set.ts'
+import { noSuchServer } from '../stored-servers/admin.ts'
+import { encodeForAdmin, encodeForCaller, encodeQuarantined, encodeServerHealth } from '../stored-servers/present.ts'
+import type { StoredState } from '../stored-servers/stored-state.ts'
+
+export interface McpServerRoutes {
+  readonly gateway: Gateway
+  readonly health: Health
+  readonly serverSet: Pick<ServerSet, 'stored'>
+}
 
 /**
  * LiteLLM's `/v1/mcp/*`, the part that reads: which servers a key may use, how they are, what tools they have. Where a
  * server is and how it is reached is for administrators; credentials are for nobody.
  */
-export function mcpServerRoutes({ gateway, health }: { gateway: Gateway; health: Health }) {
+export function mcpServerRoutes(services: McpServerRoutes) {
+  const { gateway, health } = services
   return new Hono<AppEnv>()
-    .get('/v1/mcp/server', (context) => {
-      const { caller } = context.var
-      return context.json(gateway.select(caller).servers.map((server) => encodeServer(server, caller, health)))
-    })
+    .get('/v1/mcp/server', (context) => context.json(listServers(context.var.caller, services)))
     .get('/v1/mcp/server/health', async (context) => {
       const { caller } = context.var
-      const wanted = context.req.query('server_ids')?.split(',')
-      const servers = gateway
-        .select(caller)
-        .servers.filter(({ id, name }) => wanted === undefined || wanted.includes(id) || wanted.includes(name))
-      const reports = servers.map(async (server) => encodeHealth(server, await health.check(server, caller.signal)))
+      const reports = wantedServers(context, gateway).map(async ({ name, server }) =>
+        server === undefined ? unknownHealth(name) : probe(server, caller, health),
+      )
       return context.json(await Promise.all(reports))
     })
+    .get('/v1/mcp/server/:server_id', async (context) =>
+      context.json(await showServer(context.req.param('server_id'), context.var.caller, services)),
+    )
+    .get('/v1/mcp/access_groups', (context) => {
+      const { caller } = context.var
+      const permitted = gateway.select(caller).servers.flatMap(({ accessGroups }) => [...accessGroups])
+      // A group that a key was not granted is another's, even where it may use a server of it.
+      const { admin, grants } = caller.principal
+      const groups = permitted.filter((group) => admin || grants.allServers || grants.accessGroups.has(group))
+      return context.json({ access_groups: [...new Set(groups)].toSorted() })
+    })
+    .get('/v1/mcp/network/client-ip', (context) =>
+      context.json({ ip: context.env?.incoming?.socket.remoteAddress ?? null }),
+    )
     .get('/v1/mcp/tools', async (context) => {
       const { items, withheld, outcomes } = await gateway.list(context.var.caller, { kind: 'tools' })
       const tools = items.map(({ publicName, definition }) => ({ ...definition, name: publicName }))
@@ -33,46 +53,80 @@ export function mcpServerRoutes({ gateway, health }: { gateway: Gateway; health:
     })
 }
 
-function encodeServer(server: ManagedServer, { principal }: Caller, health: Health) {
-  const status = health.last(server)
-  const forEveryone = {
-    server_id: server.id,
-    server_name: server.name,
-    alias: server.alias ?? null,
-    description: server.description ?? null,
-    transport: server.transportType,
-    auth_type: server.auth.type,
-    mcp_info: server.info,
-    allow_all_keys: server.allowAllKeys,
-    status: status.status,
-    last_health_check: toIso(status.checkedAt),
-    health_check_error: status.message ?? null,
-  }
-  // Names of other tools and groups would tell a key what it may not use; its own tools are in its lists.
-  const hidden = { mcp_access_groups: [], allowed_tools: [], url: null, static_headers: null, extra_headers: null }
-  if (!principal.admin) return { ...forEveryone, ...hidden, credentials: null }
-  return {
-    ...forEveryone,
-    mcp_access_groups: [...server.accessGroups],
-    allowed_tools: [...(server.allowedTools ?? [])],
-    url: server.address,
-    static_headers: Object.fromEntries([...server.staticHeaders.keys()].map((name) => [name, '[redacted]'])),
-    extra_headers: [...server.extraHeaders],
-    credentials: null,
-    origin: server.origin,
-  }
+/** Whatever a caller may use, and for administrators also what is stored and set aside. */
+function listServers(caller: Caller, { gateway, health, serverSet }: McpServerRoutes) {
+  const { servers } = gateway.select(caller)
+  if (!caller.principal.admin) return servers.map((server) => encodeForCaller(server, health.last(server)))
+  const stored = serverSet.stored()
+  const byId = storedById(stored)
+  const inUse = servers.map((server) => encodeForAdmin(server, health.last(server), rowOf(server, byId)))
+  const aside = stored.flatMap(({ row, reason }) => (reason === undefined ? [] : [encodeQuarantined(row, reason)]))
+  return [...inUse, ...aside]
 }
 
-function encodeHealth({ id, name }: ManagedServer, { status, message, checkedAt }: ServerHealth) {
+/** One server, probed at this moment. */
+async function showServer(handle: string, caller: Caller, { gateway, health, serverSet }: McpServerRoutes) {
+  const { admin } = caller.principal
+  const server = gateway.select(caller).servers.find(({ id, name, alias }) => [id, name, alias].includes(handle))
+  if (server === undefined) {
+    if (!admin) throw notVisible(handle)
+    const aside = serverSet.stored().find(({ row, reason }) => reason !== undefined && isCalled(row, handle))
+    if (aside?.reason === undefined) throw noSuchServer(handle)
+    return encodeQuarantined(aside.row, aside.reason)
+  }
+  const checked = await health.check(server, caller.signal)
+  if (!admin) return encodeForCaller(server, checked)
+  const row = rowOf(server, storedById(serverSet.stored()))
+  return { ...encodeForAdmin(server, checked, row), diagnostics: server.transport.diagnostics?.() ?? null }
+}
+
+/** One text for a server that does not exist and one that is another's. */
+function notVisible(handle: string): GatewayError {
+  return new GatewayError(
+    'SERVER_NOT_FOUND',
+    `User does not have permission to view mcp server with id ${handle}. You can only view mcp servers that you have access to.`,
+    { details: { server: handle } },
+  )
+}
+
+function isCalled({ id, name, alias }: StoredState['row'], handle: string): boolean {
+  return [id, name, alias].includes(handle)
+}
+
+function storedById(stored: readonly StoredState[]): ReadonlyMap<string, StoredState> {
+  return new Map(stored.map((state) => [state.row.id, state]))
+}
+
+function rowOf(server: ManagedServer, stored: ReadonlyMap<string, StoredState>) {
+  return server.origin === 'stored' ? stored.get(server.id)?.row : undefined
+}
+
+/** `server_ids`, repeated or separated by commas; without it every server of the caller. */
+function wantedServers(context: Context<AppEnv>, gateway: Gateway) {
+  const { servers } = gateway.select(context.var.caller)
+  const named = context.req.queries('server_ids')?.flatMap((list) => list.split(','))
+  if (named === undefined) return servers.map((server) => ({ name: server.name, server }))
+  const names = [...new Set(named.map((name) => name.trim()).filter((name) => name !== ''))]
+  return names.map((name) => ({
+    name,
+    server: servers.find(({ id, name: own, alias }) => [id, own, alias].includes(name)),
+  }))
+}
+
+async function probe(server: ManagedServer, { signal, principal }: Caller, health: Health) {
+  const report = encodeServerHealth(await health.check(server, signal))
+  const { status, last_health_check, health_check_error } = report
+  const shown = principal.admin ? report : { status, last_health_check, health_check_error }
+  return { server_id: server.id, server_name: server.name, ...shown }
+}
+
+/** The same for a server that does not exist and one that is another's. */
+function unknownHealth(name: string) {
   return {
-    server_id: id,
+    server_id: name,
     server_name: name,
-    status,
-    last_health_check: toIso(checkedAt),
-    health_check_error: message ?? null,
+    status: 'unknown',
+    last_health_check: null,
+    health_check_error: `Unknown MCP server: ${name}`,
   }
-}
-
-function toIso(epochMs: number | undefined): string | null {
-  return epochMs === undefined ? null : new Date(epochMs).toISOString()
 }

@@ -1,0 +1,79 @@
+import { createOutbound } from '@toolgate/core'
+import {
+  type Catalog,
+  createPostgresStoredServers,
+  type Preview,
+  type Registry,
+  type TransportOptions,
+} from '@toolgate/manager'
+import type { LoadedConfig } from './config/load.ts'
+import { toServerDefinitions } from './config/servers.ts'
+import type { Foundation } from './foundation.ts'
+import { createLiveGuard } from './live-guard.ts'
+import { serverOptions } from './server-options.ts'
+import { type ConfigServers, createServerSet, type ServerSet } from './server-set.ts'
+import { createServerAdmin, type ServerAdmin } from './stored-servers/admin.ts'
+import { createBuildStored } from './stored-servers/build-stored.ts'
+import { createServerPreview, type ServerPreview } from './stored-servers/preview.ts'
+
+/** The servers of the file and the stored ones, and the way to manage the latter. */
+export interface ServersPart {
+  readonly serverSet: ServerSet
+  readonly serverAdmin: ServerAdmin
+  readonly serverPreview: ServerPreview
+  close(): Promise<void>
+}
+
+export interface ServersPartOptions {
+  readonly registry: Registry
+  readonly catalog: Pick<Catalog, 'forget'>
+  readonly preview: Preview
+  readonly children: TransportOptions['children']
+}
+
+/**
+ * Stored servers go out through a guarded way of their own, also for their tokens: whoever may add a server must not reach
+ * what only the operator's network is trusted with.
+ */
+export function composeServers(foundation: Foundation, parts: ServersPartOptions): ServersPart {
+  const { loaded, sealer, database, clock, log, newId } = foundation
+  const { registry, catalog, preview, children } = parts
+  const { guard, allow } = createLiveGuard()
+  const outbound = createOutbound({ guard })
+  const store = createPostgresStoredServers(database, newId)
+  const servers = serverOptions({ loaded, outbound, clock, log, children })
+  const serverSet = createServerSet({
+    registry,
+    store,
+    feed: database,
+    seal: sealer,
+    build: createBuildStored({ servers, guard }),
+    fromConfig: (config) => fromConfig(config, foundation),
+    loaded,
+    onConfig: ({ config }) => allow(config.allowedPrivateNetworks),
+    clock,
+    log,
+  })
+  const serverAdmin = createServerAdmin({ store, servers: serverSet, seal: sealer, forget: catalog.forget, newId, log })
+  return {
+    serverSet,
+    serverAdmin,
+    serverPreview: createServerPreview({ draft: serverAdmin.draft, preview, clock }),
+    async close() {
+      await serverSet.close()
+      await outbound.close()
+    },
+  }
+}
+
+/** A server that cannot be used is set aside with its reason; the others load. */
+function fromConfig(loaded: LoadedConfig, { log, serverOptions: plugs }: Foundation): ConfigServers {
+  const { servers, problems, notices } = toServerDefinitions(loaded, loaded.environment, plugs)
+  for (const notice of notices) {
+    const line = { config: loaded.explain(notice) }
+    if (notice.level === 'warning') log.warn(line, 'configuration warning')
+    else log.info(line, 'configuration notice')
+  }
+  for (const problem of problems) log.error({ config: loaded.explain(problem) }, 'server left out')
+  return { servers, problems: problems.map(loaded.explain) }
+}

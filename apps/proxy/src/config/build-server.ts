@@ -1,0 +1,179 @@
+/**
+ * From one declared server, of the file or of the store, to one that can be reached: each plug gets the keys it understands
+ * and nothing else. Throws `Unusable` with its reason; what loads but deserves a word goes to `notice`.
+ */
+import { createHash } from 'node:crypto'
+import { resolve } from 'node:path'
+import type { PlugRegistry, Secret, ServerDefinition, ServerTimeouts, UpstreamAuth } from '@toolgate/core'
+import type { ManagedServer, TransportOptions, UpstreamTransport } from '@toolgate/manager'
+import type { Environment } from './env.ts'
+import type { EnvironmentOAuth2 } from './environment-oauth2.ts'
+import { explainIssue } from './explain.ts'
+import type { ConfigPath, Finding } from './report.ts'
+import { pathOf } from './section.ts'
+import {
+  type Choice,
+  chooseAuth,
+  chooseDiscoveryAuth,
+  keysOf,
+  known,
+  type OpenSettings,
+  pick,
+  Unusable,
+} from './server-auth.ts'
+import { allKeys } from './server-auth-block.ts'
+import type { ServerEntry } from './server-entry.ts'
+
+export interface ServerOptions<AuthOptions> {
+  readonly transports: PlugRegistry<TransportOptions, UpstreamTransport>
+  readonly authMethods: PlugRegistry<AuthOptions, UpstreamAuth>
+  readonly transportOptions: TransportOptions
+  /** Made for each server, so that what its authentication has to say is filed under its path. */
+  authOptions(report: (level: NoticeLevel, message: string) => void): AuthOptions
+  /** Hex SHA-256 of a virtual key, as keys are stored. */
+  hashKey(key: Secret): string
+  /** From `createDigest`, made once: a reload must see equal entries as equal. */
+  digest(text: string): string
+}
+
+/** `warning`: something was written that does not do what it says. */
+export interface Notice extends Finding {
+  readonly level: NoticeLevel
+}
+
+export type NoticeLevel = 'info' | 'warning'
+
+/** What an entry is built with, and what it does not say of itself. */
+export interface ServerBuild<AuthOptions> {
+  readonly options: ServerOptions<AuthOptions>
+  readonly origin: ServerDefinition['origin']
+  /** Where the entry has none of its own. */
+  readonly id: string
+  readonly alias: string | undefined
+  /** Where a command's relative paths start. */
+  readonly folder: string
+  readonly environment: Pick<Environment, 'callTimeoutMs' | 'listTimeoutMs'>
+  /** The token of the environment, for entries that declare no authentication. */
+  readonly oauth2: EnvironmentOAuth2 | undefined
+  notice(level: NoticeLevel, path: ConfigPath, message: string): void
+}
+
+/**
+ * The id of a server of the file: from its name alone, so that a changed address, credential or alias keeps its
+ * grants. `server_id` in the entry wins over it.
+ */
+export function serverId(name: string): string {
+  return createHash('sha256').update(`config-server:${name}`).digest('hex').slice(0, 32)
+}
+
+/** Throws {@link Unusable}. */
+export function buildServer<AuthOptions>(entry: ServerEntry, build: ServerBuild<AuthOptions>): ManagedServer {
+  const { options, oauth2, notice } = build
+  const { name, common } = entry
+  const settings = openSettings(entry)
+  const transportChoice = chooseTransport(entry, settings, build)
+  const authChoice = chooseAuth(entry, settings, { authMethods: options.authMethods, environment: oauth2 })
+  const discoveryChoice = chooseDiscoveryAuth(entry, settings, options.authMethods)
+  noteUnused(entry, [transportChoice, authChoice], build)
+
+  const transport = bind(options.transports, transportChoice, options.transportOptions)
+  const authFor = (choice: Choice) =>
+    bind(
+      options.authMethods,
+      choice,
+      options.authOptions((level, message) => notice(level, choice.path, message)),
+    )
+  const auth = authFor(authChoice)
+  if (authChoice.fromEnvironment)
+    notice('info', entry.path, `receives the token of MCP_OAUTH2_TOKEN_URL, at ${transport.address}`)
+
+  const alias = common.alias ?? build.alias
+  const timeouts = toTimeouts(common.timeout, build.environment)
+  return {
+    id: common.server_id ?? build.id,
+    name,
+    alias,
+    prefix: alias ?? name,
+    prefixed: common.prefix ?? true,
+    revision: options.digest(
+      JSON.stringify([settings, transportChoice.settings, authChoice.type, authChoice.settings, alias, timeouts]),
+    ),
+    origin: build.origin,
+    description: common.description,
+    info: common.mcp_info,
+    transportType: transport.type,
+    address: transport.address,
+    transport,
+    auth,
+    discoveryAuth: discoveryChoice && authFor(discoveryChoice),
+    staticHeaders: new Map(Object.entries(common.static_headers)),
+    extraHeaders: new Set(common.extra_headers),
+    cookieNames: new Set(entry.cookieNames),
+    accessGroups: new Set(common.access_groups),
+    allowAllKeys: common.allow_all_keys,
+    grantedKeyHashes: new Set(common.api_keys.map((key) => options.hashKey(key))),
+    allowedTools: common.allowed_tools && new Set(common.allowed_tools),
+    disallowedTools: new Set(common.disallowed_tools),
+    allowedParams: new Map(Object.entries(common.allowed_params).map(([tool, names]) => [tool, new Set(names)])),
+    requireApproval: entry.requireApproval,
+    allowSampling: common.allow_sampling,
+    allowElicitation: common.allow_elicitation,
+    isolation: common.isolation,
+    timeouts,
+  }
+}
+
+function openSettings({ settings }: ServerEntry): OpenSettings {
+  const open: unknown = JSON.parse(settings.reveal())
+  return typeof open === 'object' && open !== null ? { ...open } : {}
+}
+
+function chooseTransport<AuthOptions>(
+  { path, keys, common }: ServerEntry,
+  settings: OpenSettings,
+  { options: { transports }, folder }: ServerBuild<AuthOptions>,
+): Choice {
+  if (keys.has('spec_path') && !allKeys(transports).includes('spec_path')) {
+    throw new Unusable([...path, 'spec_path'], 'is not supported by this version: OpenAPI servers cannot be reached')
+  }
+  const type = common.transport ?? (keys.has('command') && !keys.has('url') ? 'stdio' : 'http')
+  const understood = keysOf(transports, known(type, transports, [...path, 'transport']))
+  const own = pick(settings, understood)
+  // A command's relative paths mean the folder of the file they are written in, wherever the gateway was started.
+  const { cwd = '.' } = own
+  const placed = understood.includes('cwd') && typeof cwd === 'string' ? { cwd: resolve(folder, cwd) } : {}
+  return { type, settings: { ...own, ...placed }, path, fromEnvironment: false }
+}
+
+function bind<Options, Product>(plugs: PlugRegistry<Options, Product>, choice: Choice, options: Options): Product {
+  const bound = plugs.get(choice.type)?.bind(choice.settings)
+  if (bound?.ok === true) return bound.create(options)
+  const issue = bound?.issues[0]
+  if (issue === undefined) throw new Unusable(choice.path, `${choice.type} cannot be built`)
+  throw new Unusable([...choice.path, ...pathOf(issue)], explainIssue(issue, choice.settings))
+}
+
+/** Settings of plugs that were not chosen: written by someone who expects them to matter. */
+function noteUnused<AuthOptions>(
+  { path, keys }: ServerEntry,
+  choices: readonly Choice[],
+  { options: { transports, authMethods }, notice }: ServerBuild<AuthOptions>,
+): void {
+  const used = new Set([...keysOf(transports, choices[0]?.type ?? ''), ...keysOf(authMethods, choices[1]?.type ?? '')])
+  const why = `is not used by transport ${choices[0]?.type} with auth_type ${choices[1]?.type}`
+  for (const key of new Set([...allKeys(transports), ...allKeys(authMethods)])) {
+    if (keys.has(key) && !used.has(key)) notice('warning', [...path, key], why)
+  }
+}
+
+const connectMs = 10_000
+const handshakeMs = 30_000
+const callTotalMs = 600_000
+
+function toTimeouts(
+  ownCallMs: number | undefined,
+  { callTimeoutMs, listTimeoutMs }: ServerBuild<unknown>['environment'],
+): ServerTimeouts {
+  const callMs = ownCallMs ?? callTimeoutMs
+  return { connectMs, handshakeMs, listMs: listTimeoutMs, callMs, callTotalMs: Math.max(callTotalMs, callMs) }
+}

@@ -1,0 +1,13 @@
+import type { z } from 'zod'
+
+/** What `/openapi.json` says of one route. */
+export interface Operation {
+  readonly summary: string
+  readonly body?: z.ZodType
+  /** The body may be left out. */
+  readonly bodyOptional?: boolean
+  readonly query?: z.ZodObject
+  readonly path?: z.ZodObject
+  readonly isPublic?: boolean
+  readonly contentType?: string
+}

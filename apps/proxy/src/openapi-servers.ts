@@ -1,0 +1,33 @@
+import { z } from 'zod'
+import type { Operation } from './openapi-operation.ts'
+import { importServersSchema } from './stored-servers/import-file.ts'
+import { newServerSchema, updateServerSchema } from './stored-servers/server-request.ts'
+
+const oneServer = z.object({ server_id: z.string() })
+
+/** The routes of `/v1/mcp` and of the preview. */
+export const serverOperations: Readonly<Record<string, Operation>> = {
+  'GET /v1/mcp/server': {
+    summary: 'Servers the key may use; for administrators also stored ones that are set aside',
+    query: z.object({ team_id: z.string().optional() }),
+  },
+  'POST /v1/mcp/server': { summary: 'Store a server', body: newServerSchema },
+  'PUT /v1/mcp/server': { summary: 'Change a stored server; what is left out stays', body: updateServerSchema },
+  'POST /v1/mcp/server/import': {
+    summary: 'Store the servers of a client’s configuration, each whole or not at all',
+    body: importServersSchema,
+  },
+  'GET /v1/mcp/server/health': {
+    summary: 'Probe servers now',
+    query: z.object({ server_ids: z.union([z.string(), z.array(z.string())]).optional() }),
+  },
+  'GET /v1/mcp/server/{server_id}': { summary: 'One server by id, name or alias, probed now', path: oneServer },
+  'DELETE /v1/mcp/server/{server_id}': { summary: 'Delete a stored server', path: oneServer },
+  'POST /v1/mcp/server/{server_id}/refresh': { summary: 'Read the lists of a server again', path: oneServer },
+  'GET /v1/mcp/server/{server_id}/versions': { summary: 'What changed in the lists of a server', path: oneServer },
+  'GET /v1/mcp/access_groups': { summary: 'Access groups of the servers the key may use' },
+  'GET /v1/mcp/network/client-ip': { summary: 'The address the request came from' },
+  'GET /v1/mcp/tools': { summary: 'Tools under their public names' },
+  'POST /mcp-rest/test/connection': { summary: 'Try a server out, storing nothing', body: newServerSchema },
+  'POST /mcp-rest/test/tools/list': { summary: 'List the tools of a server, storing nothing', body: newServerSchema },
+}

@@ -1,0 +1,91 @@
+import { parseRequest } from '@toolgate/auth'
+import { type Caller, encodeOutcome, GatewayError } from '@toolgate/core'
+import type { Catalog, Gateway, ManagedServer } from '@toolgate/manager'
+import { type Context, Hono } from 'hono'
+import type { AppEnv } from '../app-env.ts'
+import { changedBy } from '../changed-by.ts'
+import { readJsonObject } from '../json-body.ts'
+import { noSuchServer, type ServerAdmin, type WrittenServer } from '../stored-servers/admin.ts'
+import { importServersSchema } from '../stored-servers/import-file.ts'
+import { importServers } from '../stored-servers/import-servers.ts'
+import { encodeRow } from '../stored-servers/present.ts'
+
+export interface McpServerAdminRoutes {
+  readonly serverAdmin: ServerAdmin
+  readonly gateway: Gateway
+  readonly catalog: Pick<Catalog, 'refresh' | 'versions'>
+}
+
+/** LiteLLM's `/v1/mcp/server`, the part that writes, for administrators. No answer holds a secret. */
+export function mcpServerAdminRoutes({ serverAdmin, gateway, catalog }: McpServerAdminRoutes) {
+  const find = (context: Context<AppEnv>): ManagedServer => {
+    const handle = context.req.param('server_id') ?? ''
+    const { servers } = gateway.select(context.var.caller)
+    const server = servers.find(({ id, name, alias }) => [id, name, alias].includes(handle))
+    if (server === undefined) throw noSuchServer(handle)
+    return server
+  }
+
+  return new Hono<AppEnv>()
+    .post('/v1/mcp/server', async (context) => {
+      requireServerAdmin(context.var.caller, 'create')
+      return context.json(
+        encodeWritten(await serverAdmin.create(await readJsonObject(context), changedBy(context))),
+        201,
+      )
+    })
+    .put('/v1/mcp/server', async (context) => {
+      requireServerAdmin(context.var.caller, 'update')
+      return context.json(
+        encodeWritten(await serverAdmin.update(await readJsonObject(context), changedBy(context))),
+        202,
+      )
+    })
+    .post('/v1/mcp/server/import', async (context) => {
+      requireServerAdmin(context.var.caller, 'create')
+      const request = parseRequest(importServersSchema, await readJsonObject(context))
+      return context.json(await importServers(request, { create: serverAdmin.create, actor: changedBy(context) }))
+    })
+    .delete('/v1/mcp/server/:server_id', async (context) => {
+      requireServerAdmin(context.var.caller, 'delete')
+      await serverAdmin.remove(context.req.param('server_id'), changedBy(context))
+      return context.body(null, 202)
+    })
+    .post('/v1/mcp/server/:server_id/refresh', async (context) => {
+      requireServerAdmin(context.var.caller, 'refresh')
+      const server = find(context)
+      const lists = await catalog.refresh(server, context.var.caller.signal)
+      return context.json({
+        server_id: server.id,
+        server_name: server.name,
+        lists: lists.map(({ kind, outcome, listing }) => ({
+          kind,
+          items: listing?.items.length ?? null,
+          outcome: encodeOutcome(outcome),
+        })),
+      })
+    })
+    .get('/v1/mcp/server/:server_id/versions', async (context) => {
+      requireServerAdmin(context.var.caller, 'view')
+      const { id, name } = find(context)
+      const versions = await catalog.versions(id)
+      return context.json({
+        server_id: id,
+        server_name: name,
+        versions: versions.map((version) => ({ ...version, at: version.at.toISOString() })),
+      })
+    })
+}
+
+/** LiteLLM's text. */
+export function requireServerAdmin({ principal }: Caller, what: string): void {
+  if (principal.admin) return
+  throw new GatewayError(
+    'ADMIN_ONLY',
+    `User does not have permission to ${what} mcp servers. You can only ${what} mcp servers if you are a PROXY_ADMIN.`,
+  )
+}
+
+function encodeWritten({ row, warnings }: WrittenServer) {
+  return { ...encodeRow(row), status: 'unknown', ...(warnings.length > 0 && { warnings }) }
+}

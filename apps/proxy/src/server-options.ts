@@ -1,0 +1,30 @@
+import { createClientCredentials, hashKey, type UpstreamAuthOptions, upstreamAuthMethods } from '@toolgate/auth'
+import type { Clock, Logger, Outbound } from '@toolgate/core'
+import { type TransportOptions, transports } from '@toolgate/manager'
+import type { LoadedConfig } from './config/load.ts'
+import { createDigest, type ServerOptions } from './config/servers.ts'
+import { version } from './version.ts'
+
+export interface ServerOptionsSource {
+  readonly loaded: Pick<LoadedConfig, 'environment'>
+  readonly outbound: Outbound
+  readonly clock: Clock
+  readonly log: Logger
+  readonly children?: TransportOptions['children']
+}
+
+/** What turns declared servers into reachable ones, with this way out; `config check` needs the same and nothing else. */
+export function serverOptions(source: ServerOptionsSource): ServerOptions<UpstreamAuthOptions> {
+  const { loaded, outbound, clock, log, children } = source
+  const { defaultTtlMs, minTtlMs, expiryBufferMs, maxEntries } = loaded.environment.tokenCache
+  const tuning = { defaultTtlMs, minTtlMs, expiryBufferMs, maxTokens: maxEntries }
+  const tokens = createClientCredentials({ outbound, clock, tuning })
+  return {
+    transports,
+    authMethods: upstreamAuthMethods,
+    transportOptions: { outbound, clock, log, children, clientInfo: { name: 'toolgate', version } },
+    authOptions: (report) => ({ tokens, report }),
+    hashKey,
+    digest: createDigest(),
+  }
+}
