@@ -1,9 +1,15 @@
-import { type Dispatcher, errors } from 'undici'
 import { GatewayError } from './errors.ts'
 
 export interface ResponseHead {
   readonly status: number
   readonly headers: Readonly<Record<string, string | string[] | undefined>>
+}
+
+/** What undici hands to whoever takes an answer. */
+interface ExchangeControl {
+  abort(reason: Error): void
+  pause(): void
+  resume(): void
 }
 
 /** Bytes of a body that wait for whoever reads it piece by piece; beyond it the socket is read no further. */
@@ -13,10 +19,10 @@ const maxWaitingBytes = 64 * 1024
  * One request and its answer on undici's wire. Takes the pieces as they come: a stream around every small answer costs more
  * than reading it. It is over once, at the end of the body or with the first failure; then it listens to nothing more.
  */
-export class Exchange implements Dispatcher.DispatchHandler {
+export class Exchange {
   readonly #head = Promise.withResolvers<ResponseHead>()
   readonly #signal: AbortSignal
-  #controller: Dispatcher.DispatchController | undefined
+  #controller: ExchangeControl | undefined
   #waiting: Buffer[] = []
   #waitingBytes = 0
   /** While the body is read whole: how large it may be. */
@@ -68,19 +74,19 @@ export class Exchange implements Dispatcher.DispatchHandler {
 
   /** Drops what is still to come, and the connection with it; whoever still reads hears of it. */
   discard(): void {
-    this.#leave(new errors.RequestAbortedError())
+    this.#leave(givenUp())
   }
 
-  onRequestStart(controller: Dispatcher.DispatchController): void {
+  onRequestStart(controller: ExchangeControl): void {
     this.#controller = controller
-    if (this.#over) controller.abort(new errors.RequestAbortedError())
+    if (this.#over) controller.abort(givenUp())
   }
 
-  onResponseStart(_: Dispatcher.DispatchController, status: number, headers: ResponseHead['headers']): void {
+  onResponseStart(_: ExchangeControl, status: number, headers: ResponseHead['headers']): void {
     if (status >= 200) this.#head.resolve({ status, headers })
   }
 
-  onResponseData(_: Dispatcher.DispatchController, piece: Buffer): void {
+  onResponseData(_: ExchangeControl, piece: Buffer): void {
     this.#waiting.push(piece)
     this.#waitingBytes += piece.length
     this.#admit()
@@ -114,7 +120,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
   #leave(reason: unknown): void {
     if (this.#over) return
     this.#fail(reason)
-    this.#controller?.abort(new errors.RequestAbortedError())
+    this.#controller?.abort(givenUp())
   }
 
   #fail(reason: unknown): void {
@@ -130,4 +136,9 @@ export class Exchange implements Dispatcher.DispatchHandler {
     this.#signal.removeEventListener('abort', this.#abort)
     this.#wake()
   }
+}
+
+/** What `classifyOutboundFailure` reads as cancelled. */
+function givenUp(): Error {
+  return new DOMException('The request was aborted.', 'AbortError')
 }
