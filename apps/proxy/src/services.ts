@@ -142,7 +142,7 @@ function layFoundation(options: ServicesOptions): Foundation {
 }
 
 function composeRecord({ database, log, clock, metrics }: Foundation): { ledger: Ledger; record: Recorder } {
-  const ledger = createLedger({ store: createPostgresLedgerStore(database.db), log, clock })
+  const ledger = createLedger({ store: createPostgresLedgerStore(database), log, clock })
   metrics.watchDroppedRows(() => ledger.dropped)
   const record = createRecorder({
     append: ledger.append,

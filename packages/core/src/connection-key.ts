@@ -13,13 +13,21 @@ export function connectionKey(
   scope: Scope,
   isolation: { readonly kind: Isolation; readonly of?: string } = { kind: 'server' },
 ): string {
-  return JSON.stringify([
-    server.id,
-    server.revision,
-    scope.kind === 'shared' ? null : scope.holder,
-    isolation.kind,
-    isolation.of ?? null,
-  ])
+  const holder = scope.kind === 'shared' ? null : scope.holder
+  const of = isolation.of ?? null
+  if (holder !== null || of !== null || isolation.kind !== 'server') return keyOf(server, [holder, isolation.kind, of])
+  const known = sharedKeys.get(server)
+  if (known !== undefined) return known
+  const key = keyOf(server, [null, 'server', null])
+  sharedKeys.set(server, key)
+  return key
+}
+
+/** The key of what everybody shares, which nearly every call asks for several times; as long as the definition lives. */
+const sharedKeys = new WeakMap<object, string>()
+
+function keyOf({ id, revision }: Pick<ServerDefinition, 'id' | 'revision'>, rest: readonly (string | null)[]): string {
+  return JSON.stringify([id, revision, ...rest])
 }
 
 /**

@@ -1,4 +1,4 @@
-import { createServer, type Server } from 'node:http'
+import { createServer, type Server, type ServerResponse } from 'node:http'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { classifyOutboundFailure, createOutbound } from './outbound.ts'
 
@@ -16,6 +16,9 @@ beforeAll(async () => {
     else if (request.url === '/away-open')
       response.writeHead(307, { location: 'http://127.0.0.1:1/' }).write('x'.repeat(300_000))
     else if (request.url === '/hang') return
+    else if (request.url === '/endless') pour(response)
+    else if (request.url === '/large-and-closed')
+      response.writeHead(200, { connection: 'close' }).end('x'.repeat(100_000))
     else if (request.url === '/large') response.end('x'.repeat(100_000))
     else request.pipe(response)
   })
@@ -30,6 +33,19 @@ afterAll(async () => {
   server.closeAllConnections()
   await new Promise((resolve) => server.close(resolve))
 })
+
+/** As fast as the reader takes it, and then a little more; counts what it got rid of. */
+let poured = 0
+function pour(response: ServerResponse): void {
+  poured = 0
+  const chunk = Buffer.alloc(65_536, 'x')
+  const more = () => {
+    do poured += chunk.length
+    while (response.write(chunk))
+  }
+  response.on('drain', more)
+  more()
+}
 
 const post = (path: string, signal: AbortSignal = new AbortController().signal) =>
   outbound.request({
@@ -74,6 +90,45 @@ describe('outbound', () => {
   it('stops reading at the bound', async () => {
     const response = await post('/large')
     await expect(response.text(1000)).rejects.toThrow(/larger than 1000 bytes/)
+  })
+
+  it('stops reading at the bound, also where the connection would end anyway', async () => {
+    const response = await post('/large-and-closed')
+    await expect(response.text(1000)).rejects.toThrow(/larger than 1000 bytes/)
+  })
+
+  it('takes a body no faster than it is read', async () => {
+    const response = await post('/endless')
+    const pieces = response.body[Symbol.asyncIterator]()
+    await pieces.next()
+    let before = -1
+    await vi.waitFor(() => {
+      const stands = poured === before
+      before = poured
+      expect(stands).toBe(true)
+    })
+    const held = poured
+    for (let bytes = 0; bytes <= held; ) bytes += (await pieces.next()).value?.length ?? Number.NaN
+    expect(poured).toBeGreaterThan(held)
+    response.discard()
+    await expect(pieces.next()).rejects.toThrow('aborted')
+  })
+
+  it('ends a body at once when its signal aborts', async () => {
+    const leaver = new AbortController()
+    const response = await post('/endless', leaver.signal)
+    const reading = response.text(1e12)
+    leaver.abort(new Error('gone'))
+    await expect(reading).rejects.toThrow('gone')
+  })
+
+  it('drops the rest of a body that is not read to its end', async () => {
+    const response = await post('/endless')
+    for await (const piece of response.body) {
+      expect(piece.length).toBeGreaterThan(0)
+      break
+    }
+    await expect(response.text(1e12)).rejects.toThrow('aborted')
   })
 
   it('tells a hanging upstream, a cancelled request and a closed port apart', async () => {

@@ -1,7 +1,8 @@
-import { Agent, type Dispatcher, errors, fetch as undiciFetch, request as undiciRequest } from 'undici'
+import { Agent, errors, fetch as undiciFetch } from 'undici'
 import type { AddressGuard } from './address-guard.ts'
 import { GatewayError } from './errors.ts'
 import { guardedConnector } from './guarded-connector.ts'
+import { Exchange, type ResponseHead } from './outbound-exchange.ts'
 
 /**
  * The only way out of the process over HTTP. Bounds what every caller would forget: time to connect, time to the
@@ -67,20 +68,24 @@ export function createOutbound({ connectTimeoutMs = 10_000, guard }: OutboundOpt
     bodyTimeout: 0,
   })
 
+  const addressOf = rememberAddresses()
+
   const send = async (request: OutboundRequest, redirectsLeft: number): Promise<OutboundResponse> => {
-    const sent = undiciRequest(request.url, {
-      dispatcher,
+    request.signal.throwIfAborted()
+    const options = {
+      ...addressOf(request.url),
       method: request.method,
       headers: request.headers,
       body: request.body ?? null,
-      signal: request.signal,
       headersTimeout: request.headersTimeoutMs,
       bodyTimeout: request.bodyTimeoutMs,
-    })
-    const response = await unlessAborted(sent, request.signal)
-    if (!isRedirect(response)) return toResponse(response)
-    discard(response)
-    const next = redirectTarget(request.url, response)
+    }
+    const exchange = new Exchange(request.signal)
+    dispatcher.dispatch(options, exchange)
+    const head = await exchange.head
+    if (!isRedirect(head)) return toResponse(head, exchange)
+    exchange.discard()
+    const next = redirectTarget(request.url, head)
     if (redirectsLeft === 0) throw new GatewayError('UPSTREAM_PROTOCOL', `More than ${maxRedirects} redirects.`)
     return send({ ...request, url: next }, redirectsLeft - 1)
   }
@@ -105,75 +110,48 @@ export function createOutbound({ connectTimeoutMs = 10_000, guard }: OutboundOpt
   }
 }
 
-/**
- * Rejects as soon as the signal aborts. undici looks at it when the request is written, which a host that does not
- * accept connections delays by the time to connect.
- */
-async function unlessAborted(
-  sent: Promise<Dispatcher.ResponseData>,
-  signal: AbortSignal,
-): Promise<Dispatcher.ResponseData> {
-  const { promise: aborted, reject } = Promise.withResolvers<never>()
-  const leave = () => {
-    reject(signal.reason)
-    // Nobody waits any more: an answer that still comes is dropped, and so is its failure.
-    sent.then(discard, () => {})
-  }
-  signal.addEventListener('abort', leave, { once: true })
-  try {
-    return await Promise.race([sent, aborted])
-  } finally {
-    signal.removeEventListener('abort', leave)
+/** Addresses that are remembered; nearly all requests go to the few of the configuration. */
+const maxAddresses = 256
+
+/** Takes addresses apart, each once. Throws where the text is none. */
+function rememberAddresses(): (url: string) => { readonly origin: string; readonly path: string } {
+  const known = new Map<string, { readonly origin: string; readonly path: string }>()
+  return (url) => {
+    const before = known.get(url)
+    if (before !== undefined) return before
+    const { origin, pathname, search } = new URL(url)
+    const address = { origin, path: `${pathname}${search}` }
+    if (known.size >= maxAddresses) known.clear()
+    known.set(url, address)
+    return address
   }
 }
 
-function isRedirect({ statusCode, headers }: Dispatcher.ResponseData): boolean {
-  return statusCode >= 300 && statusCode <= 399 && statusCode !== 304 && headers['location'] !== undefined
+function isRedirect({ status, headers }: ResponseHead): boolean {
+  return status >= 300 && status <= 399 && status !== 304 && headers['location'] !== undefined
 }
 
 /** Throws where following would carry the credential to another party, or turn a POST into a GET. */
-function redirectTarget(from: string, { statusCode, headers }: Dispatcher.ResponseData): string {
+function redirectTarget(from: string, { status, headers }: ResponseHead): string {
   const target = URL.parse(singleHeader(headers['location']) ?? '', from)
-  if (target?.origin === new URL(from).origin && redirectsThatKeepTheMethod.has(statusCode)) return target.href
+  if (target?.origin === new URL(from).origin && redirectsThatKeepTheMethod.has(status)) return target.href
   throw new GatewayError(
     'UPSTREAM_PROTOCOL',
-    `Redirect (${statusCode}) to another address refused. Configure the final address.`,
+    `Redirect (${status}) to another address refused. Configure the final address.`,
     { internal: `from ${from} to ${target?.origin ?? 'nowhere'}` },
   )
 }
 
-function discard({ body }: Dispatcher.ResponseData): void {
-  body.on('error', () => {}).destroy()
-}
-
-function toResponse(response: Dispatcher.ResponseData): OutboundResponse {
-  const { statusCode, headers, body } = response
+function toResponse({ status, headers }: ResponseHead, exchange: Exchange): OutboundResponse {
   return {
-    status: statusCode,
+    status,
     header: (name) => singleHeader(headers[name]),
-    body,
-    text: (maxBytes) => readText(body, maxBytes),
-    discard: () => discard(response),
+    get body() {
+      return exchange.body()
+    },
+    text: (maxBytes) => exchange.text(maxBytes),
+    discard: () => exchange.discard(),
   }
-}
-
-/** By events: an async iterator over every small answer costs more than reading it. */
-function readText(body: Dispatcher.ResponseData['body'], maxBytes: number): Promise<string> {
-  const { promise, resolve, reject } = Promise.withResolvers<string>()
-  const chunks: Buffer[] = []
-  let bytes = 0
-  body.on('data', (chunk: Buffer) => {
-    bytes += chunk.length
-    if (bytes > maxBytes) body.destroy(new GatewayError('UPSTREAM_PROTOCOL', `Answer larger than ${maxBytes} bytes.`))
-    else chunks.push(chunk)
-  })
-  body.once('end', () => resolve(Buffer.concat(chunks).toString('utf8')))
-  body.once('error', reject)
-  // Destroyed without an error, by whoever gave it up: whoever still reads must hear of it.
-  body.once('close', () => {
-    if (!body.readableEnded) reject(new errors.RequestAbortedError())
-  })
-  return promise
 }
 
 function singleHeader(value: string | string[] | undefined): string | undefined {

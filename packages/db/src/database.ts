@@ -1,5 +1,6 @@
-import type { PgAsyncDatabase, PgQueryResultHKT } from 'drizzle-orm/pg-core'
+import type { PgAsyncDatabase, PgQueryResultHKT, PgTable } from 'drizzle-orm/pg-core'
 import type { ChangeListener, StopListening } from './changes.ts'
+import type { CopyRow } from './copy-rows.ts'
 
 /**
  * What query code is written against: either driver, or a transaction on it. The two differ in what `execute` and a
@@ -16,6 +17,10 @@ export interface Database {
    * PGlite has one connection: inside a transaction use the transaction only, a query on `db` would wait for it for ever.
    */
   readonly db: Queries
+  /**
+   * Adds rows all at once, or none: at a duplicate it rejects. Only where that is cheaper than an insert, else absent.
+   */
+  readonly copyIn?: (table: PgTable, rows: readonly CopyRow[]) => Promise<void>
   /**
    * Hears the notifications of a channel until stopped, across reconnects. Rejects where the first attempt fails; the
    * listener is then not called.

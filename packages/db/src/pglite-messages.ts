@@ -11,6 +11,8 @@ export interface Statement {
   readonly sql: string
   readonly params: readonly unknown[]
   readonly rowMode: 'array' | 'object'
+  /** What a `copy … from '/dev/blob'` reads. */
+  readonly input?: string
 }
 
 export type Request =

@@ -83,9 +83,13 @@ function serve(database: PGlite, post: Post): (request: NumberedRequest) => Prom
   const transactions = createTransactions(database)
   const listeners = new Map<number, () => Promise<void>>()
 
-  const query = async ({ sql, params, rowMode }: Statement, transaction?: number): Promise<Outcome> => {
+  const query = async ({ sql, params, rowMode, input }: Statement, transaction?: number): Promise<Outcome> => {
     const runner = transaction === undefined ? database : transactions.get(transaction).runner
-    const { rows, affectedRows } = await runner.query(sql, [...params], { rowMode, parsers })
+    const { rows, affectedRows } = await runner.query(sql, [...params], {
+      rowMode,
+      parsers,
+      ...(input !== undefined && { blob: new Blob([input]) }),
+    })
     return { rows, ...(affectedRows !== undefined && { affectedRows }) }
   }
 

@@ -7,6 +7,7 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { GatewayError, systemClock } from '@toolgate/core'
+import { createCopy } from './copy-rows.ts'
 import type { Database } from './database.ts'
 import { type FolderLock, lockDataFolder } from './data-folder-lock.ts'
 import { type EmbeddedClient, startEmbedded } from './pglite-client.ts'
@@ -68,6 +69,10 @@ function asDatabase(
     kind: 'pglite',
     address,
     db,
+    async copyIn(table, rows) {
+      const { sql, write } = createCopy(table)
+      await client.query({ sql, params: [], rowMode: 'array', input: write(rows) })
+    },
     async listen(channel, { changed, resumed }) {
       const unlisten = await client.listen(channel, changed)
       resumed?.()

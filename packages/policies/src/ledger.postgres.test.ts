@@ -12,7 +12,7 @@ describeOnStores('the ledger store', (openStore) => {
   it('keeps what was recorded, with the time to the millisecond', async () => {
     const { database } = await openStore()
     const row = exampleRow({ startedAt: new Date(1_767_225_600_123), promptTokens: 12, durationMs: 0.25 })
-    await createPostgresLedgerStore(database.db).append([row], signal)
+    await createPostgresLedgerStore(database).append([row], signal)
     const [kept] = await database.db.select().from(calls)
     expect(kept).toMatchObject({
       id: 'call_1',
@@ -27,7 +27,7 @@ describeOnStores('the ledger store', (openStore) => {
 
   it('has rows once that came twice, and the others of their batch', async () => {
     const { database } = await openStore()
-    const store = createPostgresLedgerStore(database.db)
+    const store = createPostgresLedgerStore(database)
     await store.append([exampleRow({ id: 'a' })], signal)
     await store.append([exampleRow({ id: 'a' }), exampleRow({ id: 'b' })], signal)
     expect(await database.db.select({ id: calls.id }).from(calls).orderBy(calls.id)).toEqual([{ id: 'a' }, { id: 'b' }])
@@ -42,23 +42,31 @@ describeOnStores('the ledger store', (openStore) => {
       promptTokens: 3_000_000_000,
       completionTokens: 1.5,
     })
-    await createPostgresLedgerStore(database.db).append([hostile], signal)
+    await createPostgresLedgerStore(database).append([hostile], signal)
     const [kept] = await database.db.select().from(calls)
     expect(kept).toMatchObject({ method: 'm', promptTokens: null, completionTokens: null })
     expect(kept?.publicName).toHaveLength(511)
   })
 
+  it('keeps text with tabs, line breaks and backslashes as it is', async () => {
+    const { database } = await openStore()
+    const texts = { publicName: 'a\tb\r\nc\\d\\N', targetName: '\\N', requestId: '' }
+    await createPostgresLedgerStore(database).append([exampleRow(texts)], signal)
+    const [kept] = await database.db.select().from(calls)
+    expect(kept).toMatchObject(texts)
+  })
+
   it('takes a whole batch', async () => {
     const { database } = await openStore()
     const rows = Array.from({ length: 100 }, (_, index) => exampleRow({ id: `call_${index}` }))
-    await createPostgresLedgerStore(database.db).append(rows, signal)
+    await createPostgresLedgerStore(database).append(rows, signal)
     expect(await database.db.$count(calls)).toBe(100)
   })
 
   it('rejects without quoting rows where they cannot be written', async () => {
     const { database } = await openStore()
     await database.db.execute(sql`drop table calls`)
-    const writing = createPostgresLedgerStore(database.db).append([exampleRow({ keyHash: 'canary-hash' })], signal)
+    const writing = createPostgresLedgerStore(database).append([exampleRow({ keyHash: 'canary-hash' })], signal)
     const error: unknown = await writing.catch((reason: unknown) => reason)
     expect(error).toMatchObject({ code: 'STORE_UNAVAILABLE', internal: 'database error 42P01' })
     expect(inspect(error, { depth: 9 })).not.toContain('canary-hash')

@@ -1,24 +1,38 @@
 import { GatewayError } from '@toolgate/core'
-import { calls, databaseErrorCode, type NewCallRow, type Queries } from '@toolgate/db'
+import { calls, type Database, databaseErrorCode, type NewCallRow, uniqueViolation } from '@toolgate/db'
 import { getColumns, sql } from 'drizzle-orm'
 import type { LedgerStore } from './batch-writer.ts'
 import type { LedgerRow } from './ledger-row.ts'
 
 /**
- * The ledger in table `calls`. A batch is one parameter, JSON under the names of our fields, which Postgres takes apart: as a
- * list of values it costs the embedded database twice the time, and under the names of the columns the thread of the
- * requests. Rows that came twice are there once. What Postgres could not hold is cut to what it can: one row that is refused
+ * The ledger in table `calls`. A batch is copied where the database can do that, which costs the embedded one half of an
+ * insert. An insert has one parameter, JSON under the names of our fields, which Postgres takes apart: a list of values costs
+ * it twice the time, and the names of the columns the thread of the requests. Rows that came twice are there once. What Postgres could not hold is cut to what it can: one row that is refused
  * for its content would hold up all others for ever.
  */
-export function createPostgresLedgerStore(db: Queries): LedgerStore {
+export function createPostgresLedgerStore({ db, copyIn }: Pick<Database, 'db' | 'copyIn'>): LedgerStore {
+  const insert = async (rows: readonly NewCallRow[]) => {
+    await db.execute(
+      sql`insert into ${calls} (${names}) select ${fields} from json_to_recordset(${JSON.stringify(rows)}::text::json) as record (${typedFields}) on conflict do nothing`,
+    )
+  }
+
+  const copyOrInsert = async (rows: readonly NewCallRow[], copy: NonNullable<typeof copyIn>) => {
+    try {
+      await copy(calls, rows)
+    } catch (error) {
+      if (uniqueViolation(error) === undefined) throw error
+      // Some of them were written by an attempt whose answer was late or lost.
+      await insert(rows)
+    }
+  }
+
   return {
     // The drivers cannot take a statement back; the writer stops waiting and the late rows conflict with themselves.
     async append(rows) {
       try {
-        const records = JSON.stringify(rows.map(toCallRow))
-        await db.execute(
-          sql`insert into ${calls} (${names}) select ${fields} from json_to_recordset(${records}::text::json) as record (${typedFields}) on conflict do nothing`,
-        )
+        const storableRows = rows.map(toCallRow)
+        await (copyIn === undefined ? insert(storableRows) : copyOrInsert(storableRows, copyIn))
       } catch (error) {
         // Without the driver's error as cause: its message holds the statement with all its rows.
         throw new GatewayError('STORE_UNAVAILABLE', 'The ledger cannot be written.', {

@@ -27,7 +27,7 @@ export interface LedgerLimits extends WriteLimits {
 
 export const ledgerLimits: LedgerLimits = {
   bufferedRows: 10_000,
-  batchRows: 250,
+  batchRows: 500,
   lingerMs: 1_000,
   closeTimeoutMs: 5_000,
   writeTimeoutMs: 10_000,

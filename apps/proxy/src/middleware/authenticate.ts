@@ -36,7 +36,7 @@ export function authenticate({ authenticate: admit, withoutOwnKeys, headerNames,
       principal: await admit(credential, signal),
       forwarded: await withoutOwnKeys(forwarded, signal),
       signal,
-      request: { requestId: context.var.requestId, traceId: newId('trace'), door: doorOf(context.req.path) },
+      request: { requestId: context.get('requestId'), traceId: newId('trace'), door: doorOf(context.req.path) },
       peer: silentPeer,
     }
     context.set('caller', caller)

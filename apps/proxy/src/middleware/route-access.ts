@@ -10,7 +10,7 @@ export function routeAccess() {
   return createMiddleware<AppEnv>(async function routeAccess(context, next) {
     const { path } = context.req
     if (isPublicPath(path)) return next()
-    const { routes } = context.var.caller.principal.grants
+    const { routes } = context.get('caller').principal.grants
     if (allowsRoute(routes, path)) return next()
     const listed = [...routes].map((route) => `'${route}'`).join(', ')
     // LiteLLM's text: clients in the field look for parts of it.

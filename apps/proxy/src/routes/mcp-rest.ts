@@ -22,7 +22,7 @@ export function mcpRestRoutes({ gateway }: { gateway: Gateway }) {
   const list = (encode: (offer: Offer) => object) => async (context: Context<AppEnv>) => {
     const named = context.req.query('server_id') ?? context.req.query('mcp_server_name')
     const servers = named === undefined ? undefined : [named]
-    const offer = await gateway.list(context.var.caller, { kind: 'tools', servers })
+    const offer = await gateway.list(context.get('caller'), { kind: 'tools', servers })
     if (named !== undefined) throwFault(offer.outcomes)
     return context.json(encode(offer))
   }
@@ -33,12 +33,12 @@ export function mcpRestRoutes({ gateway }: { gateway: Gateway }) {
     .post('/mcp-rest/tools/call', async (context) => {
       const { server_id: server, ...call } = parseBody(serverToolCall, await readJsonObject(context))
       const request = { server, method: 'tools/call', params: toParams(call) }
-      return context.json(await gateway.send(context.var.caller, request))
+      return context.json(await gateway.send(context.get('caller'), request))
     })
     .post('/mcp/tools/call', async (context) => {
       const body = await readJsonObject(context)
       const call = parseBody(toolCall, isJsonObject(body['params']) ? body['params'] : body)
-      return context.json(await gateway.send(context.var.caller, { method: 'tools/call', params: toParams(call) }))
+      return context.json(await gateway.send(context.get('caller'), { method: 'tools/call', params: toParams(call) }))
     })
 }
 

@@ -115,37 +115,34 @@ interface Context {
   readonly names: HeaderNames
 }
 
-function setAside(headers: ReadonlyMap<string, string>, { credential, names }: Context): Forwarded {
-  const notForwarded = new Set(ownHeaders(names))
-  for (const name of listedIn(headers.get('connection'))) notForwarded.add(name)
+function setAside(given: ReadonlyMap<string, string>, { credential, names }: Context): Forwarded {
+  const notForwarded = [...ownHeaders(names), ...listedIn(given.get('connection'))]
   const legacyName = (names.legacyAuthHeaderName ?? defaultLegacyAuthHeader).toLowerCase()
   const own = [credential, ...(names.neverForwarded ?? [])]
   const holdsOwn = (value: string) => own.some((key) => carries(value, key))
-  const kept = [...headers].filter(([name, value]) => !notForwarded.has(name) && !holdsOwn(value))
-  const authorization = headers.get('authorization')
-  const legacyAuth = headers.get(legacyName)
-  const given = new Map(kept)
-  return {
-    ...(authorization !== undefined && given.has('authorization') && { authorization: new Secret(authorization) }),
-    ...(legacyAuth !== undefined && given.has(legacyName) && { legacyAuth: new Secret(legacyAuth) }),
-    serverHeaders: secrets(kept.flatMap((header) => serverHeader(header, legacyName))),
-    headers: secrets(kept.filter(([name]) => isEndToEnd(name, legacyName))),
-    cookies: secrets(cookiesIn(headers.get('cookie')).filter(([, value]) => !holdsOwn(value))),
+  const single: { authorization?: Secret; legacyAuth?: Secret } = {}
+  const serverHeaders = new Map<string, Secret>()
+  const headers = new Map<string, Secret>()
+  for (const [name, value] of given) {
+    if (notForwarded.includes(name) || holdsOwn(value)) continue
+    const secret = new Secret(value)
+    if (name === 'authorization') single.authorization = secret
+    if (name === legacyName) single.legacyAuth = secret
+    else if (isServerHeader(name)) serverHeaders.set(name.slice(serverHeaderPrefix.length), secret)
+    else if (name !== 'authorization' && isForwardableHeader(name)) headers.set(name, secret)
   }
+  const cookies = cookiesIn(given.get('cookie')).filter(([, value]) => !holdsOwn(value))
+  return { ...single, serverHeaders, headers, cookies: secrets(cookies) }
 }
 
-function serverHeader([name, value]: [string, string], legacyName: string): [string, string][] {
-  if (!name.startsWith(serverHeaderPrefix) || name === legacyName || reservedServerHeaders.includes(name)) return []
-  return [[name.slice(serverHeaderPrefix.length), value]]
-}
-
-function isEndToEnd(name: string, legacyName: string): boolean {
-  return name !== 'authorization' && name !== legacyName && isForwardableHeader(name)
+function isServerHeader(name: string): boolean {
+  return name.startsWith(serverHeaderPrefix) && !reservedServerHeaders.includes(name)
 }
 
 /** RFC 6265 §4.2.1. Values stay as sent, quotes and all. */
 function cookiesIn(header: string | undefined): [string, string][] {
-  return (header ?? '').split(';').flatMap((pair): [string, string][] => {
+  if (header === undefined) return []
+  return header.split(';').flatMap((pair): [string, string][] => {
     const [name = '', ...value] = pair.split('=')
     return name.trim() === '' || value.length === 0 ? [] : [[name.trim(), value.join('=').trim()]]
   })

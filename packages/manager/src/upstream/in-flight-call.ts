@@ -26,11 +26,12 @@ export class InFlightCall implements Disposable {
 
   readonly #clock: Clock
   readonly #idleTimeoutMs: number
+  readonly #totalTimeoutMs: number
+  readonly #endsAt: number
   readonly #callerToken: JsonValue | undefined
   readonly #caller: AbortSignal
   readonly #controller = new AbortController()
-  readonly #cancelTotal: Cancel
-  #cancelIdle: Cancel = () => {}
+  #cancelTimer: Cancel = () => {}
   #holds = 0
   #over = false
 
@@ -49,10 +50,9 @@ export class InFlightCall implements Disposable {
 
     this.#caller = request.signal
     this.#caller.addEventListener('abort', this.#leave, { once: true })
-    this.#cancelTotal = clock.after(request.totalTimeoutMs, () =>
-      this.fail(timedOut(this.place, request.totalTimeoutMs)),
-    )
-    this.alive()
+    this.#totalTimeoutMs = request.totalTimeoutMs
+    this.#endsAt = clock.monotonic() + request.totalTimeoutMs
+    this.#wind(request.totalTimeoutMs)
   }
 
   get signal(): AbortSignal {
@@ -61,17 +61,23 @@ export class InFlightCall implements Disposable {
 
   /** A sign of life: the idle time starts again. The total does not. */
   alive(): void {
-    this.#cancelIdle()
-    if (this.#holds > 0 || this.#over) return
-    this.#cancelIdle = this.#clock.after(this.#idleTimeoutMs, () =>
-      this.fail(timedOut(this.place, this.#idleTimeoutMs)),
+    if (!this.#over) this.#wind(Math.max(0, this.#endsAt - this.#clock.monotonic()))
+  }
+
+  /** One timer for both clocks: whichever runs out first, from now on. */
+  #wind(totalLeftMs: number): void {
+    this.#cancelTimer()
+    const idle = this.#holds === 0 && this.#idleTimeoutMs < totalLeftMs
+    const boundMs = idle ? this.#idleTimeoutMs : this.#totalTimeoutMs
+    this.#cancelTimer = this.#clock.after(idle ? this.#idleTimeoutMs : totalLeftMs, () =>
+      this.fail(timedOut(this.place, boundMs)),
     )
   }
 
   /** The upstream waits for the caller, not the other way round: until disposed, its silence is no idle time. */
   hold(): Disposable {
     this.#holds += 1
-    this.#cancelIdle()
+    this.alive()
     return {
       [Symbol.dispose]: () => {
         this.#holds -= 1
@@ -102,8 +108,7 @@ export class InFlightCall implements Disposable {
   [Symbol.dispose](): void {
     if (this.#over) return
     this.#over = true
-    this.#cancelTotal()
-    this.#cancelIdle()
+    this.#cancelTimer()
     this.#caller.removeEventListener('abort', this.#leave)
     // A question to the caller that nobody waits for any more; without one there is nothing to stop.
     if (this.#holds > 0) this.#controller.abort()
