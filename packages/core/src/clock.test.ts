@@ -5,6 +5,34 @@ import { untilAborted } from './until-aborted.ts'
 beforeEach(() => void vi.useFakeTimers())
 afterEach(() => void vi.useRealTimers())
 
+describe('systemClock', () => {
+  const days = 24 * 3_600_000
+
+  it.each([2_147_483_647, 2_147_483_648, 100 * days])('waits %d ms, also where a timer of Node holds less', (ms) => {
+    const runs: string[] = []
+    clock.after(ms, () => runs.push('after'))
+    const stop = clock.every(ms, () => runs.push('every'))
+    vi.advanceTimersByTime(ms - 1)
+    expect(runs).toEqual([])
+    vi.advanceTimersByTime(1)
+    expect(runs.toSorted()).toEqual(['after', 'every'])
+    vi.advanceTimersByTime(ms)
+    expect(runs).toHaveLength(3)
+    stop()
+    expect(vi.getTimerCount()).toBe(0)
+  })
+
+  it('forgets what is cancelled in any part of a long wait', () => {
+    const cancel = clock.after(100 * days, () => expect.unreachable())
+    vi.advanceTimersByTime(60 * days)
+    cancel()
+    const never = clock.after(Number.POSITIVE_INFINITY, () => expect.unreachable())
+    vi.advanceTimersByTime(100 * days)
+    never()
+    expect(vi.getTimerCount()).toBe(0)
+  })
+})
+
 describe('startDeadline', () => {
   it('aborts with a TimeoutError when its time is up', () => {
     const { signal } = startDeadline(clock, 100)

@@ -21,17 +21,38 @@ export interface Deadline extends Disposable {
   readonly signal: AbortSignal
 }
 
+/** What a timer of Node holds; it fires at once when it is given more. */
+const longestTimerMs = 2_147_483_647
+
 export const systemClock: Clock = {
   now: () => Date.now(),
   monotonic: () => performance.now(),
   after(delayMs, run) {
-    const timer = setTimeout(run, delayMs).unref()
+    let timer: NodeJS.Timeout
+    const wait = (restMs: number): void => {
+      const thisMs = Math.min(restMs, longestTimerMs)
+      timer = setTimeout(() => (restMs > thisMs ? wait(restMs - thisMs) : run()), thisMs).unref()
+    }
+    wait(delayMs)
     return () => clearTimeout(timer)
   },
   every(periodMs, run) {
+    if (periodMs > longestTimerMs) return everyLong(periodMs, run)
     const timer = setInterval(run, periodMs).unref()
     return () => clearInterval(timer)
   },
+}
+
+function everyLong(periodMs: number, run: () => void): Cancel {
+  let cancel: Cancel
+  const begin = (): void => {
+    cancel = systemClock.after(periodMs, () => {
+      begin()
+      run()
+    })
+  }
+  begin()
+  return () => cancel()
 }
 
 /**

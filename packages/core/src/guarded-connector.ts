@@ -42,5 +42,6 @@ function addressRefused(): GatewayError {
     'UPSTREAM_UNREACHABLE',
     'Its address is in a private or reserved network, which is refused here. ' +
       'An operator can allow the network in general_settings.mcp_allowed_private_networks.',
+    { internal: 'ADDRESS_REFUSED' },
   )
 }

@@ -9,6 +9,8 @@ export interface Principal {
   readonly id: string
   /** Hex SHA-256 of the key; for the master key a fixed alias, never its hash. */
   readonly keyHash: string
+  /** Hash of the presented key, where it is a former one in its time of grace. */
+  readonly formerKeyHash?: string | undefined
   readonly keyAlias?: string | undefined
   readonly userId?: string | undefined
   readonly teamId?: string | undefined

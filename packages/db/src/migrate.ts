@@ -8,13 +8,11 @@ import { readMigrationFiles } from 'drizzle-orm/migrator'
 import { migrate as applyMigrations } from 'drizzle-orm/pg-core'
 import { startDeadline, systemClock } from '@toolgate/core'
 import type { Database } from './database.ts'
+import { lockNumbers } from './lock-numbers.ts'
 import { askStore } from './store-errors.ts'
 
 /** Migrations may rewrite large tables; this only keeps start-up from hanging for ever. */
 const deadlineMs = 30 * 60_000
-
-/** Any constant that nothing else in the database uses. */
-const lockNumber = 7_106_421_913
 
 /** The folder of the repository; a bundle says where its copy is. */
 const defaultMigrationsFolder = join(import.meta.dirname, '..', '..', '..', 'migrations')
@@ -26,7 +24,7 @@ export async function migrate({ db }: Database, migrationsFolder: string = defau
     db.transaction(async (transaction) => {
       await transaction.execute(sql`set local statement_timeout = 0`)
       await transaction.execute(sql`set local lock_timeout = '60s'`)
-      await transaction.execute(sql`select pg_advisory_xact_lock(${lockNumber})`)
+      await transaction.execute(sql`select pg_advisory_xact_lock(${lockNumbers.migrations})`)
       await applyMigrations(migrations, transaction, { migrationsFolder })
     })
   using deadline = startDeadline(systemClock, deadlineMs)

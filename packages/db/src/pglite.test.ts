@@ -4,11 +4,12 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Worker } from 'node:worker_threads'
+import { GatewayError } from '@toolgate/core'
 import { sql } from 'drizzle-orm'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { Database, Queries } from './database.ts'
 import { openPgliteFolder, openPgliteInMemory } from './pglite.ts'
-import { askStore } from './store-errors.ts'
+import { askStore, writeStore } from './store-errors.ts'
 
 const unavailable = { code: 'STORE_UNAVAILABLE' }
 
@@ -114,6 +115,34 @@ describe('the embedded database', () => {
     await queued
     held.resolve()
     await expect(running).rejects.toMatchObject(unavailable)
+  })
+})
+
+describe('a write that nobody waits for any more', () => {
+  it('is rolled back, and answered as one of which nobody knows', async () => {
+    const database = await openPgliteInMemory()
+    const { db } = database
+    await db.execute(sql`create table things (name text)`)
+    const late = new AbortController()
+    const write = writeStore(
+      db,
+      async (within) => {
+        await within.execute(sql`insert into things values ('late')`)
+        late.abort(new DOMException('late', 'TimeoutError'))
+      },
+      late.signal,
+    )
+    await expect(write).rejects.toMatchObject({ ...unavailable, message: expect.stringContaining('it is not known') })
+    expect(await namesIn(db)).toEqual([])
+    const { signal } = new AbortController()
+    await writeStore(db, (within) => within.execute(sql`insert into things values ('in time')`), signal)
+    expect(await namesIn(db)).toEqual([{ name: 'in time' }])
+    await database.close()
+  })
+
+  it('is no fault of the store where its caller left', async () => {
+    const left = new GatewayError('CANCELLED', 'gone')
+    await expect(askStore(() => Promise.resolve(), AbortSignal.abort(left))).rejects.toBe(left)
   })
 })
 

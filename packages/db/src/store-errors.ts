@@ -3,6 +3,7 @@
  * they become `cause` and never a message.
  */
 import { GatewayError, isJsonObject, startDeadline, systemClock, untilAborted } from '@toolgate/core'
+import type { Queries } from './database.ts'
 
 /**
  * SQLSTATE classes and codes (Postgres manual, appendix A) under which another try, later, may succeed; among them what
@@ -49,23 +50,57 @@ const defaultDeadlineMs = 20_000
 
 /**
  * Runs `work`; a database that could not be asked, or does not answer within the deadline, is `STORE_UNAVAILABLE`,
- * everything else rejects as it came. The deadline is ours because the driver has none: while connections are accepted
- * and then dropped, as load balancers do before a database that is down, it goes on trying for ever. A write given up
- * this way may still happen.
+ * everything else rejects as it came, and so does a `GatewayError` that the deadline aborts with: a caller that left. The
+ * deadline is ours because the driver has none: while connections are accepted and then dropped, as load balancers do
+ * before a database that is down, it goes on trying for ever. A write given up this way may still happen; one of
+ * {@link writeStore} only where the deadline fell into its commit.
  */
-export async function askStore<Answer>(work: () => Promise<Answer>, deadline?: AbortSignal): Promise<Answer> {
+export async function askStore<Answer>(
+  work: (deadline: AbortSignal) => Promise<Answer>,
+  deadline?: AbortSignal,
+): Promise<Answer> {
   if (deadline !== undefined) return askWithin(deadline, work)
   using own = startDeadline(systemClock, defaultDeadlineMs)
   return await askWithin(own.signal, work)
 }
 
-async function askWithin<Answer>(deadline: AbortSignal, work: () => Promise<Answer>): Promise<Answer> {
+/** Runs `work` as one transaction, which is rolled back where nobody waits for it any more. Rejects as {@link askStore}. */
+export function writeStore<Answer>(
+  db: Queries,
+  work: (within: Queries) => Promise<Answer>,
+  deadline?: AbortSignal,
+): Promise<Answer> {
+  return askStore(
+    (signal) =>
+      db.transaction(async (within) => {
+        // A connection may have come about long after the deadline.
+        signal.throwIfAborted()
+        const answer = await work(within)
+        signal.throwIfAborted()
+        return answer
+      }),
+    deadline,
+  )
+}
+
+async function askWithin<Answer>(
+  deadline: AbortSignal,
+  work: (deadline: AbortSignal) => Promise<Answer>,
+): Promise<Answer> {
   try {
-    return await untilAborted(deadline, work)
+    return await untilAborted(deadline, () => work(deadline))
   } catch (error) {
     const late = deadline.aborted && error === deadline.reason
-    throw late || isUnavailable(error) ? storeUnavailable(error) : error
+    if (late && !(error instanceof GatewayError)) throw notAnswered(error)
+    throw isUnavailable(error) ? storeUnavailable(error) : error
   }
+}
+
+/** What was asked may have been done, or be done yet. */
+function notAnswered(cause: unknown): GatewayError {
+  const message =
+    'The database of the gateway did not answer in time. Of a change it is not known whether it was made: look before trying again.'
+  return new GatewayError('STORE_UNAVAILABLE', message, { cause })
 }
 
 /** The error of a store that could not be asked. Never a 401 at any door: a client must not throw its key away. */

@@ -12,10 +12,16 @@ const settled = () => new Promise<void>((resolve) => setImmediate(resolve))
 
 const healthOf = (world: World) => createHealth(world)
 
+interface Mood {
+  failure: GatewayError | undefined
+  answer?: () => Promise<JsonObject>
+}
+
 /** One server that lists a tool, or fails as the test says. */
 function moodyWorld(options: Partial<WorldOptions> = {}) {
-  const mood: { failure: GatewayError | undefined } = { failure: undefined }
+  const mood: Mood = { failure: undefined }
   const answer = async (): Promise<JsonObject> => {
+    if (mood.answer !== undefined) return mood.answer()
     if (mood.failure !== undefined) throw mood.failure
     return { tools: toolsNamed('read') }
   }
@@ -23,9 +29,12 @@ function moodyWorld(options: Partial<WorldOptions> = {}) {
   return { world, mood, health: healthOf(world) }
 }
 
+const refusedConnection = Object.assign(new Error('connect'), { code: 'ECONNREFUSED' })
+
 function unreachable(): GatewayError {
   return new GatewayError('UPSTREAM_UNREACHABLE', 'MCP server "notes" cannot be reached: connecting failed.', {
     details: { server: 'notes', stage: 'connect' },
+    cause: refusedConnection,
   })
 }
 
@@ -68,13 +77,14 @@ it('measures how long the attempt took', async () => {
 })
 
 it('tells a server that came to need sign-in from a broken one, whatever it listed before', async () => {
-  const { mood, health } = moodyWorld()
+  const { world, mood, health } = moodyWorld()
   await health.check(notes, signal)
   for (const [code, status] of [
     ['UPSTREAM_SIGN_IN_REQUIRED', 'needs_auth'],
     ['UPSTREAM_UNREACHABLE', 'unhealthy'],
   ] as const) {
     mood.failure = new GatewayError(code, `because of ${code}`)
+    world.clock.advance(1_000)
     expect(await health.check(notes, signal)).toMatchObject({ status, message: mood.failure.message })
     expect(health.last(notes)).toMatchObject({ status, message: mood.failure.message })
   }
@@ -115,9 +125,79 @@ it('asks also a server without tools whether it is there: a connection from befo
   const health = healthOf(world)
   expect(await health.check(notes, signal)).toMatchObject({ status: 'healthy' })
   failure = unreachable()
+  world.clock.advance(1_000)
   expect(await health.check(notes, signal)).toMatchObject({ status: 'unhealthy' })
   failure = new GatewayError('UPSTREAM_ERROR', 'no such method')
+  world.clock.advance(1_000)
   expect(await health.check(notes, signal)).toMatchObject({ status: 'healthy' })
+})
+
+describe('whoever asks', () => {
+  const hanging = { answer: () => new Promise<JsonObject>(() => {}) }
+
+  it('is answered by an attempt of a moment ago, and shares one that is under way', async () => {
+    const { world, health } = moodyWorld()
+    await Promise.all([health.check(notes, signal), health.check(notes, signal), health.look(notes, signal)])
+    expect(world.pool.sent).toHaveLength(1)
+    world.clock.advance(999)
+    await health.check(notes, signal)
+    expect(world.pool.sent).toHaveLength(1)
+    world.clock.advance(1)
+    await health.check(notes, signal)
+    expect(world.pool.sent).toHaveLength(2)
+  })
+
+  it('is answered within ten seconds by a server that hangs: with a time-out, or with what is known to be wrong', async () => {
+    const { world, mood, health } = moodyWorld()
+    const stuck = serverOf({ id: 'stuck' })
+    const slow = worldOf({ servers: [stuck], upstreams: { stuck: hanging } })
+    const asked = healthOf(slow).check(stuck, signal)
+    await settled()
+    slow.clock.advance(10_000)
+    expect(await asked).toMatchObject({ status: 'unhealthy', outcome: 'timeout', latencyMs: 10_000 })
+    await slow.catalog.close()
+
+    mood.failure = unreachable()
+    await health.check(notes, signal)
+    world.clock.advance(1_000)
+    mood.answer = () => new Promise<JsonObject>(() => {})
+    const again = health.check(notes, signal)
+    await settled()
+    world.clock.advance(10_000)
+    expect(await again).toMatchObject({ status: 'unhealthy', outcome: 'unreachable', stage: 'connect' })
+    await world.catalog.close()
+  })
+
+  it('about a hundred servers that hang sets no more attempts going than the background does', async () => {
+    const servers = Array.from({ length: 100 }, (_, index) => serverOf({ id: `s${index}` }))
+    const upstreams = Object.fromEntries(servers.map(({ id }) => [id, hanging]))
+    const world = worldOf({ servers, upstreams })
+    const health = healthOf(world)
+    const asked = Promise.all(servers.map((server) => health.check(server, signal)))
+    await settled()
+    expect(world.pool.sent).toHaveLength(16)
+    for (let second = 0; second < 10; second += 1) {
+      world.clock.advance(1_000)
+      await settled()
+    }
+    expect(new Set((await asked).map(({ status }) => status))).toEqual(new Set(['unhealthy']))
+    expect(world.pool.sent.length).toBeLessThanOrEqual(80)
+    await world.catalog.close()
+  })
+
+  it('and is no administrator is told what is known behind an open circuit, and nobody is asked', async () => {
+    const { world, mood, health } = moodyWorld()
+    await health.check(notes, signal)
+    mood.failure = unreachable()
+    const call = () => world.call(callerOf(), 'notes-read').catch((error: unknown) => error)
+    for (let count = 0; count < defaultCircuitBounds.failures; count += 1) await call()
+    world.clock.advance(2_000)
+    const sent = world.pool.sent.length
+    expect(await health.look(notes, signal)).toMatchObject({ status: 'unhealthy', circuit: 'open' })
+    expect(world.pool.sent).toHaveLength(sent)
+    mood.failure = undefined
+    expect(await health.check(notes, signal)).toMatchObject({ status: 'healthy', circuit: 'closed' })
+  })
 })
 
 describe('what calls learn', () => {
@@ -176,4 +256,30 @@ it('remembers when each server came to be what it is, not every probe', async ()
     ['notes', 'unhealthy'],
     ['notes', 'healthy'],
   ])
+})
+
+it('tells of each change once, whether a probe or calls found it, with what the system called it', async () => {
+  const { world, mood, health } = moodyWorld()
+  const heard: unknown[] = []
+  health.watch(({ record, before }) => {
+    const { status, circuit, outcome, stage, cause } = record.health
+    heard.push([before?.status, status, circuit, outcome, stage, cause])
+  })
+  const call = () => world.call(callerOf(), 'notes-read').catch((error: unknown) => error)
+  await health.check(notes, signal)
+  mood.failure = unreachable()
+  for (let count = 0; count < 50; count += 1) await call()
+  const down = ['unhealthy', 'open', 'unreachable', 'connect', 'ECONNREFUSED']
+  const first = [undefined, 'healthy', 'closed', 'ok', undefined, undefined]
+  expect(heard).toEqual([first, ['healthy', ...down]])
+  expect(health.history()[0]).toMatchObject({ at: world.clock.now(), health: { status: 'unhealthy', circuit: 'open' } })
+  // An attempt that is let through and fails keeps it open: nothing has changed.
+  world.clock.advance(defaultCircuitBounds.coolDownMs)
+  await call()
+  expect(heard).toHaveLength(2)
+  mood.failure = undefined
+  world.clock.advance(4 * defaultCircuitBounds.coolDownMs)
+  await call()
+  expect(heard.at(-1)).toEqual(['unhealthy', 'healthy', 'closed', 'ok', undefined, undefined])
+  expect(heard).toHaveLength(3)
 })

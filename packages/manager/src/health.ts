@@ -1,6 +1,7 @@
-import type { Clock, UpstreamStage } from '@toolgate/core'
-import type { Attempt, Catalog } from './catalog/catalog.ts'
-import { createHealthHistory, type HealthRecord } from './health-history.ts'
+import type { Clock, OutcomeStatus, UpstreamStage } from '@toolgate/core'
+import type { Catalog } from './catalog/catalog.ts'
+import type { Attempt } from './catalog/prober.ts'
+import { createHealthHistory, type HealthChange, type HealthRecord } from './health-history.ts'
 import { type HealthStatus, healthStatusOf } from './health-status.ts'
 import type { ManagedServer } from './registry/managed-server.ts'
 import type { Circuits, CircuitState } from './upstream/circuit.ts'
@@ -11,18 +12,26 @@ import type { Circuits, CircuitState } from './upstream/circuit.ts'
  * whatever its last probe said.
  */
 export interface Health {
-  /** Asks now, whatever its circuit says. Rejects only when `signal` aborts. */
+  /** Asks now, whatever its circuit says, and answers within ten seconds. Rejects only when `signal` aborts. */
   check(server: ManagedServer, signal: AbortSignal): Promise<ServerHealth>
+  /** The same for whoever only uses the server: behind an open circuit nobody is asked. */
+  look(server: ManagedServer, signal: AbortSignal): Promise<ServerHealth>
   /** What is known without asking; `unknown` before the first attempt. */
   last(server: ManagedServer): ServerHealth
   /** When servers came to be what they are, the newest first, within a bound; since this process started. */
   history(): readonly HealthRecord[]
+  /** Hears of each change of status, stage or circuit, whether a probe or calls found it. Must not throw. */
+  watch(watcher: (change: HealthChange) => void): void
 }
 
 export interface ServerHealth {
   readonly status: HealthStatus
   /** Whether calls are let through to it. */
   readonly circuit: CircuitState
+  /** What the last attempt came to; absent for `unknown`. */
+  readonly outcome?: OutcomeStatus | undefined
+  /** Of a failure, in the system's word: `ECONNREFUSED`, `ENOTFOUND`, … For operators alone. */
+  readonly cause?: string | undefined
   /** One sentence; absent for `healthy` and `unknown`. */
   readonly message?: string | undefined
   /** Where it failed, as far as that is known. */
@@ -39,7 +48,7 @@ export interface ServerHealth {
 
 export interface HealthOptions {
   readonly catalog: Pick<Catalog, 'probe' | 'last' | 'watch'>
-  readonly circuits: Pick<Circuits, 'status'>
+  readonly circuits: Pick<Circuits, 'status' | 'watch'>
   readonly clock: Clock
 }
 
@@ -47,26 +56,47 @@ export function createHealth({ catalog, circuits, clock }: HealthOptions): Healt
   const history = createHealthHistory(clock)
 
   const healthOf = (server: ManagedServer, attempt: Attempt | undefined): ServerHealth => {
-    const { state: circuit, since, message } = circuits.status(server)
+    const { state: circuit, since, message, cause } = circuits.status(server)
     const health = attempt === undefined ? ({ status: 'unknown' } as const) : toHealth(attempt)
     if (circuit === 'closed' || health.status === 'unhealthy') return { ...health, circuit }
-    return { ...health, status: 'unhealthy', stage: 'connect', message, since, circuit }
+    return { ...health, status: 'unhealthy', outcome: 'unreachable', stage: 'connect', message, cause, since, circuit }
   }
 
+  const watchers: ((change: HealthChange) => void)[] = []
+  const note = (server: ManagedServer, attempt: Attempt | undefined) => {
+    const health = healthOf(server, attempt)
+    // A server that calls reached before its first probe.
+    const change = health.status === 'unknown' ? undefined : history.note(server, health)
+    if (change !== undefined) for (const watcher of watchers) watcher(change)
+  }
+  const noteCalls = (server: ManagedServer) => note(server, catalog.last(server))
   catalog.watch((attempt, kind) => {
-    if (kind === 'tools') history.note(attempt.server, healthOf(attempt.server, attempt))
+    if (kind === 'tools') note(attempt.server, attempt)
   })
+  circuits.watch({ opened: noteCalls, closed: noteCalls })
 
   return {
-    check: async (server, signal) => healthOf(server, await catalog.probe(server, signal)),
+    check: async (server, signal) => healthOf(server, await catalog.probe(server, signal, { despiteCircuit: true })),
+    look: async (server, signal) => healthOf(server, await catalog.probe(server, signal, { despiteCircuit: false })),
     last: (server) => healthOf(server, catalog.last(server)),
     history: history.newestFirst,
+    watch: (watcher) => void watchers.push(watcher),
   }
 }
 
 /** An old list does not make a server better: what counts is why no new one could be read. */
 function toHealth({ outcome, failure = outcome, ...facts }: Attempt): Omit<ServerHealth, 'circuit'> {
-  const { at, since, latencyMs, failures } = facts
+  const { at, since, latencyMs, failures, cause } = facts
   const { status, message, stage } = failure
-  return { status: healthStatusOf(status), message, stage, since, latencyMs, failures, checkedAt: at }
+  return {
+    status: healthStatusOf(status),
+    outcome: status,
+    message,
+    stage,
+    cause,
+    since,
+    latencyMs: Math.round(latencyMs),
+    failures,
+    checkedAt: at,
+  }
 }

@@ -1,5 +1,4 @@
 export {
-  type Attempt,
   type Catalog,
   type CatalogOptions,
   type CatalogRequest,
@@ -9,6 +8,7 @@ export {
   type RefreshedList,
   type ServerListing,
 } from './catalog/catalog.ts'
+export type { Attempt } from './catalog/prober.ts'
 export type { EntryBounds } from './catalog/entries.ts'
 export { createPostgresListStore } from './catalog/list-store.postgres.ts'
 export type { ListStore, ListVersion } from './catalog/list-store.ts'
@@ -16,7 +16,7 @@ export { createPreview, type Preview } from './catalog/preview.ts'
 export type { ListedItem, Offer, WithheldItem } from './catalog/offer.ts'
 export { createGateway, type Gateway, type GatewayOptions, type ListRequest, type SendRequest } from './gateway.ts'
 export { createHealth, type Health, type HealthOptions, type ServerHealth } from './health.ts'
-export type { HealthRecord } from './health-history.ts'
+export type { HealthChange, HealthRecord } from './health-history.ts'
 export type { HealthStatus } from './health-status.ts'
 export { type ListKind, listKinds, outdatedBy } from './methods.ts'
 export { permits, permitsServer } from './permits.ts'

@@ -29,7 +29,8 @@ export async function withConnection<Result>(
   { pool, circuits }: Upstreams,
   request: ConnectionUse<Result>,
 ): Promise<Result> {
-  using passage = circuits.enter(request.server, { despite: request.despiteCircuit })
+  const { server, caller, despiteCircuit } = request
+  using passage = circuits.enter(server, { despite: despiteCircuit, principal: caller?.principal.id })
   const ways = { pool, passage }
   const credential = await request.resolve()
   try {
@@ -92,9 +93,21 @@ async function once<Result>(
     }
   } catch (error) {
     if (error instanceof SessionExpired || showsItself(error)) passage.reached()
-    else passage.failed(error, credential.scope.kind === 'shared' ? undefined : caller?.principal.id)
+    else passage.failed(error, witnessOf(server, caller, credential))
     throw error
   }
+}
+
+/**
+ * Whose failure it may be. What a caller leaves out counts as much as what it brings: a server may choke on a request that
+ * lacks a header. Only where nothing of a caller's can get there it is the server's failure whoever asked.
+ */
+function witnessOf(
+  { transport }: ManagedServer,
+  caller: Caller | undefined,
+  { scope }: Credential,
+): string | undefined {
+  return scope.kind === 'shared' && !transport.sendsHeaders ? undefined : caller?.principal.id
 }
 
 function isRejection(error: unknown): error is GatewayError {

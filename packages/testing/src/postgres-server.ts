@@ -49,6 +49,18 @@ export async function startPostgresServer(): Promise<PostgresServer> {
   return startCluster(folder)
 }
 
+/** The same for a server that a test may stop and start again: that of `TEST_DATABASE_URL` is not ours to stop. */
+export function missingOwnPostgres(): string | undefined {
+  return binaries() === undefined ? 'needs the Debian package postgresql' : undefined
+}
+
+/** Starts a server on a free loopback port, whatever `TEST_DATABASE_URL` says. */
+export async function startOwnPostgresServer(): Promise<PostgresServer> {
+  const folder = binaries()
+  if (folder === undefined) throw new Error(`Postgres: ${missingOwnPostgres()}`)
+  return startCluster(folder)
+}
+
 function binaries(): string | undefined {
   if (!existsSync(debianVersions)) return undefined
   return readdirSync(debianVersions)

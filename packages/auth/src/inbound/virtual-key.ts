@@ -40,7 +40,8 @@ export function virtualKeyAuthenticator({
       const row = await keys.find(hash, signal)
       if (row === undefined) throw unknownKey(credential, hash)
       refuseUnusable(row, clock.now())
-      return principalOf(row)
+      const principal = principalOf(row)
+      return row.hash === hash ? principal : { ...principal, formerKeyHash: hash }
     },
   }
 }

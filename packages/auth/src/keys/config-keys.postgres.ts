@@ -5,14 +5,19 @@
  */
 import { isDeepStrictEqual } from 'node:util'
 import type { NewId } from '@toolgate/core'
-import { type Queries, supersededKeys, uniqueViolation, type VirtualKeyRow, virtualKeys } from '@toolgate/db'
+import {
+  lockNumbers,
+  type Queries,
+  supersededKeys,
+  uniqueViolation,
+  type VirtualKeyRow,
+  virtualKeys,
+} from '@toolgate/db'
 import { and, eq, isNull, notInArray, sql } from 'drizzle-orm'
 import { recordKeyChange } from './key-changes.postgres.ts'
 import type { ConfigKeyRow, ConfigKeySync } from './key-store.ts'
 
 const actor = 'config'
-/** Replicas that start together take turns. */
-const lockNumber = 7_106_421_914
 
 type Outcome = 'added' | 'changed' | 'unchanged' | { readonly refused: string }
 
@@ -21,7 +26,8 @@ export async function syncConfigKeys(
   keys: readonly ConfigKeyRow[],
   newId: NewId,
 ): Promise<ConfigKeySync> {
-  await within.execute(sql`select pg_advisory_xact_lock(${lockNumber})`)
+  // Replicas that start together take turns.
+  await within.execute(sql`select pg_advisory_xact_lock(${lockNumbers.configKeys})`)
   const disabled = await disableOthers(within, keys, newId)
   const outcomes: { hash: string; outcome: Outcome }[] = []
   for (const key of keys) outcomes.push({ hash: key.hash, outcome: await takeOver(within, key, newId) })

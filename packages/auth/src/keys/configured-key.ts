@@ -18,7 +18,8 @@ export function refuseConfigured(row: VirtualKeyRow, patch: KeyPatch): void {
 
 /** Throws `CONFLICT`: the key itself stands in the file. */
 export function refuseConfiguredKey(row: VirtualKeyRow): void {
-  if (row.origin === 'config') throw ofTheFile(row, 'Put another key there and restart, and block this one until then.')
+  if (row.origin === 'config')
+    throw ofTheFile(row, 'Put another key there and reload the configuration, and block this one until then.')
 }
 
 /** Throws `CONFLICT` for a key that its file no longer holds. */

@@ -2,12 +2,12 @@
  * Which row a key, a hash or an alias means, and turns for those who change what a key is called: an administrator may
  * name a key by a former one, which is looked up in one table and changed in another.
  */
-import { type Queries, supersededKeys, type VirtualKeyRow, virtualKeys } from '@toolgate/db'
+import { lockNumbers, type Queries, supersededKeys, type VirtualKeyRow, virtualKeys } from '@toolgate/db'
 import { and, eq, gt, inArray, sql } from 'drizzle-orm'
 import type { KeyReference } from './key-store.ts'
 
 /** Regenerating excludes every other write of keys while it runs; the others run beside each other. */
-const namesLock = 7_106_421_915
+const namesLock = lockNumbers.keyNames
 
 /** Until the end of the transaction no key gets another hash, unless this transaction gives it one. */
 export async function holdNames(within: Queries): Promise<void> {

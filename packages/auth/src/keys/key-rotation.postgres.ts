@@ -1,16 +1,24 @@
 /** Which keys are due, for the schedule of `rotation-worker.ts`. */
 import { type NewId, randomId } from '@toolgate/core'
-import { askStore, type Database, managementEvents, type Queries, type VirtualKeyRow, virtualKeys } from '@toolgate/db'
+import {
+  writeStore,
+  type Database,
+  lockNumbers,
+  managementEvents,
+  type Queries,
+  type VirtualKeyRow,
+  virtualKeys,
+} from '@toolgate/db'
 import { and, asc, eq, lte, notExists, sql } from 'drizzle-orm'
 import type { KeyRotationStore } from './key-store.ts'
 
 const action = 'key.rotation_due'
 /** Whoever has it looks for due keys; the others have nothing to do. */
-const turnLock = 7_106_421_916
+const turnLock = lockNumbers.keyRotation
 
 export function createPostgresKeyRotationStore({ db }: Database, newId: NewId = randomId): KeyRotationStore {
   return {
-    takeDue: (now, limit) => askStore(() => db.transaction((within) => takeDue(within, { now, limit, newId }))),
+    takeDue: (now, limit) => writeStore(db, (within) => takeDue(within, { now, limit, newId })),
   }
 }
 

@@ -3,7 +3,7 @@
  * for them.
  */
 import { type NewId, randomId } from '@toolgate/core'
-import { askStore, type Database } from '@toolgate/db'
+import { askStore, writeStore, type Database } from '@toolgate/db'
 import { syncConfigKeys } from './config-keys.postgres.ts'
 import { listAliases, listDeletedKeys, listKeys } from './key-list.postgres.ts'
 import { findKey, findKeys, keyChangesSince, lastActive } from './key-reads.postgres.ts'
@@ -20,14 +20,12 @@ export function createPostgresKeyStore({ db }: Database, newId: NewId = randomId
     list: (filter) => askStore(() => listKeys(db, filter)),
     listDeleted: (filter) => askStore(() => listDeletedKeys(db, filter)),
     listAliases: (filter) => askStore(() => listAliases(db, filter)),
-    insert: (key, actor) => askStore(() => db.transaction((within) => insertKey(within, key, { actor, newId }))),
-    remove: (references, actor) =>
-      askStore(() => db.transaction((within) => removeKeys(within, references, { actor, newId }))),
-    update: (reference, update) =>
-      askStore(() => db.transaction((within) => updateKey(within, reference, { ...update, newId }))),
+    insert: (key, actor) => writeStore(db, (within) => insertKey(within, key, { actor, newId })),
+    remove: (references, actor) => writeStore(db, (within) => removeKeys(within, references, { actor, newId })),
+    update: (reference, update) => writeStore(db, (within) => updateKey(within, reference, { ...update, newId })),
     regenerate: (reference, regeneration) =>
-      askStore(() => db.transaction((within) => regenerateKey(within, reference, { ...regeneration, newId }))),
-    syncConfig: (keys) => askStore(() => db.transaction((within) => syncConfigKeys(within, keys, newId))),
+      writeStore(db, (within) => regenerateKey(within, reference, { ...regeneration, newId })),
+    syncConfig: (keys) => writeStore(db, (within) => syncConfigKeys(within, keys, newId)),
     changedSince: (mark, signal) => askStore(() => keyChangesSince(db, mark), signal),
   }
 }

@@ -3,11 +3,12 @@ import { Secret } from '@toolgate/core'
 import { type GenerateKeyRequest, parseGenerateKey } from './generate-request.ts'
 import { invalidRequest } from './invalid-request.ts'
 import { type KeyDefaults, refuseAboveBounds, withDefaults } from './key-bounds.ts'
-import { checkCustomKey, displayKey, hashKey } from './key-format.ts'
+import { displayKey, hashKey } from './key-format.ts'
 import { type GeneratedKey, generatedKey } from './key-response.ts'
 import { keySettings } from './key-settings.ts'
 import { warningsFor } from './key-warnings.ts'
 import type { KeyContext, VirtualKeys } from './virtual-keys.ts'
+import { checkWantedKey } from './wanted-key.ts'
 
 export function keyMaking(context: KeyContext): Pick<VirtualKeys, 'generate' | 'generateForService'> {
   const { defaults, upperBounds } = context
@@ -28,7 +29,7 @@ async function make({ request, ignored }: Parsed, actor: string, context: KeyCon
   const { store, clock, makeKey, onChange } = context
   const warnings = warningsFor(request, ignored, context)
   refuseAboveBounds(request, context.upperBounds(), clock)
-  if (request.key != null) checkCustomKey(request.key)
+  if (request.key != null) checkWantedKey(request.key, 'key', context)
   const key = request.key == null ? makeKey() : new Secret(request.key)
   const row = await store.insert(
     {

@@ -262,6 +262,19 @@ describeOnStores('another key in the place of one', (openStore) => {
       await expect(keys.rotate(rotated.token, 'holder')).rejects.toMatchObject({ code: 'CONFLICT' })
     })
 
+    it('is not for a key that was replaced, however long it goes on', async () => {
+      const key = await make({ auto_rotate: true, rotation_interval: '1h' })
+      clock.advance(hour)
+      const rotated = await keys.rotate(hashKey(key), 'holder')
+      clock.advance(hour)
+      expect(await admitted(key)).toBe(rotated.token)
+      await expect(keys.rotate(hashKey(key), 'holder')).rejects.toMatchObject({
+        code: 'CONFLICT',
+        message: 'This key was replaced; use its successor.',
+      })
+      expect(await keys.rotate(rotated.token, 'holder')).toMatchObject({ rotation_count: 2 })
+    })
+
     it('is for keys that ask for it', async () => {
       const key = await make({ rotation_interval: '1h' })
       clock.advance(hour)

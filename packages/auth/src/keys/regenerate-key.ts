@@ -6,12 +6,13 @@ import { changedSettings } from './changed-settings.ts'
 import { refuseConfiguredKey } from './configured-key.ts'
 import { refuseAboveBounds } from './key-bounds.ts'
 import { parseKeyBody } from './key-fields.ts'
-import { checkCustomKey, displayKey, hashKey, keyHashOf } from './key-format.ts'
+import { displayKey, hashKey, keyHashOf } from './key-format.ts'
 import { type GeneratedKey, generatedKey } from './key-response.ts'
 import { instantAfter, rotationSettings } from './key-settings.ts'
 import { warningsFor } from './key-warnings.ts'
 import { unknownKey } from './unknown-key.ts'
 import type { KeyContext, VirtualKeys } from './virtual-keys.ts'
+import { checkWantedKey } from './wanted-key.ts'
 
 export function keyRegeneration(context: KeyContext): Pick<VirtualKeys, 'regenerate' | 'rotate'> {
   const { clock, upperBounds, makeKey, rotationGraceMs } = context
@@ -23,7 +24,7 @@ export function keyRegeneration(context: KeyContext): Pick<VirtualKeys, 'regener
         throw invalid('new_master_key', 'the master key is set by LITELLM_MASTER_KEY or the configuration.')
       }
       if (key == null) throw invalid('key', 'name the key to regenerate.')
-      if (new_key != null) checkCustomKey(new_key, 'new_key')
+      if (new_key != null) checkWantedKey(new_key, 'new_key', context)
       refuseAboveBounds(changes, upperBounds(), clock)
       return put(key, context, {
         key: new_key == null ? makeKey() : new Secret(new_key),
@@ -43,7 +44,10 @@ export function keyRegeneration(context: KeyContext): Pick<VirtualKeys, 'regener
         actor,
         changes: {},
         warnings: [],
-        check: (row) => refuseBeforeDue(row, clock.now()),
+        check(row) {
+          refuseFormer(row, hash)
+          refuseBeforeDue(row, clock.now())
+        },
       }),
   }
 }
@@ -93,6 +97,11 @@ function graceEnd(period: string | null | undefined, { clock }: KeyContext): Dat
   const end = instantAfter(period, 'grace_period', clock)
   if (end === null) throw invalid('grace_period', 'a former key must end; write a duration, for example 48h.')
   return end
+}
+
+/** A former key in its time of grace means the row as well; it must not make itself a successor time and again. */
+function refuseFormer(row: VirtualKeyRow, presented: string): void {
+  if (row.hash !== presented) throw new GatewayError('CONFLICT', 'This key was replaced; use its successor.')
 }
 
 function refuseBeforeDue({ autoRotate, keyRotationAt }: VirtualKeyRow, now: number): void {

@@ -23,6 +23,8 @@ export interface VirtualKeysOptions {
   /** `default_key_generate_params` and `upperbound_key_generate_params`; asked at each request, so that they may change. */
   readonly defaults?: () => KeyDefaults
   readonly upperBounds?: () => KeyUpperBounds
+  /** Says of a key of the caller's choice that it is the gateway's own: the master key. */
+  readonly isReserved?: (key: string) => boolean
   /** How long a key goes on after its holder has fetched the next one. */
   readonly rotationGraceMs?: number
 }
@@ -67,8 +69,8 @@ export interface VirtualKeys {
   /** Takes a `RegenerateKeyRequest`; its answer is the only one that holds the next key. Rejects as `update` does. */
   regenerate(body: unknown, actor: string): Promise<GeneratedKey>
   /**
-   * For the holder of a key with `auto_rotate` that is due: regenerates it with the grace period of rotation. Rejects with
-   * `CONFLICT` before it is due.
+   * For the holder of a key with `auto_rotate` that is due: regenerates it with the grace period of rotation. `hash` is of the
+   * key that was presented. Rejects with `CONFLICT` before it is due, and for a key that was replaced.
    */
   rotate(hash: string, actor: string): Promise<GeneratedKey>
 }
@@ -84,6 +86,7 @@ export function createVirtualKeys(options: VirtualKeysOptions): VirtualKeys {
     onChange: () => {},
     defaults: () => ({}),
     upperBounds: () => ({}),
+    isReserved: () => false,
     rotationGraceMs: defaultRotationGraceMs,
     ...options,
   }

@@ -41,6 +41,17 @@ export function isForwardableHeader(name: string): boolean {
   )
 }
 
+/** LiteLLM's users write them, and the transport's own win. */
+const overruled = new Set(['accept', 'content-type'])
+
+/** The session, the version and the routing of MCP itself. */
+const ownedByMcp = new Set(['mcp-session-id', 'mcp-protocol-version', 'mcp-method', 'mcp-name'])
+
+/** Whether an operator may not set a header of this name for a server: it would break the exchange or another's session. */
+export function isReservedUpstream(name: string): boolean {
+  return ownedByMcp.has(name) || (ownedByTheTransport.has(name) && !overruled.has(name))
+}
+
 /** Headers that differ from request to request by nature: as part of an identity they would make every connection a new one. */
 const perRequest = new Set([
   'traceparent',

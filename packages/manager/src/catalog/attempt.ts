@@ -1,5 +1,6 @@
 import { type Clock, GatewayError, type ServerOutcome } from '@toolgate/core'
 import { healthStatusOf } from '../health-status.ts'
+import { causeOf } from '../upstream/cause.ts'
 import { isRefusedByCircuit } from '../upstream/failure-run.ts'
 import type { AttemptFacts, Entry } from './entries.ts'
 import type { Listing } from './listing.ts'
@@ -51,7 +52,13 @@ export function judge({ place, found, previous, edition, latencyMs }: Reading, j
     return { ...kept, attempt: previous?.attempt, dueAt: judging.clock.monotonic() + waitOf(found.error) }
   }
   const failures = (previous?.attempt?.failures ?? 0) + 1
-  const attempt: AttemptFacts = { at: now, latencyMs, since: sinceOf(previous, failure, now), failures }
+  const attempt: AttemptFacts = {
+    at: now,
+    latencyMs,
+    since: sinceOf(previous, failure, now),
+    failures,
+    cause: causeOf(found.error),
+  }
   return { ...kept, attempt, dueAt: dueAfter(retryAfter(failures, judging.timing), judging) }
 }
 

@@ -4,12 +4,13 @@ import type { ManagedServer } from '../registry/managed-server.ts'
 import type { Registry } from '../registry/registry.ts'
 import type { Upstreams } from '../upstream/upstreams.ts'
 import type { RefreshTiming } from './attempt.ts'
-import { type AttemptFacts, createEntries, type Entry, type EntryBounds } from './entries.ts'
+import { createEntries, type Entry, type EntryBounds } from './entries.ts'
 import { createLanes } from './lanes.ts'
 import { createListKeeper, type ListKeeper } from './list-keeper.ts'
 import type { ListStore, ListVersion } from './list-store.ts'
 import type { Listing } from './listing.ts'
 import { createPlaces, type OwnRequest } from './places.ts'
+import { type Attempt, createProber, type Probe, toAttempt } from './prober.ts'
 import { createReader, type Reader } from './reader.ts'
 import { createRefresh } from './refresh.ts'
 import { createSweeper, type SweepTiming } from './sweeper.ts'
@@ -28,10 +29,10 @@ export interface Catalog {
   /** The lists in memory, by server id, as this caller may see them. Asks no upstream for a list. */
   known(request: CatalogRequest): Promise<ReadonlyMap<string, Listing>>
   /**
-   * Asks one server for its tools now, with the service's own credential, whatever its circuit says. Rejects only when
-   * `signal` aborts.
+   * Asks one server for its tools now, with the service's own credential, unless that was done a moment ago. Answers
+   * within ten seconds. Rejects only when `signal` aborts.
    */
-  probe(server: ManagedServer, signal: AbortSignal): Promise<Attempt>
+  readonly probe: Probe
   /** What the last such attempt came to; absent where there was none. */
   last(server: ManagedServer): Attempt | undefined
   /** Reads every list of one server now, whatever its circuit says. Rejects only when `signal` aborts. */
@@ -65,13 +66,6 @@ export interface ServerListing {
   readonly outcome: ServerOutcome
   /** Absent where it could never be read. */
   readonly listing: Listing | undefined
-}
-
-export interface Attempt extends AttemptFacts {
-  readonly server: ManagedServer
-  readonly outcome: ServerOutcome
-  /** What made it `stale`. */
-  readonly failure?: ServerOutcome | undefined
 }
 
 export interface RefreshedList {
@@ -137,10 +131,7 @@ export function createCatalog(options: CatalogOptions): Catalog {
       return found.map((entry) => withAge(entry, clock.now()))
     },
     known: (request) => knownListings(reader, request),
-    async probe(server, signal) {
-      const entry = await readNow(server, 'tools', signal)
-      return toAttempt(entry) ?? neverTried(entry, clock.now())
-    },
+    probe: createProber({ entries, places, refresh, lanes, circuits, clock, lifetime: sweeper.lifetime }),
     last(server) {
       const entry = entries.get(places.shared(server, 'tools'))
       return entry && toAttempt(entry)
@@ -215,12 +206,4 @@ function probingSoon({
 function withAge({ server, outcome, listing, listedAt }: Entry, now: number): ServerListing {
   if (outcome.status !== 'stale' || listedAt === undefined) return { server, outcome, listing }
   return { server, outcome: { ...outcome, listedAt, ageMs: Math.max(0, now - listedAt) }, listing }
-}
-
-function toAttempt({ server, outcome, failure, attempt }: Entry): Attempt | undefined {
-  return attempt && { ...attempt, server, outcome, failure }
-}
-
-function neverTried({ server, outcome, failure }: Entry, now: number): Attempt {
-  return { server, outcome, failure, at: now, since: now, latencyMs: 0, failures: 0 }
 }

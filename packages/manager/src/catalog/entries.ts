@@ -32,6 +32,8 @@ export interface AttemptFacts {
   readonly since: number
   /** Attempts in a row that brought no list. */
   readonly failures: number
+  /** Of a failure, in the system's word, for operators alone. */
+  readonly cause?: string | undefined
 }
 
 /** Where an entry is kept: for everybody, or for one holder within that holder's quota. */

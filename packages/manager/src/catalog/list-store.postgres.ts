@@ -1,4 +1,4 @@
-import { askStore, type Queries, serverListItems, serverLists, serverListVersions } from '@toolgate/db'
+import { askStore, writeStore, type Queries, serverListItems, serverLists, serverListVersions } from '@toolgate/db'
 import { and, asc, desc, eq, inArray, isNotNull, isNull, lte, sql } from 'drizzle-orm'
 import {
   keptVersions,
@@ -20,9 +20,9 @@ const keptRemovals = 1_000
 export function createPostgresListStore(db: Queries): ListStore {
   return {
     load: (serverIds) => askStore(() => load(db, serverIds)),
-    save: (list) => askStore(() => db.transaction((within) => save(within, list))),
+    save: (list) => writeStore(db, (within) => save(within, list)),
     versions: (serverId, limit) => askStore(() => versionsOf(db, serverId, limit)),
-    forget: (serverId) => askStore(() => db.transaction((within) => forget(within, serverId))),
+    forget: (serverId) => writeStore(db, (within) => forget(within, serverId)),
   }
 }
 

@@ -12,6 +12,7 @@ const settled = () => new Promise<void>((resolve) => setImmediate(resolve))
 const unreachable = () =>
   new GatewayError('UPSTREAM_UNREACHABLE', 'MCP server "notes" cannot be reached: connecting failed.', {
     details: { server: 'notes', stage: 'connect' },
+    cause: Object.assign(new Error('refused'), { code: 'ECONNREFUSED' }),
   })
 
 /** A server that fails as the test says, and when it was asked for its tools. */

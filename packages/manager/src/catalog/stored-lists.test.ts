@@ -69,6 +69,12 @@ const written = async () => {
   for (let turn = 0; turn < 5; turn += 1) await settled()
 }
 
+/** Later, by the clock on the wall, than what an attempt before it would answer; nothing falls due. */
+const probed = (world: World) => {
+  world.clock.jump(1_000)
+  return world.catalog.probe(notes, callerOf().signal, { despiteCircuit: true })
+}
+
 const refreshed = async (world: World) => {
   world.clock.advance(defaultCatalogTiming.ttlMs + 2 * defaultCatalogTiming.sweepMs)
   await written()
@@ -84,11 +90,11 @@ describe('what is written', () => {
     expect(saved).toMatchObject([{ serverId: 'notes', kind: 'tools', items: [{ name: 'a' }] }])
     expect(world.catalog.version('notes', 'tools')).toBe(1)
     // A reading that was asked for, and finds the same.
-    await world.catalog.probe(notes, callerOf().signal)
+    await probed(world)
     await written()
     expect(saved).toHaveLength(1)
     server.state.tools = toolsNamed('a', 'b')
-    await world.catalog.probe(notes, callerOf().signal)
+    await probed(world)
     await written()
     expect(namesSaved()).toEqual([['a'], ['a', 'b']])
     await refreshed(world)
@@ -132,7 +138,7 @@ describe('what is written', () => {
     await world.catalog.start()
     for (const name of ['second', 'third']) {
       server.state.tools = toolsNamed(name)
-      await world.catalog.probe(notes, callerOf().signal)
+      await probed(world)
       await written()
       expect((await offerOf(world)).items.map(({ publicName }) => publicName)).toEqual([`notes-${name}`])
     }
@@ -160,7 +166,7 @@ describe('what is written', () => {
     await written()
     expect(lines).toContain('list could not be stored')
     state.failure = undefined
-    await world.catalog.probe(notes, callerOf().signal)
+    await probed(world)
     await written()
     expect(namesSaved()).toEqual([['a']])
     await world.catalog.close()
@@ -195,7 +201,7 @@ describe('what is written', () => {
     const { store, saved, forgotten } = fakeStore()
     const { promise, resolve } = Promise.withResolvers<JsonObject>()
     const world = worldOf({ servers: [notes], upstreams: { notes: { answer: () => promise } }, store })
-    const probing = world.catalog.probe(notes, callerOf().signal)
+    const probing = probed(world)
     await settled()
     world.registry.replace([])
     await world.catalog.forget('notes')

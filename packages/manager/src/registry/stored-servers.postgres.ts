@@ -7,25 +7,22 @@ import {
   askStore,
   changedSince,
   type Database,
+  lockNumbers,
   type McpServerRow,
   mcpServers,
   type Queries,
   recordChange,
+  writeStore,
 } from '@toolgate/db'
 import { and, asc, eq, inArray, ne, or, sql } from 'drizzle-orm'
 import { serverChangesChannel, serverObjectType, type StoredServer, type StoredServers } from './stored-servers.ts'
 
-/** Any constant that nothing else in the database uses. */
-const lockNumber = 7_106_421_920
-
 export function createPostgresStoredServers({ db }: Database, newId: NewId = randomId): StoredServers {
   const write = <Answer>(work: (within: Queries) => Promise<Answer>): Promise<Answer> =>
-    askStore(() =>
-      db.transaction(async (within) => {
-        await within.execute(sql`select pg_advisory_xact_lock(${lockNumber})`)
-        return work(within)
-      }),
-    )
+    writeStore(db, async (within) => {
+      await within.execute(sql`select pg_advisory_xact_lock(${lockNumbers.storedServers})`)
+      return work(within)
+    })
 
   return {
     list: () => askStore(() => listServers(db)),
@@ -141,7 +138,8 @@ async function refuseTaken(within: Queries, given: Handles, ownId?: string): Pro
 
 type Handles = Pick<McpServerRow, 'id' | 'name' | 'alias'>
 
-function takenField({ id, name }: Handles, taken: readonly (string | null)[]): string {
+function takenField({ id, name, alias }: Handles, taken: readonly (string | null)[]): string {
   if (taken.includes(id)) return 'server_id'
-  return taken.includes(name) ? 'server_name' : 'alias'
+  // Without a name of its own a server has its alias as one.
+  return taken.includes(name) && name !== alias ? 'server_name' : 'alias'
 }

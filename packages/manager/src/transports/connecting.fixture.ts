@@ -11,6 +11,7 @@ import { vi } from 'vitest'
 import { credentialOf, serverOf } from '../fake-world.fixture.ts'
 import type { Connection, UpstreamRequest } from '../upstream/connection.ts'
 import { transports } from './index.ts'
+import { createChildProcesses } from './stdio/child-processes.ts'
 import type { ConnectRequest, TransportOptions, UpstreamTransport } from './transport.ts'
 
 /** Connections through the transports' front door, as the pool makes them. */
@@ -34,7 +35,14 @@ export function transportOf(
   const bound = transports.get(type)?.bind(settings)
   if (bound?.ok !== true) throw new TypeError(`not settings of ${type}: ${JSON.stringify(bound?.issues)}`)
   const outbound = options.outbound ?? createOutbound({ connectTimeoutMs: 300 })
-  const transport = bound.create({ clock: systemClock, log: silentLogger, clientInfo, ...options, outbound })
+  const transport = bound.create({
+    clock: systemClock,
+    log: silentLogger,
+    clientInfo,
+    children: createChildProcesses({ log: options.log ?? silentLogger }),
+    ...options,
+    outbound,
+  })
   return { ...transport, [Symbol.asyncDispose]: () => outbound.close() }
 }
 

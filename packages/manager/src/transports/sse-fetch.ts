@@ -1,5 +1,5 @@
 import { Buffer } from 'node:buffer'
-import { GatewayError, type Outbound } from '@toolgate/core'
+import { GatewayError, type Outbound, type Secret } from '@toolgate/core'
 import type { FailurePlace } from '../upstream/failure.ts'
 import { maxEventLength } from './http/event-stream.ts'
 import { type CredentialHeaders, refusalOf } from './http/refusal.ts'
@@ -11,11 +11,15 @@ export interface RefusingFetch {
   refusal(): unknown
 }
 
+export interface RefusingFetchOptions {
+  readonly place: () => FailurePlace
+  readonly credential: () => CredentialHeaders
+  /** Beside the credential, what refusals must not repeat. */
+  readonly secrets: readonly Secret[]
+}
+
 /** Core's outbound HTTP as a `fetch` that rejects, naming server and stage, instead of answering with an error status. */
-export function refusingFetch(
-  outbound: Outbound,
-  { place, credential }: { place: () => FailurePlace; credential: () => CredentialHeaders },
-): RefusingFetch {
+export function refusingFetch(outbound: Outbound, { place, credential, secrets }: RefusingFetchOptions): RefusingFetch {
   let refusal: unknown
   const send = async (input: string | URL, init: RequestInit): Promise<Response> => {
     const posts = init.method === 'POST'
@@ -34,7 +38,11 @@ export function refusingFetch(
     })
     const { status } = response
     if (status < 200 || status > 299)
-      throw await refusalOf(response, { place: place(), sessionful: posts, credential: presented })
+      throw await refusalOf(response, {
+        place: place(),
+        sessionful: posts,
+        secrets: [...presented.values(), ...secrets],
+      })
     const type = response.header('content-type') ?? ''
     return new Response(ReadableStream.from(bounded(response.body)), { headers: { 'content-type': type } })
   }

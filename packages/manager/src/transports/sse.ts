@@ -7,7 +7,7 @@ import { outboundFailed, unreachable } from '../upstream/failure.ts'
 import { shakeHands } from '../upstream/handshake.ts'
 import { MessageConnection } from '../upstream/message-connection.ts'
 import { withinStage } from '../upstream/within-stage.ts'
-import { withoutCredentials } from './address.ts'
+import { addressSecrets, withoutCredentials } from './address.ts'
 import type { CredentialHeaders } from './http/refusal.ts'
 import { listenTo, type MessageTransport, type TransportListeners } from './message-transport.ts'
 import { type RefusingFetch, refusingFetch } from './sse-fetch.ts'
@@ -37,9 +37,11 @@ export async function connectSse(url: URL, options: TransportOptions, request: C
   // The SDK's `send` takes no headers; the ones of the message that is being sent travel beside it.
   const sending = new AsyncLocalStorage<CredentialHeaders>()
   let stage: UpstreamStage = 'connect'
+  const secrets = addressSecrets(url)
   const outbound = refusingFetch(options.outbound, {
     place: () => ({ server: server.name, stage }),
     credential: () => sending.getStore() ?? credential.headers(),
+    secrets,
   })
   const transport = new SSEClientTransport(url, { fetch: outbound.fetch })
   const carrier: MessageTransport = transport
@@ -54,6 +56,7 @@ export async function connectSse(url: URL, options: TransportOptions, request: C
     declared: clientCapabilities,
     exclusive,
     onUnsolicited,
+    secrets,
   })
   listenTo(transport, listenersFor(transport, connection))
   try {

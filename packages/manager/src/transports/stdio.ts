@@ -7,7 +7,8 @@ import { busy, codeOf, type FailurePlace, unreachable } from '../upstream/failur
 import { shakeHands } from '../upstream/handshake.ts'
 import { MessageConnection } from '../upstream/message-connection.ts'
 import { withinStage } from '../upstream/within-stage.ts'
-import { type ChildPlace, createChildProcesses } from './stdio/child-processes.ts'
+import type { ChildPlace } from './stdio/child-processes.ts'
+import { childSecrets } from './stdio/child-secrets.ts'
 import { createHistory, describeExit, type History } from './stdio/history.ts'
 import { Pipes } from './stdio/pipes.ts'
 import type { ConnectRequest, TransportOptions, UpstreamTransport } from './transport.ts'
@@ -38,13 +39,12 @@ export const stdio = definePlug({
   schema,
   create(settings, options: TransportOptions): UpstreamTransport {
     const history = createHistory(options.clock)
-    const children = options.children ?? createChildProcesses({ log: options.log })
     return {
       type: 'stdio',
       address: settings.command,
       sharing: 'always',
       sendsHeaders: false,
-      connect: (request) => connect({ settings, history, ...options, children }, request),
+      connect: (request) => connect({ settings, history, ...options }, request),
       diagnostics: history.diagnostics,
     }
   },
@@ -53,16 +53,15 @@ export const stdio = definePlug({
 interface StdioTarget extends TransportOptions {
   readonly settings: StdioSettings
   readonly history: History
-  readonly children: NonNullable<TransportOptions['children']>
 }
 
 async function connect(target: StdioTarget, request: ConnectRequest): Promise<Connection> {
   const { clock, log, clientInfo, history, settings } = target
   const { server, clientCapabilities, exclusive, onUnsolicited, signal } = request
   const { handshakeMs } = server.timeouts
-  const ms = history.cameUp ? handshakeMs : Math.max(handshakeMs, stdioFirstStartMs)
+  const ms = history.isFirstStart ? Math.max(handshakeMs, stdioFirstStartMs) : handshakeMs
   const place: FailurePlace = { server: server.name, stage: 'connect' }
-  const secrets = Object.values(settings.env)
+  const secrets = childSecrets(settings, server.origin)
   const life = history.begin()
   const pipes = new Pipes({ server: server.name, clock, log, secrets, life })
   const connection = new MessageConnection({

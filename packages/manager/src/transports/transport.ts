@@ -10,8 +10,8 @@ export interface TransportOptions {
   readonly log: Logger
   /** How the gateway introduces itself to servers. */
   readonly clientInfo: ClientInfo
-  /** The gateway's child processes, so that their bound is one for all servers. Absent: each stdio server has its own. */
-  readonly children?: ChildProcesses | undefined
+  /** The gateway's child processes, so that their bound is one for all servers. */
+  readonly children: ChildProcesses
 }
 
 export interface ClientInfo {

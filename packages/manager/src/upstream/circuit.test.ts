@@ -185,3 +185,51 @@ it('is forgotten with the server or its revision, and in the number of servers',
   for (const id of ['a', 'b', 'c']) open(id)
   expect(['a', 'b', 'c'].map(stateOf)).toEqual(['closed', 'open', 'open'])
 })
+
+it('serves a good caller although a bad one asks every 20 ms', () => {
+  const { clock, circuits, fail, state } = circuitsOf()
+  fail(failures)
+  const attempt = (principal: string) => {
+    try {
+      return circuits.enter(notes, { principal })
+    } catch {
+      return undefined
+    }
+  }
+  const served: number[] = []
+  for (let time = 0; time < 10 * maxCoolDownMs && served.length === 0; time += 20) {
+    clock.advance(20)
+    {
+      using bad = attempt('eve')
+      bad?.failed(failure(), 'eve')
+    }
+    // The other one asks seldom, and always after the bad one.
+    if (time % 7_000 !== 0) continue
+    using good = attempt('ada')
+    if (good === undefined) continue
+    good.reached()
+    served.push(time)
+  }
+  expect(served).toHaveLength(1)
+  expect(state()).toBe('closed')
+})
+
+it('lets the only caller try again after a longer wait, and after the usual one where no socket came about', () => {
+  const cause = Object.assign(new Error('refused'), { code: 'ECONNREFUSED' })
+  for (const [error, waitMs] of [
+    [failure(), 4 * coolDownMs],
+    [failure('UPSTREAM_UNREACHABLE', 'connect', cause), 2 * coolDownMs],
+  ] as const) {
+    const { clock, circuits, fail } = circuitsOf()
+    fail(failures)
+    clock.advance(coolDownMs)
+    {
+      using trial = circuits.enter(notes, { principal: 'ada' })
+      trial.failed(error, 'ada')
+    }
+    clock.advance(waitMs - 1)
+    expect(() => circuits.enter(notes, { principal: 'ada' })).toThrow('was not asked')
+    clock.advance(1)
+    circuits.enter(notes, { principal: 'ada' })
+  }
+})

@@ -12,18 +12,24 @@ import { FailureRun } from './failure-run.ts'
  */
 export interface Circuits {
   /** Throws `UPSTREAM_UNREACHABLE` where the circuit is open, unless `despite`. To be left, whatever happens. */
-  enter(server: ManagedServer, options?: { readonly despite?: boolean | undefined }): Passage
+  enter(server: ManagedServer, options?: EnterOptions): Passage
   status(server: Served): CircuitStatus
   /** Forgets what belongs to other revisions of this server, or to it altogether. */
   retire(serverId: string, currentRevision?: string): void
-  /** Hears of every server that is reached, and of each circuit that opens. Must not throw. */
+  /** Hears of every server that is reached, and of each circuit that opens or closes. Must not throw. */
   watch(watcher: CircuitWatcher): void
+}
+
+export interface EnterOptions {
+  readonly despite?: boolean | undefined
+  /** Who asks; absent for discovery. Whose own attempt has failed leaves the next one to others for a while. */
+  readonly principal?: string | undefined
 }
 
 /** One use of a server: says what came of it, as often as something does. */
 export interface Passage extends Disposable {
   reached(): void
-  /** `witness`: the principal whose own credential it was; absent where it is the service's. */
+  /** `witness`: the principal whose failure it may be, unless no socket came about; absent where it is nobody's. */
   failed(error: unknown, witness: string | undefined): void
 }
 
@@ -33,14 +39,18 @@ export interface CircuitStatus {
   readonly since?: number
   /** What the last failure said; absent while it is closed. */
   readonly message?: string
+  /** Its cause in the system's word, for operators alone. */
+  readonly cause?: string | undefined
 }
 
 export type CircuitState = 'closed' | 'open' | 'half_open'
 
 export interface CircuitWatcher {
-  reached(server: ManagedServer): void
-  /** `retryMs` is how long everybody is refused. */
-  opened(server: ManagedServer, retryMs: number): void
+  reached?(server: ManagedServer): void
+  /** Also each time it stays open after an attempt; `retryMs` is how long everybody is refused. */
+  opened?(server: ManagedServer, retryMs: number): void
+  /** It was open and the server was reached. */
+  closed?(server: ManagedServer): void
 }
 
 export interface CircuitBounds {
@@ -88,21 +98,25 @@ export function createCircuits({ clock, bounds = defaultCircuitBounds }: Circuit
   }
 
   return {
-    enter(server, { despite = false } = {}) {
+    enter(server, { despite = false, principal } = {}) {
       const key = keyOf(server)
       const known = entries.get(key)?.run
-      const trial = despite ? undefined : known?.startTrial(server.name)
+      const trial = despite ? undefined : known?.startTrial(server.name, principal)
       return {
         reached() {
+          const wasOpen = entries.size > 0 && entries.get(key)?.run.isOpen === true
           entries.delete(key)
-          for (const watcher of watchers) watcher.reached(server)
+          for (const watcher of watchers) {
+            watcher.reached?.(server)
+            if (wasOpen) watcher.closed?.(server)
+          }
         },
         failed(error, witness) {
           if (!isFailureToReach(error)) return
           const run = entries.get(key)?.run ?? beginRun(server)
           const coolDownMs = run.count({ error, witness, trial })
           if (coolDownMs === undefined) return
-          for (const watcher of watchers) watcher.opened(server, coolDownMs)
+          for (const watcher of watchers) watcher.opened?.(server, coolDownMs)
         },
         [Symbol.dispose]() {
           if (trial !== undefined) known?.endTrial(trial)

@@ -1,6 +1,7 @@
 import { type Clock, GatewayError } from '@toolgate/core'
 import type { CircuitBounds, CircuitStatus } from './circuit.ts'
-import { isConnectFailure } from './failure.ts'
+import { causeOf } from './cause.ts'
+import { isSocketFailure } from './failure.ts'
 
 /** One attempt that an open circuit let through. */
 export type Trial = symbol
@@ -17,18 +18,23 @@ interface Opening {
 
 export interface CountedFailure {
   readonly error: GatewayError
-  /** The principal whose own credential it was; absent where it is the service's. */
+  /** The principal whose failure it may be, unless no socket came about; absent where it is nobody's. */
   readonly witness: string | undefined
   readonly trial: Trial | undefined
 }
+
+/** Principals that are known to have failed an attempt; the first is forgotten first. */
+const maxLosers = 64
 
 /** A server that has failed and was not reached since: how often, and from when on it is not asked. */
 export class FailureRun {
   readonly #clock: Clock
   readonly #bounds: CircuitBounds
   readonly #witnesses = new Set<string>()
+  readonly #losers = new Set<string>()
   #failures = 0
   #message = ''
+  #cause: string | undefined
   #opening: Opening | undefined
 
   constructor(clock: Clock, bounds: CircuitBounds) {
@@ -36,17 +42,25 @@ export class FailureRun {
     this.#bounds = bounds
   }
 
+  get isOpen(): boolean {
+    return this.#opening !== undefined
+  }
+
   get status(): CircuitStatus {
     if (this.#opening === undefined) return { state: 'closed' }
     const { since, retryAt } = this.#opening
     const state = this.#clock.monotonic() < retryAt ? 'open' : 'half_open'
-    return { state, since, message: this.#message }
+    return { state, since, message: this.#message, cause: this.#cause }
   }
 
-  /** The one passage where its time has come; undefined where everybody passes. Throws where nobody does. */
-  startTrial(server: string): Trial | undefined {
+  /**
+   * The one passage where its time has come; undefined where everybody passes. Throws where nobody does. A principal whose
+   * attempt failed waits twice as long: whoever asks without pause would win, and fail, every one.
+   */
+  startTrial(server: string, principal: string | undefined): Trial | undefined {
     if (this.#opening === undefined) return undefined
-    const { retryAt, trial } = this.#opening
+    const { coolDownMs, retryAt: firstAt, trial } = this.#opening
+    const retryAt = principal !== undefined && this.#losers.has(principal) ? firstAt + coolDownMs : firstAt
     const now = this.#clock.monotonic()
     const freeAt = now < retryAt ? retryAt : (trial?.until ?? now)
     if (now < freeAt)
@@ -64,16 +78,26 @@ export class FailureRun {
   /** Answers how long nobody is let through, where this failure opened the circuit or kept it open. */
   count({ error, witness, trial }: CountedFailure): number | undefined {
     this.#message = error.message
+    this.#cause = causeOf(error)
+    const owner = isSocketFailure(error.cause) ? undefined : witness
     if (this.#opening !== undefined) {
       // What was let through in spite of the circuit moves nothing: who looks often must not keep the others out.
-      return trial !== undefined && this.#opening.trial?.id === trial ? this.#open() : undefined
+      if (trial === undefined || this.#opening.trial?.id !== trial) return undefined
+      if (owner !== undefined) this.#remember(owner)
+      return this.#open()
     }
-    if (witness !== undefined && !isConnectFailure(error.cause)) {
-      if (this.#witnesses.has(witness)) return undefined
-      this.#witnesses.add(witness)
+    if (owner !== undefined) {
+      if (this.#witnesses.has(owner)) return undefined
+      this.#witnesses.add(owner)
     }
     this.#failures += 1
     return this.#failures < this.#bounds.failures ? undefined : this.#open()
+  }
+
+  #remember(loser: string): void {
+    const [oldest] = this.#losers
+    if (this.#losers.size >= maxLosers && oldest !== undefined) this.#losers.delete(oldest)
+    this.#losers.add(loser)
   }
 
   #open(): number {

@@ -112,9 +112,9 @@ export function busy({ server, stage }: FailurePlace, what: string, facts?: Fail
   })
 }
 
-/** Who asked has gone. A reason that is already ours (a deadline of the door) is passed on. */
+/** Who asked has gone. A reason of ours that says more (a deadline of the door) is passed on. */
 export function cancelled({ server, stage }: FailurePlace, reason: unknown): GatewayError {
-  if (reason instanceof GatewayError) return reason
+  if (reason instanceof GatewayError && reason.code !== 'CANCELLED') return reason
   return new GatewayError('CANCELLED', `The request to MCP server "${server}" was cancelled.`, {
     cause: reason,
     details: { server, stage },
@@ -150,9 +150,14 @@ function isConnectTimeout(error: unknown): boolean {
 
 const connectFailures = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH'])
 
-/** No socket came about: whatever was to be sent over it made no difference. */
-export function isConnectFailure(error: unknown): boolean {
+/** The connection was refused, or there is no way to such a host. */
+function isConnectFailure(error: unknown): boolean {
   return connectFailures.has(codeOf(error) ?? '')
+}
+
+/** No socket came about: whatever was to be sent over it made no difference. */
+export function isSocketFailure(error: unknown): boolean {
+  return isConnectFailure(error) || isConnectTimeout(error)
 }
 
 /** The system's code of an error, where it has one: `ENOENT`, `ECONNREFUSED`, … */

@@ -26,12 +26,11 @@ export class InFlightCall implements Disposable {
 
   readonly #clock: Clock
   readonly #idleTimeoutMs: number
-  readonly #totalTimeoutMs: number
-  readonly #endsAt: number
   readonly #callerToken: JsonValue | undefined
   readonly #caller: AbortSignal
   readonly #controller = new AbortController()
-  #cancelTimer: Cancel = () => {}
+  readonly #cancelTotal: Cancel
+  #cancelIdle: Cancel = () => {}
   #holds = 0
   #over = false
 
@@ -50,9 +49,10 @@ export class InFlightCall implements Disposable {
 
     this.#caller = request.signal
     this.#caller.addEventListener('abort', this.#leave, { once: true })
-    this.#totalTimeoutMs = request.totalTimeoutMs
-    this.#endsAt = clock.monotonic() + request.totalTimeoutMs
-    this.#wind(request.totalTimeoutMs)
+    this.#cancelTotal = clock.after(request.totalTimeoutMs, () =>
+      this.fail(timedOut(this.place, request.totalTimeoutMs)),
+    )
+    this.alive()
   }
 
   get signal(): AbortSignal {
@@ -61,23 +61,17 @@ export class InFlightCall implements Disposable {
 
   /** A sign of life: the idle time starts again. The total does not. */
   alive(): void {
-    if (!this.#over) this.#wind(Math.max(0, this.#endsAt - this.#clock.monotonic()))
-  }
-
-  /** One timer for both clocks: whichever runs out first, from now on. */
-  #wind(totalLeftMs: number): void {
-    this.#cancelTimer()
-    const idle = this.#holds === 0 && this.#idleTimeoutMs < totalLeftMs
-    const boundMs = idle ? this.#idleTimeoutMs : this.#totalTimeoutMs
-    this.#cancelTimer = this.#clock.after(idle ? this.#idleTimeoutMs : totalLeftMs, () =>
-      this.fail(timedOut(this.place, boundMs)),
+    this.#cancelIdle()
+    if (this.#holds > 0 || this.#over) return
+    this.#cancelIdle = this.#clock.after(this.#idleTimeoutMs, () =>
+      this.fail(timedOut(this.place, this.#idleTimeoutMs)),
     )
   }
 
   /** The upstream waits for the caller, not the other way round: until disposed, its silence is no idle time. */
   hold(): Disposable {
     this.#holds += 1
-    this.alive()
+    this.#cancelIdle()
     return {
       [Symbol.dispose]: () => {
         this.#holds -= 1
@@ -108,7 +102,8 @@ export class InFlightCall implements Disposable {
   [Symbol.dispose](): void {
     if (this.#over) return
     this.#over = true
-    this.#cancelTimer()
+    this.#cancelTotal()
+    this.#cancelIdle()
     this.#caller.removeEventListener('abort', this.#leave)
     // A question to the caller that nobody waits for any more; without one there is nothing to stop.
     if (this.#holds > 0) this.#controller.abort()

@@ -9,6 +9,7 @@ import {
   type Logger,
   type Outbound,
   type OutboundResponse,
+  type Secret,
   startDeadline,
 } from '@toolgate/core'
 import { SessionExpired, type UpstreamRequest } from '../../upstream/connection.ts'
@@ -24,6 +25,7 @@ import {
 import type { HandshakeLink, NotificationDelivery } from '../../upstream/handshake.ts'
 import { InFlightCall } from '../../upstream/in-flight-call.ts'
 import { type Reply, ServerTraffic, type ServerTrafficOptions } from '../../upstream/server-traffic.ts'
+import { addressSecrets } from '../address.ts'
 import { parseJson, readEventStream } from './event-stream.ts'
 import { type CredentialHeaders, refusalOf } from './refusal.ts'
 
@@ -219,16 +221,20 @@ export class HttpLink implements HandshakeLink {
     // An error without id is the answer to a request that could not be read: on this exchange, ours.
     const unread = 'error' in value && (value.id === undefined || value.id === null)
     if (value.id !== call.id && !unread) throw outOfProtocol(call.place, 'the response to another request')
-    if ('error' in value) throw upstreamError(call.place, value.error, call.headers.values())
+    if ('error' in value) throw upstreamError(call.place, value.error, this.#secrets(call.headers))
     if (!isJsonObject(value.result)) throw outOfProtocol(call.place, 'a result that is no object')
     return value.result
+  }
+
+  #secrets(credential: CredentialHeaders): readonly Secret[] {
+    return [...credential.values(), ...addressSecrets(this.#options.url)]
   }
 
   #refusalOf(
     response: OutboundResponse,
     { place, headers: credential }: { place: FailurePlace; headers: CredentialHeaders },
   ): Promise<Error> {
-    return refusalOf(response, { place, credential, sessionful: this.#sessionful })
+    return refusalOf(response, { place, secrets: this.#secrets(credential), sessionful: this.#sessionful })
   }
 
   #post(

@@ -28,20 +28,20 @@ export interface RefusedRequest {
   readonly place: FailurePlace
   /** It named a session. */
   readonly sessionful: boolean
-  /** What it presented, kept out of log and answer. */
-  readonly credential: CredentialHeaders
+  /** What it presented, and what its address holds: kept out of log and answer. */
+  readonly secrets: readonly Secret[]
 }
 
 /** What an HTTP status that is no success means for the request. Reads or discards the body; always an error. */
 export async function refusalOf(
   response: OutboundResponse,
-  { place, sessionful, credential }: RefusedRequest,
+  { place, sessionful, secrets }: RefusedRequest,
 ): Promise<Error> {
   const { status } = response
   if (status === 401 || status === 403) {
     response.discard()
     const challenge = response.header('www-authenticate')
-    return credentialRejected(place, { status, challenge: challenge && withoutSecrets(challenge, credential.values()) })
+    return credentialRejected(place, { status, challenge: challenge && withoutSecrets(challenge, secrets) })
   }
   if (status === 404 && sessionful) {
     response.discard()
@@ -49,7 +49,7 @@ export async function refusalOf(
   }
   const facts = { http_status: status, ...retryAfter(response) }
   const body = await bodyOf(response)
-  const internal = withoutSecrets(body, credential.values()).slice(0, maxLoggedLength)
+  const internal = withoutSecrets(body, secrets).slice(0, maxLoggedLength)
   if (status === 429) return busy(place, 'it answered with HTTP status 429', facts)
   // A gateway or proxy in front of it could not reach it, or it is not ready: not its word about this request.
   if (status === 502 || status === 503 || status === 504) {
@@ -59,7 +59,7 @@ export async function refusalOf(
   if (sessionful && status === 400 && speaksOfTheSession(error)) {
     return new SessionExpired(`MCP server "${place.server}" no longer knows the session.`)
   }
-  if (error !== undefined) return upstreamError(place, error, credential.values())
+  if (error !== undefined) return upstreamError(place, error, secrets)
   return outOfProtocol(place, `HTTP status ${status}`, { facts, internal })
 }
 

@@ -6,8 +6,8 @@ import { createRestarts } from './restarts.ts'
 
 /** What became of the children of one command: decides when the next may start, and is shown to administrators. */
 export interface History {
-  /** Whether the command ever came up: what follows is no first start. */
-  readonly cameUp: boolean
+  /** Whether no start of the command has come to an end yet, good or bad: the next one may have to download it. */
+  readonly isFirstStart: boolean
   /** Milliseconds until the next start; 0 where it may start at once. */
   readonly delayMs: number
   readonly lastExit: ChildExit | undefined
@@ -36,7 +36,7 @@ export interface ChildFacts {
 
 export function createHistory(clock: Clock): History {
   const restarts = createRestarts(clock)
-  let everUp = false
+  let isFirstStart = true
   let lastExit: ChildExit | undefined
   let latest: ChildFacts | undefined
   const running = new Set<ChildFacts>()
@@ -49,6 +49,7 @@ export function createHistory(clock: Clock): History {
       if (counted || facts === undefined) return false
       counted = true
       const livedMs = upSinceMs === undefined ? undefined : clock.monotonic() - upSinceMs
+      if (crashed) isFirstStart = false
       restarts.ended({ livedMs, crashed })
       return crashed
     }
@@ -60,7 +61,7 @@ export function createHistory(clock: Clock): History {
         restarts.starting()
       },
       cameUp() {
-        everUp = true
+        isFirstStart = false
         upSinceMs = clock.monotonic()
       },
       failed: () => void settle(true),
@@ -74,8 +75,8 @@ export function createHistory(clock: Clock): History {
   }
 
   return {
-    get cameUp() {
-      return everUp
+    get isFirstStart() {
+      return isFirstStart
     },
     get delayMs() {
       return restarts.delayMs

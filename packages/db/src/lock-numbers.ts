@@ -1,0 +1,11 @@
+/**
+ * Advisory locks of this program, so that no two mean the same number. A number is never given to another purpose: replicas
+ * of two versions may run side by side.
+ */
+export const lockNumbers = {
+  migrations: 7_106_421_913,
+  configKeys: 7_106_421_914,
+  keyNames: 7_106_421_915,
+  keyRotation: 7_106_421_916,
+  storedServers: 7_106_421_920,
+} as const
