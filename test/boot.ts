@@ -25,6 +25,8 @@ export interface Booted extends AsyncDisposable {
   json(path: string, options?: RequestOptions & { status?: number }): Promise<JsonAnswer>
   /** For SDKs that take a `fetch`: everything they send comes here. */
   readonly fetch: typeof globalThis.fetch
+  /** Rewrites the configuration file and tells nobody. */
+  rewrite(config: string | object): void
   /** Rewrites the configuration file and has it reloaded through the admin API. Its answer, status checked. */
   reload(config: string | object, options?: { status?: number }): Promise<JsonAnswer>
   /** A new virtual key, made through the key API. */
@@ -111,6 +113,9 @@ export async function boot({
     request,
     json,
     fetch: async (input, init) => app.request(input instanceof Request ? input : new Request(input, init)),
+    rewrite(changed) {
+      file = textOf(changed)
+    },
     reload(changed, { status = 200 } = {}) {
       file = textOf(changed)
       return json('/config/reload', { method: 'POST', status })

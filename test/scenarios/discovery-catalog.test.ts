@@ -97,6 +97,7 @@ describe('a list over several servers', () => {
     await using good = await startRawMcpServer()
     await using gateway = await boot({ config: { mcp_servers: { good: { url: good.url } } } })
     good.answer(() => 'drop')
+    await gateway.json('/v1/mcp/server/good/refresh', { method: 'POST' })
     const health = await gateway.request('/v1/mcp/server/health')
     expect(await health.json()).toMatchObject([{ server_name: 'good', status: 'unhealthy' }])
     expect(await gateway.json('/mcp-rest/tools/list')).toMatchObject({

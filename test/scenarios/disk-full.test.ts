@@ -17,7 +17,9 @@ const callsWhileFull = 2_000
 
 const folder = mkdtempSync(join(tmpdir(), 'toolgate-disk-'))
 const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${size}`, 'tmpfs', folder]).status === 0
-if (!mounted) console.warn('Skipped: a full disk, needs the right to mount a small one.')
+const missing = 'needs the right to mount a small one'
+if (!mounted) console.warn(`Skipped: a full disk, ${missing}.`)
+const title = 'a full disk under the embedded database'
 afterAll(() => {
   if (mounted) spawnSync('umount', [folder])
   rmSync(folder, { recursive: true })
@@ -32,7 +34,9 @@ function fillDisk(): Disposable {
   return { [Symbol.dispose]: () => rmSync(filling) }
 }
 
-describe.runIf(mounted)('a full disk under the embedded database', () => {
+const named = mounted ? title : `${title} (skipped: ${missing})`
+
+describe.runIf(mounted).each([named])('%s', () => {
   verifies('ledger:store-outage', 'fails no call; rows wait and are written when there is room again', async () => {
     await using upstream = await startRawMcpServer()
     const database = await openDatabase({ dataDir: join(folder, 'database') })

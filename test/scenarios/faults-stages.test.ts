@@ -1,11 +1,11 @@
-import { type Clock, systemClock } from '@toolgate/core'
 import { type RawDecision, type RawMcpServer, startRawMcpServer } from '@toolgate/testing/mcp-raw'
 import { describe, expect } from 'vitest'
 import { boot, type Booted } from '../boot.ts'
 import { verifies } from '../verifies.ts'
+import { hurriedClock } from './faults/hurried-clock.ts'
 
-/** Every bound as it is configured, waited for at a fiftieth of its time. */
-const hurriedClock: Clock = { ...systemClock, after: (delayMs, run) => systemClock.after(delayMs / 50, run) }
+/** Every bound at a fiftieth of its time, in which this process was not kept from its work by other tests. */
+const hurry = 50
 
 const callOf = (server: string) => ({ body: { server_id: server, name: 'echo', arguments: {} } })
 
@@ -36,7 +36,7 @@ describe('an upstream that hangs costs its own callers the bound of that stage, 
     await using stuck = await startRawMcpServer(hangAt('initialize'))
     await using good = await startRawMcpServer()
     await using gateway = await boot({
-      clock: hurriedClock,
+      clock: hurriedClock(hurry),
       config: { mcp_servers: { stuck: { url: stuck.url }, good: { url: good.url } } },
     })
     const { status, body } = await callBoth(gateway, good)
@@ -55,7 +55,7 @@ describe('an upstream that hangs costs its own callers the bound of that stage, 
     await using stuck = await startRawMcpServer(hangAt('tools/list'))
     await using good = await startRawMcpServer()
     await using gateway = await boot({
-      clock: hurriedClock,
+      clock: hurriedClock(hurry),
       env: { LITELLM_MCP_TOOL_LISTING_TIMEOUT: '20' },
       config: { mcp_servers: { stuck: { url: stuck.url }, good: { url: good.url } } },
     })
@@ -77,7 +77,7 @@ describe('an upstream that hangs costs its own callers the bound of that stage, 
     await using stuck = await startRawMcpServer(hangAt('tools/call'))
     await using good = await startRawMcpServer()
     await using gateway = await boot({
-      clock: hurriedClock,
+      clock: hurriedClock(hurry),
       config: { mcp_servers: { stuck: { url: stuck.url, timeout: 25 }, good: { url: good.url } } },
     })
     const { status, body } = await callBoth(gateway, good)

@@ -1,9 +1,11 @@
+import { IncomingMessage, ServerResponse } from 'node:http'
+import { Socket } from 'node:net'
 import { type Clock, systemClock } from '@toolgate/core'
 import { startRawMcpServer } from '@toolgate/testing/mcp-raw'
 import { fakeClock } from '@toolgate/testing/fake-clock'
 import { startOauthServer } from '@toolgate/testing/oauth-server'
 import { describe, expect, it, vi } from 'vitest'
-import { boot } from '../boot.ts'
+import { boot, recordingLog } from '../boot.ts'
 import { verifies } from '../verifies.ts'
 
 const callOf = (server: string) => ({ body: { server_id: server, name: 'echo', arguments: { message: 'hi' } } })
@@ -72,8 +74,14 @@ describe('the health of MCP servers', () => {
 
   verifies('health:honest', 'turns with the server, and remembers when', async () => {
     await using server = await startRawMcpServer()
-    await using gateway = await boot({ config: { mcp_servers: { one: { url: server.url } } } })
-    const probe = () => gateway.request('/v1/mcp/server/health')
+    const clock = fakeClock()
+    const ours: Clock = { ...systemClock, now: clock.now }
+    const log = recordingLog()
+    await using gateway = await boot({ clock: ours, config: { mcp_servers: { one: { url: server.url } } }, log })
+    const probe = () => {
+      clock.advance(1_000)
+      return gateway.request('/v1/mcp/server/health')
+    }
     server.answer(() => ({ status: 500, body: 'oops' }))
     await probe()
     server.answer(() => undefined)
@@ -82,7 +90,40 @@ describe('the health of MCP servers', () => {
     expect(changes).toMatchObject([{ status: 'healthy' }, { status: 'unhealthy' }, { status: 'healthy' }])
     expect(total).toBe(3)
     expect(await gateway.json('/health/history?status_filter=unhealthy')).toMatchObject({ total_mcp_records: 1 })
+    expect(await gateway.json('/health/history?status_filter=needs_auth')).toMatchObject({ total_mcp_records: 0 })
+    const told = log.lines.filter((line) => line.includes('server is'))
+    expect(told).toEqual([expect.stringContaining('server is down'), expect.stringContaining('server is back')])
   })
+
+  verifies(
+    'health:honest',
+    'tells administrators what the system called it, callers not, and the log once',
+    async () => {
+      const log = recordingLog()
+      await using gateway = await boot({
+        config: { mcp_servers: { dead: { url: await deadAddress() }, gone: { command: '/nowhere/to/be/found' } } },
+        log,
+      })
+      const causes = { dead: 'ECONNREFUSED', gone: 'ENOENT' }
+      const key = await gateway.makeKey({ object_permission: { mcp_servers: Object.keys(causes) } })
+      const { mcp_servers: servers } = await gateway.json('/health/latest')
+      for (const [server, cause] of Object.entries(causes)) {
+        expect(servers).toContainEqual(expect.objectContaining({ server_name: server, cause }))
+        for (let count = 0; count < 20; count += 1) await gateway.request('/mcp-rest/tools/call', callOf(server))
+        const shown = await gateway.json(`/v1/mcp/server/${server}`)
+        expect(shown).toMatchObject({ status: 'unhealthy', diagnostics: { cause } })
+        for (const path of [`/v1/mcp/server/${server}`, '/v1/mcp/server/health', '/v1/mcp/server']) {
+          expect(await (await gateway.request(path, { key })).text()).not.toContain(cause)
+        }
+        const lines = log.lines.filter((line) => line.includes(`"server":"${server}"`) && line.includes('server is'))
+        expect(lines[0]).toContain(`"cause":"${cause}"`)
+        // One that it is down, one that calls are refused.
+        expect(lines.length).toBeLessThanOrEqual(2)
+      }
+      const { mcp_servers: changes } = await gateway.json('/health/history')
+      expect(changes).toContainEqual(expect.objectContaining({ server_name: 'dead', circuit: 'open' }))
+    },
+  )
 })
 
 describe('a server that cannot be reached', () => {
@@ -114,7 +155,13 @@ describe('a server that cannot be reached', () => {
     await using gateway = await boot({ clock: ours, config: { mcp_servers: { one: { url: server.url } } } })
     const health = async () => (await gateway.json('/health/latest'))['mcp_servers']
     const call = async () => (await gateway.request('/mcp-rest/tools/call', callOf('one'))).status
+    // What is no failure of the socket may be one caller's own: it counts once for each.
     for (let count = 0; count < 6; count += 1) await call()
+    expect(await health()).toMatchObject([{ circuit: 'closed' }])
+    for (let count = 0; count < 4; count += 1) {
+      const key = await gateway.makeKey({ object_permission: { mcp_servers: ['one'] } })
+      await gateway.request('/mcp-rest/tools/call', { ...callOf('one'), key })
+    }
     expect(await health()).toMatchObject([{ circuit: 'open' }])
     const asked = server.requests.length
     expect(await call()).toBe(502)
@@ -128,12 +175,36 @@ describe('a server that cannot be reached', () => {
     expect(await health()).toMatchObject([{ circuit: 'closed' }])
 
     up = false
+    clock.advance(1_000)
     await gateway.request('/v1/mcp/server/health')
     for (let count = 0; count < 6; count += 1) await call()
     up = true
+    clock.advance(1_000)
     const probed = await gateway.request('/v1/mcp/server/health')
     expect(await probed.json()).toMatchObject([{ status: 'healthy' }])
     expect(await call()).toBe(200)
+  })
+})
+
+describe('a client that hangs up while servers are asked', () => {
+  it.each(['/v1/mcp/server/health', '/mcp-rest/tools/list?server_id=one'])('is no fault of ours: %s', async (path) => {
+    const { promise: held, resolve: release } = Promise.withResolvers<void>()
+    let hold = false
+    await using server = await startRawMcpServer(async () => {
+      if (hold) await held
+      return undefined
+    })
+    const log = recordingLog()
+    await using gateway = await boot({ log, config: { mcp_servers: { one: { url: server.url } } } })
+    hold = true
+    const outgoing = new ServerResponse(new IncomingMessage(new Socket()))
+    const headers = { 'x-litellm-api-key': gateway.masterKey }
+    const answered = gateway.app.request(path, { headers }, { outgoing })
+    setTimeout(() => outgoing.emit('close'), 100)
+    const { status } = await answered
+    release()
+    expect(status).not.toBe(500)
+    expect(log.lines.join('\n')).not.toContain('INTERNAL')
   })
 })
 

@@ -194,10 +194,29 @@ describe('time and keys', () => {
       const shown = String(next['key'])
       expect(next).toMatchObject({ token: hashOf(shown), rotation_count: 1, key_type: 'llm_api' })
       expect([await status(key), await status(shown)]).toEqual([200, 200])
+      const again = await gateway.request('/key/rotate', { key, method: 'POST' })
+      expect(again.status).toBe(400)
+      expect(await again.text()).toContain('use its successor')
       clock.advance(24 * hour)
       expect([await status(key), await status(shown)]).toEqual([401, 200])
     },
   )
+
+  verifies('keys:rotation', "the master key becomes nobody's key, and is not repeated", async () => {
+    await using gateway = await boot()
+    const key = await gateway.makeKey()
+    for (const [path, body] of [
+      ['/key/generate', { key: gateway.masterKey }],
+      ['/key/service-account/generate', { key: gateway.masterKey, team_id: 't' }],
+      ['/key/regenerate', { key, new_key: gateway.masterKey }],
+    ] as const) {
+      const response = await gateway.request(path, { body })
+      expect(response.status).toBe(400)
+      const answer = await response.text()
+      expect(answer).toContain('must not be the master key')
+      expect(answer).not.toContain(gateway.masterKey)
+    }
+  })
 
   verifies('keys:bounds', 'a key above a bound of the file is refused, naming both', async () => {
     const database = await openTestDatabase()

@@ -1,9 +1,9 @@
 import { setImmediate } from 'node:timers/promises'
 import { calls, migrate, openDatabase } from '@toolgate/db'
-import { createDatabase, describeOnPostgres } from '@toolgate/testing/database'
+import { createDatabase } from '@toolgate/testing/database'
 import { startRawMcpServer } from '@toolgate/testing/mcp-raw'
-import { startPostgresServer } from '@toolgate/testing/postgres-server'
-import { afterAll, beforeAll, expect, vi } from 'vitest'
+import { missingOwnPostgres, startOwnPostgresServer } from '@toolgate/testing/postgres-server'
+import { afterAll, beforeAll, describe, expect, vi } from 'vitest'
 import { boot, recordingLog } from '../boot.ts'
 import { verifies } from '../verifies.ts'
 
@@ -45,18 +45,25 @@ function startLoad(ask: () => Promise<Response>, callers: number) {
   }
 }
 
-describeOnPostgres('while Postgres restarts under load', () => {
-  let server: Awaited<ReturnType<typeof startPostgresServer>>
+const missing = missingOwnPostgres()
+if (missing !== undefined) {
+  if (process.env['CI'] === 'true') throw new Error(`The restart of Postgres: ${missing}`)
+  console.warn(`Skipped: the restart of Postgres, ${missing}.`)
+}
+const title = 'while Postgres restarts under load'
+
+const named = missing === undefined ? title : `${title} (skipped: ${missing})`
+
+describe.skipIf(missing !== undefined).each([named])('%s', () => {
+  let server: Awaited<ReturnType<typeof startOwnPostgresServer>>
   beforeAll(async () => {
-    server = await startPostgresServer()
+    server = await startOwnPostgresServer()
   })
-  afterAll(() => server.stop())
+  afterAll(() => server?.stop())
 
   verifies('keys:store-outage', 'known keys work, unknown ones are 503, and no row of the ledger is lost', async () => {
     const { outage } = server
-    // The server of TEST_DATABASE_URL is not ours to stop.
-    if (outage === undefined)
-      return console.warn('Skipped: the restart of Postgres, needs the Debian package postgresql.')
+    if (outage === undefined) throw new Error('its own server can be stopped')
     await using upstream = await startRawMcpServer()
     const url = await createDatabase(server)
     const database = await openDatabase({ url })

@@ -117,6 +117,39 @@ describe('POST /config/reload', () => {
     },
   )
 
+  verifies('reload:all-or-nothing', 'refuses an empty file, which is one that is being written', async () => {
+    await using server = await startRawMcpServer()
+    const key = 'sk-of-the-team-0123456789'
+    const config = {
+      mcp_servers: { one: { url: server.url } },
+      virtual_keys: [{ key, mcp_servers: ['one'] }],
+      general_settings: { config_watch: true },
+    }
+    await using gateway = await boot({ config })
+    for (const empty of ['', '\n', '# mcp_servers: {}\n', '---\n', 'null']) {
+      const { detail } = await gateway.reload(empty, { status: 422 })
+      expect(detail).toEqual([expect.objectContaining({ msg: expect.stringContaining('is empty') })])
+    }
+    expect(await gateway.json('/mcp-rest/tools/call', { ...callOf('one'), key })).toMatchObject({
+      content: [{ text: '{"n":1}' }],
+    })
+    expect(gateway.services.live.current.config.configWatch).toBe(true)
+    expect(await gateway.reload('{}')).toMatchObject({ servers: { removed: ['one'] } })
+  })
+
+  verifies('reload:settings', 'of the watch never turns the watch off; of the route it does', async () => {
+    const log = recordingLog()
+    await using gateway = await boot({ config: { general_settings: { config_watch: true } }, log })
+    const text = '{litellm_settings: {require_auth_for_metrics_endpoint: false}}'
+    gateway.rewrite(text)
+    await gateway.services.reload.run('watch')
+    const { live } = gateway.services
+    expect(live.current.config).toMatchObject({ configWatch: true, publicMetrics: true })
+    expect(log.lines.join('\n')).toContain('no longer has config_watch')
+    expect(await gateway.reload(text)).toMatchObject({ settings: ['general_settings.config_watch'] })
+    expect(live.current.config.configWatch).toBe(false)
+  })
+
   verifies('reload:keys', 'disables a key that left the file at once, and takes over others', async () => {
     const [stays, leaves, comes] = ['sk-that-stays-0123456', 'sk-that-leaves-0123456', 'sk-that-comes-0123456']
     await using gateway = await boot({ config: { virtual_keys: [{ key: stays }, { key: leaves }] } })

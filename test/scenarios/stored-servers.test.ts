@@ -19,6 +19,11 @@ const list = async (gateway: Booted, key?: string): Promise<Record<string, unkno
   const response = await gateway.request('/v1/mcp/server', key === undefined ? {} : { key })
   return JSON.parse(await response.text())
 }
+/** Says what it was given wherever it can, together and each part by itself, and leaves. */
+const tattler = `
+  const given = [process.argv.slice(1).join('\\n'), 'canary' + '-arg', 'canary' + '-option', 'canary' + '-word', process.env.TOKEN]
+  for (const stream of [process.stdout, process.stderr]) stream.write(given.join(' ') + '\\n')
+  setTimeout(() => process.exit(3), 50)`
 const toolNames = async (gateway: Booted, key?: string) => {
   const { tools } = await gateway.json('/v1/mcp/tools', key === undefined ? {} : { key })
   return Array.isArray(tools) ? tools.map(({ name }: { name: string }) => name) : []
@@ -119,6 +124,8 @@ describe('a stored server', () => {
       'canary-query',
       'canary-userinfo',
       'canary-arg',
+      'canary-option',
+      'canary-word',
     ]
     await using upstream = await startRawMcpServer()
     const database = await openTestDatabase()
@@ -151,7 +158,7 @@ describe('a stored server', () => {
         server_name: 'c',
         transport: 'stdio',
         command: 'node',
-        args: ['-e', '0', 'canary-arg'],
+        args: ['-e', tattler, 'canary-arg', '--token=canary-option', '--header=Authorization: Bearer canary-word'],
         env: { TOKEN: 'canary-env' },
       },
       { server_name: 'bad', url: 'canary-query', auth_type: 'canary-auth', credentials: { auth_value: 'canary-auth' } },
@@ -261,7 +268,8 @@ describe('a stored server', () => {
     await add(gateway, { server_name: 'steady', url: upstream.url })
     await toolNames(gateway)
     const { handshakes } = upstream
-    const { server_id } = await add(gateway, { server_name: 'other', url: upstream.url })
+    await using neighbour = await startMcpServer()
+    const { server_id } = await add(gateway, { server_name: 'other', url: neighbour.url })
     await put(gateway, { server_id, description: 'changed' })
     await gateway.request(`/v1/mcp/server/${String(server_id)}`, { method: 'DELETE' })
     await gateway.json('/v1/mcp/server/steady/refresh', { method: 'POST' })

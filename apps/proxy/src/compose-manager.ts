@@ -19,6 +19,7 @@ import {
 import { reportServers } from './compose-health.ts'
 import { composeServers, type ServersPart } from './compose-servers.ts'
 import type { Foundation } from './foundation.ts'
+import { logHealth } from './health-log.ts'
 import { liveServers } from './reload/live-servers.ts'
 import type { LiveServers } from './reload/reload.ts'
 
@@ -56,6 +57,7 @@ export async function composeManager(foundation: Foundation, record: Recorder): 
   const store = createPostgresListStore(database.db)
   const catalog = createCatalog({ registry, pool, circuits, credentials, clock, log, store })
   const health = createHealth({ catalog, circuits, clock })
+  logHealth(log, health)
   reportServers(foundation.metrics, { registry, health, catalog })
   const rules = (): NamingRules => {
     const { environment, config } = live.current

@@ -10,7 +10,7 @@ export interface ServerOptionsSource {
   readonly outbound: Outbound
   readonly clock: Clock
   readonly log: Logger
-  readonly children?: TransportOptions['children']
+  readonly children: TransportOptions['children']
 }
 
 /** What turns declared servers into reachable ones, with this way out; `config check` needs the same and nothing else. */

@@ -47,7 +47,11 @@ function fakeStore(...first: readonly McpServerRow[]) {
 function setOver(store: StoredServers, { config = '{}', log = silentLogger }: { config?: string; log?: Logger } = {}) {
   const clock = fakeClock()
   const retired: string[] = []
-  const registry = createRegistry({ onRetire: (id) => void retired.push(id) })
+  let replaced = 0
+  const registry = createRegistry({
+    onRetire: (id) => void retired.push(id),
+    onReplace: () => void (replaced += 1),
+  })
   const set = createServerSet({
     registry,
     store,
@@ -64,10 +68,27 @@ function setOver(store: StoredServers, { config = '{}', log = silentLogger }: { 
     log,
   })
   const names = () => registry.list().map(({ name }) => name)
-  return { set, registry, clock, retired, names }
+  return { set, registry, clock, retired, names, replaced: () => replaced }
 }
 
 describe('the set of servers', () => {
+  it('wakes nobody while a poll finds the same deleted row again and again', async () => {
+    const { store, state } = fakeStore(row('a'), row('b'))
+    const { set, names, replaced } = setOver(store)
+    await set.start()
+    state.rows.delete('b')
+    await set.refresh(['b'])
+    const swaps = replaced()
+    expect(names()).toEqual(['a'])
+    for (let poll = 0; poll < 10; poll += 1) await set.refresh(['b'])
+    await set.refresh(['a'])
+    expect(replaced()).toBe(swaps)
+    state.rows.set('b', row('b'))
+    await set.refresh(['b'])
+    expect([names(), replaced()]).toEqual([['a', 'b'], swaps + 1])
+    await set.close()
+  })
+
   it('does not start without the store', async () => {
     const { store, state } = fakeStore(row('a'))
     state.away = true

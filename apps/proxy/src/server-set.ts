@@ -67,6 +67,9 @@ class JoinedServers implements ServerSet {
   #readAll = false
   #loaded: LoadedConfig
   #config: ConfigServers
+  /** What the registry was given last: the servers, and the names that are left out. */
+  #inUse: readonly ManagedServer[] | undefined
+  #leftOut: readonly string[] = []
   #storeAnswers = true
   #following: StopListening | undefined
 
@@ -186,7 +189,13 @@ class JoinedServers implements ServerSet {
     const servers = stored.flatMap(({ server }) => (server === undefined ? [] : [server]))
     const unusable = stored.filter(({ server }) => server === undefined)
     const leftOut = unusable.flatMap(({ row: { name, alias } }) => (alias === null ? [name] : [name, alias]))
-    registry.replace([...this.#config.servers, ...servers], [...this.#configNames(), ...leftOut])
+    const inUse = [...this.#config.servers, ...servers]
+    const names = [...this.#configNames(), ...leftOut]
+    // A poll may read a row that is gone, or unchanged, again and again: nobody is to be woken for that.
+    const isNews = !hasSame(this.#inUse, inUse) || !hasSame(this.#leftOut, names)
+    if (isNews) registry.replace(inUse, names)
+    this.#inUse = inUse
+    this.#leftOut = names
     const quarantined = registry.quarantined()
     for (const { server, reason } of quarantined) {
       if (known.get(server.id) !== reason) log.error({ server: server.name, reason }, 'server left out')
@@ -248,4 +257,8 @@ class JoinedServers implements ServerSet {
       throw error
     }
   }
+}
+
+function hasSame<Item>(before: readonly Item[] | undefined, now: readonly Item[]): boolean {
+  return before?.length === now.length && now.every((item, index) => item === before[index])
 }

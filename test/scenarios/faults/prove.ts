@@ -1,6 +1,6 @@
 import { isJsonObject, type JsonObject } from '@toolgate/core'
 import { expect, vi } from 'vitest'
-import { reportOf } from '../chat-world.ts'
+import { messagesIn, reportOf } from '../chat-world.ts'
 import { type Failure, isPassage, tellings, type Verdict, waysOf } from './verdicts.ts'
 import { type Answered, doors, type FaultFakes, type FaultRow, type FaultWorld, serverOf, tokenOf } from './world.ts'
 
@@ -23,8 +23,11 @@ export async function prove<Fakes extends FaultFakes>(
     rest: proveRest(row, world),
     seed: proveSeed(row, world),
     chat: proveChat(row, world),
+    stream: proveStream(row, world),
+    tools: proveTools(row, world),
     list: proveList(row, world),
     health: proveHealth(row, world),
+    detail: proveDetail(row, world),
     others: proveUnaffected(world),
   })
   await proveContained(row, world)
@@ -106,10 +109,11 @@ async function proveChat(row: Row, world: FaultWorld): Promise<void> {
   const server = serverOf(row, 'chat')
   const { status, body } = await world.ask('/v1/chat/completions', {
     model: 'gpt',
+    user: 'chat',
     messages: [{ role: 'user', content: server }],
     tools: [{ type: 'mcp', server_url: `litellm_proxy/mcp/${server}`, require_approval: 'never' }],
   })
-  const asked = world.llm.requests.filter((request) => JSON.stringify(request.body).includes(`"${server}"`))
+  const asked = askedOf(server, 'chat', world)
   if (!isPassage(row.list)) {
     const error = isJsonObject(body['error']) ? body['error'] : {}
     const ways = waysOf(row.list).map(listed)
@@ -125,6 +129,55 @@ async function proveChat(row: Row, world: FaultWorld): Promise<void> {
   const told = resultIn(body)
   if (isPassage(row.call)) expect(told).toContain(row.call.passes)
   else expect(told).toMatch(new RegExp(`^Error: .*"${server}"`))
+}
+
+/**
+ * The same with `stream: true`: a server that cannot be listed is a status of its own, since nothing was sent yet; the result
+ * of a tool that fails is told within the stream, which ends as every stream does.
+ */
+async function proveStream(row: Row, world: FaultWorld): Promise<void> {
+  const server = serverOf(row, 'stream')
+  const { status, text } = await world.askText('/v1/chat/completions', {
+    model: 'gpt',
+    stream: true,
+    user: 'stream',
+    messages: [{ role: 'user', content: server }],
+    tools: [{ type: 'mcp', server_url: `litellm_proxy/mcp/${server}`, require_approval: 'never' }],
+  })
+  if (!isPassage(row.list)) {
+    const ways = waysOf(row.list).map(listed)
+    expect(ways.map(({ code }) => tellings[code].status)).toContain(status)
+    expect(ways.map(({ code }) => text.includes(`"${tellings[code].chat}"`))).toContain(true)
+    expect(text).toContain(server)
+    expect(askedOf(server, 'stream', world)).toEqual([])
+    return
+  }
+  expect([status, text.trimEnd().endsWith('data: [DONE]')]).toEqual([200, true])
+  // Two turns: the second one was told what came of the call.
+  const told = askedOf(server, 'stream', world)
+  const [, second] = told
+  expect(told).toHaveLength(2)
+  const result = toolResultIn(second?.body)
+  if (isPassage(row.call)) expect(result).toContain(row.call.passes)
+  else expect(result).toMatch(new RegExp(`^Error: .*"${server}"`))
+}
+
+/** What the model was asked for one of the two chat doors, which may share a server. */
+function askedOf(server: string, user: 'chat' | 'stream', { llm }: FaultWorld) {
+  return llm.requests.filter(({ body }) => body['user'] === user && JSON.stringify(body).includes(`"${server}"`))
+}
+
+/** What the model was told of the call. */
+function toolResultIn(body: JsonObject | undefined): unknown {
+  return body && messagesIn(body).findLast(({ role }) => role === 'tool')?.['content']
+}
+
+/** `GET /v1/mcp/tools`: the healthy server’s tools are there, and what keeps those of the faulty one is said beside. */
+async function proveTools(row: Row, world: FaultWorld): Promise<void> {
+  const { status, body } = await world.ask('/v1/mcp/tools')
+  expect(status).toBe(200)
+  expect(JSON.stringify(body['tools'])).toContain('"healthy-echo"')
+  expectOutcome(body, row)
 }
 
 function resultIn({ choices }: JsonObject): unknown {
@@ -153,6 +206,18 @@ async function proveHealth(row: Row, world: FaultWorld): Promise<void> {
   const { status, body } = await world.ask(`/v1/mcp/server/health?server_ids=${server}`)
   expect(status).toBe(200)
   const [report] = Array.isArray(body['list']) ? body['list'].filter(isJsonObject) : []
+  expectHealth(report, row)
+}
+
+/** `GET /v1/mcp/server/{id}`, which asks it as well */
+async function proveDetail(row: Row, world: FaultWorld): Promise<void> {
+  const { status, body } = await world.ask(`/v1/mcp/server/${serverOf(row, 'look')}`)
+  expect(status).toBe(200)
+  expectHealth(body, row)
+}
+
+function expectHealth(report: JsonObject | undefined, row: Row): void {
+  const server = serverOf(row, 'look')
   if (isPassage(row.list)) {
     expect(report).toMatchObject({ server_name: server, status: 'healthy', health_check_error: null, stage: null })
     return
@@ -167,6 +232,10 @@ async function proveContained(row: Row, world: FaultWorld): Promise<void> {
   const { status, body } = await world.ask('/mcp-rest/tools/list')
   expect(status).toBe(200)
   expect(JSON.stringify(body['tools'])).toContain('"server_name":"healthy"')
+  expectOutcome(body, row)
+}
+
+function expectOutcome(body: JsonObject, row: Row): void {
   const meta = isJsonObject(body['_meta']) ? body['_meta'] : {}
   const server = serverOf(row, 'look')
   const outcomes = meta['toolgate/outcomes']

@@ -29,7 +29,7 @@ export interface FaultFakes extends AsyncDisposable {
 }
 
 /** Each has a server of its own in each row: what one door does to a server must not change what another one sees. */
-export const doors = ['rest', 'seed', 'chat', 'look'] as const
+export const doors = ['rest', 'seed', 'chat', 'stream', 'look'] as const
 export type DoorName = (typeof doors)[number]
 
 export interface FaultWorld extends AsyncDisposable {
@@ -39,6 +39,8 @@ export interface FaultWorld extends AsyncDisposable {
   readonly log: { readonly lines: readonly string[] }
   /** An answer, searched for credentials like everything that is said. */
   ask(path: string, body?: object): Promise<Answered>
+  /** The same, as it came. */
+  askText(path: string, body?: object): Promise<{ readonly status: number; readonly text: string }>
   /** A call of the healthy server beside all those faults; answers its milliseconds. */
   askHealthy(): Promise<number>
   /** What left the gateway with a credential in it: answers, lines of the log, what the model was told. */
@@ -110,12 +112,16 @@ export async function startFaultWorld<Fakes extends FaultFakes>({ rows, start }:
     }),
   )
 
-  const ask: FaultWorld['ask'] = async (path, body) => {
+  const askText: FaultWorld['askText'] = async (path, body) => {
     const response = await gateway.request(path, body && { body })
     const text = await response.text()
     leaks.search(`${JSON.stringify([...response.headers])} ${text}`)
+    return { status: response.status, text }
+  }
+  const ask: FaultWorld['ask'] = async (path, body) => {
+    const { status, text } = await askText(path, body)
     const parsed: unknown = JSON.parse(text)
-    return { status: response.status, body: isJsonObject(parsed) ? parsed : { list: JSON.parse(text) } }
+    return { status, body: isJsonObject(parsed) ? parsed : { list: JSON.parse(text) } }
   }
 
   const searched = { lines: 0, requests: 0 }
@@ -126,6 +132,7 @@ export async function startFaultWorld<Fakes extends FaultFakes>({ rows, start }:
     log,
     fakes,
     ask,
+    askText,
     askHealthy: () =>
       clock.measure(async () => {
         const answered = await ask('/mcp-rest/tools/call', { server_id: 'healthy', name: 'echo', arguments: { a: 1 } })

@@ -1,4 +1,5 @@
 import { createOutbound, silentLogger, systemClock } from '@toolgate/core'
+import { createChildProcesses } from '@toolgate/manager'
 import { readEnvironment } from '../config/env.ts'
 import { serverOptions } from '../server-options.ts'
 import { bindModel } from '../services.ts'
@@ -14,6 +15,8 @@ export function checkConfiguration(file: string): 0 | 1 {
       outbound: createOutbound(),
       clock: systemClock,
       log: silentLogger,
+      // Nothing is started.
+      children: createChildProcesses({ log: silentLogger }),
     }),
     bindModel: bindModel({ environment }),
     write: (line) => void process.stdout.write(`${line}\n`),

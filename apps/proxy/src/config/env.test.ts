@@ -29,7 +29,12 @@ describe('environment', () => {
     [
       'LITELLM_MCP_CLIENT_TIMEOUT',
       '0',
-      'Environment variable LITELLM_MCP_CLIENT_TIMEOUT must be a number of seconds above 0.',
+      'Environment variable LITELLM_MCP_CLIENT_TIMEOUT must be a number of seconds above 0 and up to 86400.',
+    ],
+    [
+      'LITELLM_MCP_TOOL_LISTING_TIMEOUT',
+      '2147484',
+      'Environment variable LITELLM_MCP_TOOL_LISTING_TIMEOUT must be a number of seconds above 0 and up to 86400.',
     ],
     ['LITELLM_SALT_KEY', 'canary-short', 'Environment variable LITELLM_SALT_KEY must be at least 16 characters long.'],
     [

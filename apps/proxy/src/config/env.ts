@@ -6,7 +6,7 @@ import { Secret } from '@toolgate/core'
 import { z } from 'zod'
 import type { Lookup } from './interpolate.ts'
 import { configurationError } from './report.ts'
-import { amount, flag, headerName, seconds } from './scalars.ts'
+import { amount, flag, headerName, seconds, timeout } from './scalars.ts'
 
 /** The environment, checked. Names ending in `Ms` are milliseconds. */
 export interface Environment {
@@ -111,8 +111,8 @@ const variablesSchema = z.object({
     .pipe(secret)
     .optional(),
   LITELLM_SALT_KEY: z.string().min(16).pipe(secret).optional(),
-  LITELLM_MCP_CLIENT_TIMEOUT: seconds.default(60_000),
-  LITELLM_MCP_TOOL_LISTING_TIMEOUT: seconds.default(30_000),
+  LITELLM_MCP_CLIENT_TIMEOUT: timeout.default(60_000),
+  LITELLM_MCP_TOOL_LISTING_TIMEOUT: timeout.default(30_000),
   LITELLM_MCP_CLIENT_SIDE_AUTH_HEADER_NAME: headerName.optional(),
   MCP_TOOL_PREFIX_SEPARATOR: z
     .string()
@@ -144,8 +144,8 @@ const requirements: Partial<Record<keyof z.output<typeof variablesSchema>, strin
   LOG_LEVEL: 'one of trace, debug, info, warn, error, fatal, silent',
   TOOLGATE_ENCRYPTION_KEY: '32 bytes in base64 or base64url (openssl rand -base64 32)',
   LITELLM_SALT_KEY: 'at least 16 characters long',
-  LITELLM_MCP_CLIENT_TIMEOUT: 'a number of seconds above 0',
-  LITELLM_MCP_TOOL_LISTING_TIMEOUT: 'a number of seconds above 0',
+  LITELLM_MCP_CLIENT_TIMEOUT: 'a number of seconds above 0 and up to 86400',
+  LITELLM_MCP_TOOL_LISTING_TIMEOUT: 'a number of seconds above 0 and up to 86400',
   LITELLM_MCP_CLIENT_SIDE_AUTH_HEADER_NAME: 'the name of a header',
   MCP_TOOL_PREFIX_SEPARATOR: '1 to 8 letters, digits, underscores, dots or hyphens',
   LITELLM_KEY_ROTATION_ENABLED: 'true or false',

@@ -25,6 +25,8 @@ export interface LoadedConfig {
   readonly environment: Environment
   /** Absolute; relative paths of the file start here. */
   readonly folder: string
+  /** The file says nothing at all: it has no characters, or only comments. */
+  readonly blank: boolean
   readonly warnings: readonly Finding[]
   /** Servers left out already, and why; `toServerDefinitions` adds those that cannot be built. */
   readonly problems: readonly Finding[]
@@ -58,6 +60,7 @@ export function loadSource(source: ConfigSource, { environment = readEnvironment
     config,
     environment: merged,
     folder: dirname(resolve(source.file)),
+    blank: source.data === null || source.data === undefined,
     warnings: report.warnings,
     problems: report.problems,
     explain: source.explain,

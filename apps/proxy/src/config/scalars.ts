@@ -18,6 +18,13 @@ export const seconds = amount('a number of seconds')
   .refine((value) => value > 0, { error: 'must be more than 0 seconds' })
   .transform((value) => Math.round(value * 1000))
 
+const longestTimeoutSeconds = 86_400
+
+/** How long something is waited for. More than a day is a mistake, and more than a timer may hold. */
+export const timeout = seconds.refine((ms) => ms <= longestTimeoutSeconds * 1000, {
+  error: `must be at most ${longestTimeoutSeconds} seconds`,
+})
+
 export const flag = z.union([z.boolean(), z.stringbool({ truthy: ['true', '1'], falsy: ['false', '0'] })], {
   error: 'must be true or false',
 })

@@ -2,18 +2,29 @@
  * `mcp_servers`: one entry per server, as a map by name or as a list with `server_name`. Reads what every server has;
  * the settings of its transport and of its authentication stay closed until their plugs check them.
  */
+import { isReservedUpstream } from '@toolgate/auth'
 import { type ApprovalPolicy, isJsonObject, Secret, secretSchema } from '@toolgate/core'
 import { z } from 'zod'
 import { kindOf } from './explain.ts'
 import { inertServerKeys } from './litellm-keys.ts'
 import type { ConfigPath, Report } from './report.ts'
 import { allKeys, readCookieNames, reviewDiscoveryAuth, type ServerKeys } from './server-auth-block.ts'
-import { flag, freeForm, headerName, names, seconds, secrets, text } from './scalars.ts'
+import { flag, freeForm, headerName, names, secrets, text, timeout } from './scalars.ts'
 import { type Place, readMap, readSection } from './section.ts'
 
 const approval = z.enum(['always', 'never'])
 const namedTools = z.strictObject({ tool_names: names })
 const approvalByTool = z.strictObject({ always: namedTools.optional(), never: namedTools.optional() })
+
+const reserved = 'cannot be set: the gateway itself says it to the server'
+const upstreamHeader = headerName.refine((name) => !isReservedUpstream(name), { error: reserved })
+
+function refuseReserved(headers: Readonly<Record<string, Secret>>, context: z.RefinementCtx): void {
+  for (const name of Object.keys(headers).filter(isReservedUpstream)) {
+    // Of the whole map: the file may write the name in other letters.
+    context.addIssue({ code: 'custom', message: `must not hold ${name}, which ${reserved}` })
+  }
+}
 
 export const serverEntrySchema = z.object({
   server_id: z.string().min(1).optional(),
@@ -25,8 +36,8 @@ export const serverEntrySchema = z.object({
   auth_type: text.optional(),
   discovery_auth: freeForm.optional(),
   auth: freeForm.optional(),
-  static_headers: z.record(headerName, secretSchema).default({}),
-  extra_headers: z.array(headerName).default([]),
+  static_headers: z.record(headerName, secretSchema).superRefine(refuseReserved).default({}),
+  extra_headers: z.array(upstreamHeader).default([]),
   access_groups: names.default([]),
   allow_all_keys: flag.default(false),
   api_keys: secrets.default([]),
@@ -42,7 +53,7 @@ export const serverEntrySchema = z.object({
   allow_elicitation: flag.default(false),
   isolation: z.enum(['server', 'principal', 'session', 'call']).optional(),
   prefix: flag.optional(),
-  timeout: seconds.optional(),
+  timeout: timeout.optional(),
 })
 
 type Common = z.output<typeof serverEntrySchema>

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto'
 import { createClientCredentials, type UpstreamAuthOptions, upstreamAuthMethods } from '@toolgate/auth'
 import { createOutbound, definePlug, plugRegistry, silentLogger, systemClock } from '@toolgate/core'
-import type { TransportOptions, UpstreamTransport } from '@toolgate/manager'
+import { createChildProcesses, type TransportOptions, type UpstreamTransport } from '@toolgate/manager'
 import { z } from 'zod'
 import { readEnvironment } from './env.ts'
 import { type LoadedConfig, loadSource } from './load.ts'
@@ -42,7 +42,13 @@ const outbound = createOutbound()
 export const serverOptions: ServerOptions<UpstreamAuthOptions> = {
   transports,
   authMethods: upstreamAuthMethods,
-  transportOptions: { outbound, clock: systemClock, log: silentLogger, clientInfo: { name: 'test', version: '0' } },
+  transportOptions: {
+    outbound,
+    clock: systemClock,
+    log: silentLogger,
+    clientInfo: { name: 'test', version: '0' },
+    children: createChildProcesses({ log: silentLogger }),
+  },
   authOptions: (report) => ({ tokens: createClientCredentials({ outbound, clock: systemClock }), report }),
   hashKey: (key) => createHash('sha256').update(key.reveal()).digest('hex'),
   digest: createDigest(),

@@ -132,6 +132,17 @@ describe('a server that cannot be built', () => {
       expect.stringContaining('auth.cookie_passthrough.cookie_names must be a list, is a string.'),
     ],
     ['{url: http://a, static_headers: {"X Y": z}}', expect.stringContaining('is not a name that can stand here')],
+    [
+      '{url: http://a, static_headers: {Content-Length: "3"}}',
+      expect.stringContaining(
+        'static_headers must not hold content-length, which cannot be set: the gateway itself says it',
+      ),
+    ],
+    [
+      '{url: http://a, extra_headers: [Mcp-Session-Id]}',
+      expect.stringContaining('extra_headers[0] cannot be set: the gateway itself says it'),
+    ],
+    ['{url: http://a, timeout: 2147484}', expect.stringContaining('timeout must be at most 86400 seconds')],
     ['{}', 'config.yaml:2:3 mcp_servers.a.url is missing; it must be a string.'],
     ['{url: ftp://a}', 'config.yaml:2:7 mcp_servers.a.url must be an http or https address.'],
     [

@@ -7,7 +7,7 @@ import {
   readPresented,
   type WithoutOwnKeys,
 } from '@toolgate/auth'
-import { type Caller, type NewId, silentPeer } from '@toolgate/core'
+import { type Caller, GatewayError, type NewId, silentPeer } from '@toolgate/core'
 import type { Context } from 'hono'
 import { createMiddleware } from 'hono/factory'
 import type { AppEnv } from '../app-env.ts'
@@ -68,7 +68,7 @@ function clientSignal(context: Context<AppEnv>): AbortSignal {
   if (outgoing === undefined) return context.req.raw.signal
   const gone = new AbortController()
   outgoing.once('close', () => {
-    if (!outgoing.writableFinished) gone.abort()
+    if (!outgoing.writableFinished) gone.abort(new GatewayError('CANCELLED', 'The client hung up.'))
   })
   return gone.signal
 }

@@ -65,7 +65,7 @@ export function createReload(options: ReloadOptions): Reload {
   const { log } = options
   const run = async (trigger: ReloadTrigger): Promise<ReloadReport> => {
     try {
-      const report = await reload(options)
+      const report = await reload(options, trigger)
       log.info({ trigger, ...report }, 'configuration reloaded')
       return report
     } catch (thrown) {
@@ -86,9 +86,14 @@ export function linesOf({ message }: GatewayError): readonly string[] {
   return message.split('\n')
 }
 
-async function reload({ live, models, servers, lifecycle, ...options }: ReloadOptions): Promise<ReloadReport> {
+async function reload(
+  { live, models, servers, lifecycle, ...options }: ReloadOptions,
+  trigger: ReloadTrigger,
+): Promise<ReloadReport> {
   if (lifecycle.phase === 'draining') throw new GatewayError('SHUTTING_DOWN', 'The gateway is shutting down.')
-  const next = live.review(options.read())
+  const read = options.read()
+  refuseBlank(read)
+  const next = live.review(trigger === 'watch' ? watchedOn(read, live.current, options.log) : read)
   const { loaded, changes } = next
   // Everything that can fail comes before the first change; the keys are one transaction of the store.
   servers.review(loaded)
@@ -111,4 +116,20 @@ async function reload({ live, models, servers, lifecycle, ...options }: ReloadOp
     problems: [...problems, ...prepared.problems],
     warnings: loaded.warnings.map(loaded.explain),
   }
+}
+
+/** Editors and deployment tools empty a file before they fill it: whoever wants nothing of it writes `{}`. */
+function refuseBlank({ blank }: LoadedConfig): void {
+  if (!blank) return
+  throw new GatewayError(
+    'CONFIGURATION_INVALID',
+    'The configuration file is empty. To remove everything on purpose, write {} into it.',
+  )
+}
+
+/** What the watch finds may be half of a file: it must not be the watch that keeps the gateway from finding the rest. */
+function watchedOn(read: LoadedConfig, { config }: LoadedConfig, log: Logger): LoadedConfig {
+  if (!config.configWatch || read.config.configWatch) return read
+  log.warn({}, 'the file no longer has config_watch; it is watched until a reload by signal or route, or a restart')
+  return { ...read, config: { ...read.config, configWatch: true } }
 }

@@ -6,6 +6,7 @@ import type { AppEnv } from '../app-env.ts'
 import { readJsonObject } from '../json-body.ts'
 import type { ModelCheck, ModelHealth, ModelIdentity } from '../model-health.ts'
 import type { ModelTrial } from '../model-trial.ts'
+import { encodeServerHealth } from '../stored-servers/present.ts'
 import { parseBody } from '../parse-body.ts'
 import { requireAdmin } from '../require-admin.ts'
 
@@ -25,7 +26,7 @@ export const healthQuery = z.object({ model: z.string().optional(), model_id: z.
 /** `limit` at most as many as are remembered. */
 export const healthHistoryQuery = z.object({
   model: z.string().optional(),
-  status_filter: z.enum(['healthy', 'unhealthy']).optional(),
+  status_filter: z.enum(['healthy', 'unhealthy', 'needs_auth', 'unknown']).optional(),
   limit: z.coerce.number().int().min(1).max(1_000).default(100),
   offset: z.coerce.number().int().min(0).default(0),
 })
@@ -62,7 +63,7 @@ export function healthReportRoutes({ gateway, health, modelHealth, tryModel }: H
       const checks = modelHealth
         .history()
         .filter((check) => model === undefined || check.modelName === model)
-        .filter((check) => status === undefined || check.healthy === (status === 'healthy'))
+        .filter((check) => status === undefined || (check.healthy ? 'healthy' : 'unhealthy') === status)
       const changes = health.history().filter((record) => status === undefined || record.health.status === status)
       return context.json({
         health_checks: checks.slice(offset, offset + limit).map(encodeCheck),
@@ -127,25 +128,15 @@ function encodeCheck(check: ModelCheck) {
 }
 
 function encodeRecord({ serverId, serverName, at, health }: HealthRecord) {
-  return { server_id: serverId, server_name: serverName, at: new Date(at).toISOString(), ...encodeHealth(health) }
-}
-
-function encodeServer({ id, name }: ManagedServer, health: ServerHealth) {
-  return { server_id: id, server_name: name, ...encodeHealth(health) }
-}
-
-function encodeHealth({ status, stage, message, since, latencyMs, checkedAt, circuit }: ServerHealth) {
   return {
-    status,
-    circuit,
-    stage: stage ?? null,
-    health_check_error: message ?? null,
-    since: toIso(since),
-    latency_ms: latencyMs === undefined ? null : Math.round(latencyMs),
-    last_health_check: toIso(checkedAt),
+    server_id: serverId,
+    server_name: serverName,
+    at: new Date(at).toISOString(),
+    ...encodeServerHealth(health),
+    cause: health.cause ?? null,
   }
 }
 
-function toIso(epochMs: number | undefined): string | null {
-  return epochMs === undefined ? null : new Date(epochMs).toISOString()
+function encodeServer({ id, name }: ManagedServer, health: ServerHealth) {
+  return { server_id: id, server_name: name, ...encodeServerHealth(health), cause: health.cause ?? null }
 }

@@ -49,7 +49,8 @@ export function keyRoutes({ keys }: { keys: VirtualKeys }) {
       })
       .post('/key/rotate', async (context) => {
         const { principal } = context.var.caller
-        return showKey(context, await keys.rotate(ownReference(context.var.caller, undefined), principal.id))
+        const presented = principal.formerKeyHash ?? ownReference(context.var.caller, undefined)
+        return showKey(context, await keys.rotate(presented, principal.id))
       })
       // Whoever is answered here was admitted; keys have no logging callbacks of their own.
       .post('/key/health', (context) => context.json({ key: 'healthy', logging_callbacks: null }))

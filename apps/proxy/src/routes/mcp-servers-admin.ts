@@ -1,29 +1,31 @@
 import { parseRequest } from '@toolgate/auth'
 import { type Caller, encodeOutcome, GatewayError } from '@toolgate/core'
-import type { Catalog, Gateway, ManagedServer } from '@toolgate/manager'
+import type { Catalog, Gateway } from '@toolgate/manager'
 import { type Context, Hono } from 'hono'
 import type { AppEnv } from '../app-env.ts'
 import { changedBy } from '../changed-by.ts'
 import { readJsonObject } from '../json-body.ts'
+import type { ServerSet } from '../server-set.ts'
 import { noSuchServer, type ServerAdmin, type WrittenServer } from '../stored-servers/admin.ts'
+import { findServer, type FoundServer } from '../stored-servers/find-server.ts'
 import { importServersSchema } from '../stored-servers/import-file.ts'
 import { importServers } from '../stored-servers/import-servers.ts'
-import { encodeRow } from '../stored-servers/present.ts'
+import { toTable } from '../stored-servers/present.ts'
 
 export interface McpServerAdminRoutes {
   readonly serverAdmin: ServerAdmin
+  readonly serverSet: Pick<ServerSet, 'stored'>
   readonly gateway: Gateway
   readonly catalog: Pick<Catalog, 'refresh' | 'versions'>
 }
 
 /** LiteLLM's `/v1/mcp/server`, the part that writes, for administrators. No answer holds a secret. */
-export function mcpServerAdminRoutes({ serverAdmin, gateway, catalog }: McpServerAdminRoutes) {
-  const find = (context: Context<AppEnv>): ManagedServer => {
+export function mcpServerAdminRoutes({ serverAdmin, serverSet, gateway, catalog }: McpServerAdminRoutes) {
+  const find = (context: Context<AppEnv>): FoundServer => {
     const handle = context.req.param('server_id') ?? ''
-    const { servers } = gateway.select(context.var.caller)
-    const server = servers.find(({ id, name, alias }) => [id, name, alias].includes(handle))
-    if (server === undefined) throw noSuchServer(handle)
-    return server
+    const found = findServer(handle, gateway.select(context.var.caller).servers, serverSet.stored())
+    if (found === undefined) throw noSuchServer(handle)
+    return found
   }
 
   return new Hono<AppEnv>()
@@ -53,7 +55,8 @@ export function mcpServerAdminRoutes({ serverAdmin, gateway, catalog }: McpServe
     })
     .post('/v1/mcp/server/:server_id/refresh', async (context) => {
       requireServerAdmin(context.var.caller, 'refresh')
-      const server = find(context)
+      const { server, name, reason } = find(context)
+      if (server === undefined) throw new GatewayError('INVALID_REQUEST', `${name} is not in use: ${reason}`)
       const lists = await catalog.refresh(server, context.var.caller.signal)
       return context.json({
         server_id: server.id,
@@ -87,5 +90,5 @@ export function requireServerAdmin({ principal }: Caller, what: string): void {
 }
 
 function encodeWritten({ row, warnings }: WrittenServer) {
-  return { ...encodeRow(row), status: 'unknown', ...(warnings.length > 0 && { warnings }) }
+  return { ...toTable({ admin: true, row }), ...(warnings.length > 0 && { warnings }) }
 }

@@ -4,8 +4,8 @@ import { type Context, Hono } from 'hono'
 import type { AppEnv } from '../app-env.ts'
 import type { ServerSet } from '../server-set.ts'
 import { noSuchServer } from '../stored-servers/admin.ts'
-import { encodeForAdmin, encodeForCaller, encodeQuarantined, encodeServerHealth } from '../stored-servers/present.ts'
-import type { StoredState } from '../stored-servers/stored-state.ts'
+import { allServers, findServer } from '../stored-servers/find-server.ts'
+import { encodeServerHealth, toTable } from '../stored-servers/present.ts'
 
 export interface McpServerRoutes {
   readonly gateway: Gateway
@@ -55,29 +55,23 @@ export function mcpServerRoutes(services: McpServerRoutes) {
 
 /** Whatever a caller may use, and for administrators also what is stored and set aside. */
 function listServers(caller: Caller, { gateway, health, serverSet }: McpServerRoutes) {
-  const { servers } = gateway.select(caller)
-  if (!caller.principal.admin) return servers.map((server) => encodeForCaller(server, health.last(server)))
-  const stored = serverSet.stored()
-  const byId = storedById(stored)
-  const inUse = servers.map((server) => encodeForAdmin(server, health.last(server), rowOf(server, byId)))
-  const aside = stored.flatMap(({ row, reason }) => (reason === undefined ? [] : [encodeQuarantined(row, reason)]))
-  return [...inUse, ...aside]
+  const { admin } = caller.principal
+  const servers = allServers(gateway.select(caller).servers, admin ? serverSet.stored() : [])
+  return servers.map(({ server, row, reason }) =>
+    toTable({ admin, server, row, reason, health: server && health.last(server) }),
+  )
 }
 
 /** One server, probed at this moment. */
 async function showServer(handle: string, caller: Caller, { gateway, health, serverSet }: McpServerRoutes) {
   const { admin } = caller.principal
-  const server = gateway.select(caller).servers.find(({ id, name, alias }) => [id, name, alias].includes(handle))
-  if (server === undefined) {
-    if (!admin) throw notVisible(handle)
-    const aside = serverSet.stored().find(({ row, reason }) => reason !== undefined && isCalled(row, handle))
-    if (aside?.reason === undefined) throw noSuchServer(handle)
-    return encodeQuarantined(aside.row, aside.reason)
-  }
-  const checked = await health.check(server, caller.signal)
-  if (!admin) return encodeForCaller(server, checked)
-  const row = rowOf(server, storedById(serverSet.stored()))
-  return { ...encodeForAdmin(server, checked, row), diagnostics: server.transport.diagnostics?.() ?? null }
+  const found = findServer(handle, gateway.select(caller).servers, admin ? serverSet.stored() : [])
+  if (found === undefined) throw admin ? noSuchServer(handle) : notVisible(handle)
+  const { server, row, reason } = found
+  const asked = admin ? health.check : health.look
+  const checked = server && (await asked(server, caller.signal))
+  const diagnostics = admin && server ? { ...server.transport.diagnostics?.(), cause: checked?.cause } : undefined
+  return toTable({ admin, server, row, reason, health: checked, diagnostics })
 }
 
 /** One text for a server that does not exist and one that is another's. */
@@ -87,18 +81,6 @@ function notVisible(handle: string): GatewayError {
     `User does not have permission to view mcp server with id ${handle}. You can only view mcp servers that you have access to.`,
     { details: { server: handle } },
   )
-}
-
-function isCalled({ id, name, alias }: StoredState['row'], handle: string): boolean {
-  return [id, name, alias].includes(handle)
-}
-
-function storedById(stored: readonly StoredState[]): ReadonlyMap<string, StoredState> {
-  return new Map(stored.map((state) => [state.row.id, state]))
-}
-
-function rowOf(server: ManagedServer, stored: ReadonlyMap<string, StoredState>) {
-  return server.origin === 'stored' ? stored.get(server.id)?.row : undefined
 }
 
 /** `server_ids`, repeated or separated by commas; without it every server of the caller. */
@@ -114,7 +96,8 @@ function wantedServers(context: Context<AppEnv>, gateway: Gateway) {
 }
 
 async function probe(server: ManagedServer, { signal, principal }: Caller, health: Health) {
-  const report = encodeServerHealth(await health.check(server, signal))
+  const asked = principal.admin ? health.check : health.look
+  const report = encodeServerHealth(await asked(server, signal))
   const { status, last_health_check, health_check_error } = report
   const shown = principal.admin ? report : { status, last_health_check, health_check_error }
   return { server_id: server.id, server_name: server.name, ...shown }

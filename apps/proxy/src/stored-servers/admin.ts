@@ -9,17 +9,17 @@ import type { StoredServers } from '@toolgate/manager'
 import type { ServerSet } from '../server-set.ts'
 import { InvalidServer } from './build-stored.ts'
 import { draftOf, type ServerDraft, type Stored } from './draft.ts'
-import type { ServerNames } from './names.ts'
+import { isServerId, type ServerNames } from './names.ts'
 import { openRow, type Seal, sealParts } from './sealed-rows.ts'
 import { newServerSchema, readServerRequest, type ServerRequest, updateServerSchema } from './server-request.ts'
 
 export interface ServerAdmin {
   /** Rejects with `INVALID_REQUEST` (`details.field`, `details.issues`) or `CONFLICT`. */
   create(body: object, actor: string): Promise<WrittenServer>
-  /** What is left out of the body stays as it is. Rejects as `create` does, or with `STORED_SERVER_NOT_FOUND`. */
+  /** `server_id` may be the name or alias. What is left out of the body stays as it is. Rejects as `create` does, or with `STORED_SERVER_NOT_FOUND`. */
   update(body: object, actor: string): Promise<WrittenServer>
-  /** By id. Rejects with `STORED_SERVER_NOT_FOUND`, or with `INVALID_REQUEST` where it is one of the file. */
-  remove(id: string, actor: string): Promise<void>
+  /** By id, name or alias. Rejects with `STORED_SERVER_NOT_FOUND`, or with `INVALID_REQUEST` where it is one of the file. */
+  remove(handle: string, actor: string): Promise<void>
   /** A server as `create` would make it, stored nowhere. Rejects as `create` does. */
   draft(body: object): BuiltDraft
 }
@@ -33,7 +33,7 @@ export type BuiltDraft = ReturnType<ServerSet['build']>
 
 export interface ServerAdminOptions {
   readonly store: StoredServers
-  readonly servers: Pick<ServerSet, 'build' | 'refresh' | 'isConfigured'>
+  readonly servers: Pick<ServerSet, 'build' | 'refresh' | 'isConfigured' | 'stored'>
   readonly seal: Seal
   /** Removes what is known of a server that is gone. */
   forget(serverId: string): Promise<void>
@@ -41,12 +41,17 @@ export interface ServerAdminOptions {
   readonly log: Logger
 }
 
+/** Characters of a server's settings as JSON, and servers in all. */
+const maxSettingsLength = 64 * 1024
+const maxServers = 1_000
+
 export function createServerAdmin(options: ServerAdminOptions): ServerAdmin {
   const { store, servers, seal, forget, newId, log } = options
   const refreshed = (id: string) => bestEffort(() => servers.refresh([id]), log)
 
   /** Builds it, so that what is stored can be used, and seals what is secret. */
   const prepare = async (draft: ServerDraft, request: ServerRequest) => {
+    refuseTooMuch(draft)
     refuseConfigured(draft.names, servers)
     const { warnings } = build(draft, servers)
     const { name, alias } = draft.names
@@ -61,6 +66,9 @@ export function createServerAdmin(options: ServerAdminOptions): ServerAdmin {
     async create(body, actor) {
       const request = readServerRequest(body, newServerSchema)
       const id = request.serverId ?? newId('mcp')
+      if (servers.stored().length >= maxServers) {
+        throw new GatewayError('INVALID_REQUEST', `There are ${maxServers} servers already, and no more are kept.`)
+      }
       const { stored, warnings } = await prepare(draftOf(id, request), request)
       const row = await store.insert({ ...stored, id }, actor)
       await refreshed(id)
@@ -69,7 +77,7 @@ export function createServerAdmin(options: ServerAdminOptions): ServerAdmin {
 
     async update(body, actor) {
       const request = readServerRequest(body, updateServerSchema)
-      const id = request.serverId ?? ''
+      const id = idOf(request.serverId ?? '', servers)
       if (servers.isConfigured(id)) throw declaredInFile(id, 'changed')
       let warnings: readonly string[] = []
       const change = async (current: McpServerRow) => {
@@ -83,7 +91,8 @@ export function createServerAdmin(options: ServerAdminOptions): ServerAdmin {
       return { row, warnings }
     },
 
-    async remove(id, actor) {
+    async remove(handle, actor) {
+      const id = idOf(handle, servers)
       // One that the file hides may be deleted: it is the way out of the conflict.
       if (!(await store.remove(id, actor)))
         throw servers.isConfigured(id) ? declaredInFile(id, 'deleted') : noSuchServer(id)
@@ -98,6 +107,23 @@ export function createServerAdmin(options: ServerAdminOptions): ServerAdmin {
       return { server, warnings: [...request.warnings, ...warnings] }
     },
   }
+}
+
+/** What nobody here has heard of is asked for as it is: another gateway may have stored it a moment ago. */
+function idOf(handle: string, servers: ServerAdminOptions['servers']): string {
+  const rows = servers.stored().map(({ row }) => row)
+  if (rows.some(({ id }) => id === handle) || servers.isConfigured(handle)) return handle
+  const known = rows.find(({ name, alias }) => [name, alias].includes(handle))?.id
+  if (known === undefined && !isServerId(handle)) throw noSuchServer(handle)
+  return known ?? handle
+}
+
+/** Every answer about servers holds all of them, and every gateway keeps them in memory. */
+function refuseTooMuch({ settings }: ServerDraft): void {
+  if (JSON.stringify(settings).length <= maxSettingsLength) return
+  throw invalidRequest([
+    { path: [], message: `The settings of a server are longer than ${maxSettingsLength} characters.`, code: 'too_big' },
+  ])
 }
 
 /** One that cannot be opened is changed by giving its secrets anew. */
@@ -116,18 +142,18 @@ function build({ names, complete }: ServerDraft, servers: Pick<ServerSet, 'build
   } catch (error) {
     if (!(error instanceof InvalidServer)) throw error
     throw invalidRequest(
-      error.findings.map(({ path, message }) => ({ path: path.map(requestField), message, code: 'invalid_server' })),
+      error.findings.map(({ path, message }) => ({
+        path: path.map((part) => (part === 'access_groups' ? 'mcp_access_groups' : String(part))),
+        message,
+        code: 'invalid_server',
+      })),
     )
   }
 }
 
-/** The configuration file's word as the request spells it. */
-function requestField(part: string | number): string {
-  return part === 'access_groups' ? 'mcp_access_groups' : String(part)
-}
-
 function refuseConfigured({ id, name, alias }: ServerNames, servers: Pick<ServerSet, 'isConfigured'>): void {
-  const fields = { server_id: id, server_name: name, alias: alias ?? '' }
+  // Without a name of its own a server has its alias as one.
+  const fields = { server_id: id, server_name: name === alias ? '' : name, alias: alias ?? '' }
   const taken = Object.entries(fields).find(([, word]) => word !== '' && servers.isConfigured(word))
   if (taken === undefined) return
   const [field] = taken

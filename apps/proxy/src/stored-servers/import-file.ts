@@ -26,6 +26,8 @@ export interface ImportEntry {
   readonly request: Readonly<Record<string, unknown>> | undefined
   readonly placeholders: readonly string[]
   readonly problem: string | undefined
+  /** The file says that it is switched off. */
+  readonly isSkipped: boolean
   readonly warnings: readonly string[]
 }
 
@@ -69,9 +71,17 @@ const taken = new Set([
 const ofTheClient = new Set(['disabled', 'autoApprove', 'alwaysAllow', 'gallery', 'version', 'dev', 'trust', 'timeout'])
 
 function readEntry(name: string, entry: unknown, values: Readonly<Record<string, string>>): ImportEntry {
-  const failed = (problem: string) => ({ name, request: undefined, placeholders: [], problem, warnings: [] })
+  const failed = (problem: string) => ({
+    name,
+    request: undefined,
+    placeholders: [],
+    problem,
+    warnings: [],
+    isSkipped: false,
+  })
   if (!isJsonObject(entry)) return failed('must be a map')
   const open = new Set<string>()
+  if (entry['disabled'] === true) return { ...failed(''), isSkipped: true }
   const filled = fill(entry, { values, open })
   if (!isJsonObject(filled)) return failed('must be a map')
   if (open.size > 0) {
@@ -87,7 +97,7 @@ function readEntry(name: string, entry: unknown, values: Readonly<Record<string,
     transport: known ?? (command === undefined ? 'http' : 'stdio'),
     ...(address !== undefined && { url: address }),
     ...(headers !== undefined && { static_headers: headers }),
-    ...(command !== undefined && { command, args: args ?? [] }),
+    ...(command !== undefined && { command, ...(args !== undefined && { args }) }),
     ...(env !== undefined && { env }),
     ...(description !== undefined && { description }),
   }
@@ -96,6 +106,7 @@ function readEntry(name: string, entry: unknown, values: Readonly<Record<string,
     request,
     placeholders: [],
     problem: undefined,
+    isSkipped: false,
     warnings: warningsFor(name, filled, request.server_name),
   }
 }
@@ -110,7 +121,7 @@ function warningsFor(name: string, entry: object, serverName: string): readonly 
   ]
 }
 
-const placeholder = /\$\{(?:(?:env|input):)?([^{}]+)\}/g
+const placeholder = /\$\{(?:(?:env|input):)?([^{}]+?)(?::-([^{}]*))?\}/g
 
 function fill(value: unknown, state: { values: Readonly<Record<string, string>>; open: Set<string> }): unknown {
   if (Array.isArray(value)) return value.map((item) => fill(item, state))
@@ -118,8 +129,8 @@ function fill(value: unknown, state: { values: Readonly<Record<string, string>>;
     return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, fill(item, state)]))
   }
   if (typeof value !== 'string') return value
-  return value.replaceAll(placeholder, (reference: string, name: string) => {
-    const given = Object.hasOwn(state.values, name) ? state.values[name] : undefined
+  return value.replaceAll(placeholder, (reference: string, name: string, fallback: string | undefined) => {
+    const given = (Object.hasOwn(state.values, name) ? state.values[name] : undefined) ?? fallback
     if (given === undefined) state.open.add(reference)
     return given ?? reference
   })

@@ -7,13 +7,14 @@ import { type ImportEntry, type ImportServers, readImport } from './import-file.
 export interface ImportReport {
   readonly created: number
   readonly failed: number
+  readonly skipped: number
   readonly results: readonly ImportResult[]
 }
 
 export interface ImportResult {
   /** As the file spells it. */
   readonly name: string
-  readonly status: 'created' | 'failed'
+  readonly status: 'created' | 'failed' | 'skipped'
   readonly server_id?: string
   readonly server_name?: string
   readonly error?: string
@@ -28,14 +29,15 @@ export async function importServers(
 ): Promise<ImportReport> {
   const results: ImportResult[] = []
   for (const entry of readImport(request)) results.push(await importOne(entry, (body) => create(body, actor)))
-  const created = results.filter(({ status }) => status === 'created').length
-  return { created, failed: results.length - created, results }
+  const count = (wanted: ImportResult['status']) => results.filter(({ status }) => status === wanted).length
+  return { created: count('created'), failed: count('failed'), skipped: count('skipped'), results }
 }
 
 async function importOne(
-  { name, request, placeholders, problem, warnings }: ImportEntry,
+  { name, request, placeholders, problem, warnings, isSkipped }: ImportEntry,
   create: (body: object) => ReturnType<ServerAdmin['create']>,
 ): Promise<ImportResult> {
+  if (isSkipped) return { name, status: 'skipped', warnings: ['disabled is true: it is not imported.'] }
   if (request === undefined) {
     return { name, status: 'failed', error: problem ?? '', ...(placeholders.length > 0 && { placeholders }) }
   }

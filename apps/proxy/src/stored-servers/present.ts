@@ -4,9 +4,7 @@
  */
 import type { ManagedServer, ServerHealth } from '@toolgate/manager'
 import type { McpServerRow } from '@toolgate/db'
-import type { Settings } from './secrets.ts'
-
-const credentialKeys = ['auth_value', 'authentication_token', 'client_id', 'client_secret', 'scopes']
+import { absentSettings, credentialFields } from './server-fields.ts'
 
 /** The health of a server, in the words of every answer that tells it. `stderr` and such are for administrators. */
 export function encodeServerHealth(health: ServerHealth) {
@@ -21,78 +19,64 @@ export function encodeServerHealth(health: ServerHealth) {
   }
 }
 
+export interface ServerView {
+  /** Where a server is, how it is reached and which others share its groups is for administrators. */
+  readonly admin: boolean
+  /** In use. */
+  readonly server?: ManagedServer | undefined
+  /** Stored. */
+  readonly row?: McpServerRow | undefined
+  readonly health?: ServerHealth | undefined
+  /** Why it is not in use. */
+  readonly reason?: string | undefined
+  readonly diagnostics?: object | undefined
+}
+
+/** Every answer about a server has the same fields; what may not be looked at is null, or empty where LiteLLM has no null. */
+export function toTable({ admin, server, row, health, reason, diagnostics }: ServerView) {
+  return {
+    ...(admin ? absentSettings : hiddenSettings),
+    ...fixed,
+    ...(server !== undefined && declared(server)),
+    ...(admin && server !== undefined && reached(server)),
+    ...(admin && row !== undefined && stored(row)),
+    ...state({ admin, health, reason }),
+    diagnostics: diagnostics ?? null,
+  }
+}
+
+/** Fields that say the same of every server, or nothing yet. */
+const fixed = {
+  spec_path: null,
+  mcp_access_groups: [],
+  credentials: null,
+  available_on_public_internet: true,
+  is_byok: false,
+  byok_description: [],
+  byok_api_key_help_url: null,
+  has_user_credential: null,
+  approval_status: 'active',
+  submitted_by: null,
+  submitted_at: null,
+  reviewed_at: null,
+  review_notes: null,
+  teams: [],
+  origin: null,
+  created_at: null,
+  created_by: null,
+  updated_at: null,
+  updated_by: null,
+}
+
+const hiddenSettings = Object.fromEntries(
+  Object.entries(absentSettings).map(([field, absent]) => [
+    field,
+    Array.isArray(absent) || field === 'env' ? absent : null,
+  ]),
+)
+
 /** What any caller may know of a server it may use: names of other tools and groups would tell what it may not. */
-export function encodeForCaller(server: ManagedServer, health: ServerHealth) {
-  const { status, last_health_check, health_check_error } = encodeServerHealth(health)
-  return {
-    ...common(server),
-    status,
-    last_health_check,
-    health_check_error,
-    mcp_access_groups: [],
-    allowed_tools: [],
-    url: null,
-    static_headers: null,
-    extra_headers: null,
-    credentials: null,
-  }
-}
-
-/** One that is in use; `row` where it is a stored one. */
-export function encodeForAdmin(server: ManagedServer, health: ServerHealth, row?: McpServerRow) {
-  return {
-    ...common(server),
-    ...defaults,
-    ...encodeServerHealth(health),
-    mcp_access_groups: [...server.accessGroups],
-    allowed_tools: [...(server.allowedTools ?? [])],
-    url: server.address,
-    static_headers: Object.fromEntries([...server.staticHeaders.keys()].map((name) => [name, '[redacted]'])),
-    extra_headers: [...server.extraHeaders],
-    credentials: null,
-    origin: server.origin,
-    ...(row !== undefined && encodeRow(row)),
-  }
-}
-
-/** One that is stored and not in use. */
-export function encodeQuarantined(row: McpServerRow, reason: string) {
-  return {
-    ...defaults,
-    ...encodeRow(row),
-    status: 'quarantined',
-    last_health_check: null,
-    health_check_error: reason,
-    stage: null,
-    since: null,
-    latency_ms: null,
-    circuit: null,
-  }
-}
-
-/** What is stored, whether it is in use or not. */
-export function encodeRow(row: McpServerRow) {
-  const { access_groups: accessGroups, ...settings } = row.settings
-  return {
-    ...withoutCredentials(settings),
-    server_id: row.id,
-    server_name: row.name,
-    alias: row.alias,
-    mcp_access_groups: accessGroups ?? [],
-    allowed_tools: settings['allowed_tools'] ?? [],
-    url: settings['url'] ?? null,
-    transport: settings['transport'] ?? (settings['command'] === undefined ? 'http' : 'stdio'),
-    auth_type: settings['auth_type'] ?? 'none',
-    credentials: credentialsOf(settings),
-    origin: 'stored',
-    created_at: row.createdAt.toISOString(),
-    created_by: row.createdBy,
-    updated_at: row.updatedAt.toISOString(),
-    updated_by: row.updatedBy,
-  }
-}
-
-function common(server: ManagedServer) {
+function declared(server: ManagedServer) {
   return {
     server_id: server.id,
     server_name: server.name,
@@ -105,43 +89,52 @@ function common(server: ManagedServer) {
   }
 }
 
-/** Fields of LiteLLM's answer that say nothing here, so that its clients find them. */
-const defaults = {
-  description: null,
-  mcp_info: {},
-  allow_all_keys: false,
-  spec_path: null,
-  extra_headers: [],
-  static_headers: {},
-  command: null,
-  args: [],
-  env: {},
-  authorization_url: null,
-  token_url: null,
-  registration_url: null,
-  tool_name_to_display_name: null,
-  tool_name_to_description: null,
-  available_on_public_internet: true,
-  is_byok: false,
-  byok_description: [],
-  byok_api_key_help_url: null,
-  has_user_credential: null,
-  source_url: null,
-  approval_status: 'active',
-  submitted_by: null,
-  submitted_at: null,
-  reviewed_at: null,
-  review_notes: null,
-  teams: [],
+function reached(server: ManagedServer) {
+  return {
+    mcp_access_groups: [...server.accessGroups],
+    allowed_tools: [...(server.allowedTools ?? [])],
+    url: server.address,
+    static_headers: Object.fromEntries([...server.staticHeaders.keys()].map((name) => [name, '[redacted]'])),
+    extra_headers: [...server.extraHeaders],
+    origin: server.origin,
+  }
 }
 
-function credentialsOf(settings: Settings): Settings | null {
-  const found = credentialKeys.flatMap((key) => (settings[key] === undefined ? [] : [[key, settings[key]] as const]))
-  return found.length === 0 ? null : Object.fromEntries(found)
+function stored(row: McpServerRow) {
+  const { access_groups: accessGroups, ...settings } = row.settings
+  const isCredential = (field: string) => Object.hasOwn(credentialFields, field)
+  const entries = Object.entries(settings)
+  const credentials = entries.filter(([field]) => isCredential(field))
+  return {
+    ...absentSettings,
+    transport: settings['command'] === undefined ? 'http' : 'stdio',
+    ...Object.fromEntries(entries.filter(([field]) => !isCredential(field))),
+    server_id: row.id,
+    server_name: row.name,
+    alias: row.alias,
+    mcp_access_groups: accessGroups ?? [],
+    credentials: credentials.length === 0 ? null : Object.fromEntries(credentials),
+    origin: 'stored',
+    created_at: row.createdAt.toISOString(),
+    created_by: row.createdBy,
+    updated_at: row.updatedAt.toISOString(),
+    updated_by: row.updatedBy,
+  }
 }
 
-function withoutCredentials(settings: Settings): Settings {
-  return Object.fromEntries(Object.entries(settings).filter(([key]) => !credentialKeys.includes(key)))
+function state({ admin, health, reason }: Pick<ServerView, 'admin' | 'health' | 'reason'>) {
+  const unknown = {
+    status: reason === undefined ? 'unknown' : 'quarantined',
+    last_health_check: null,
+    health_check_error: reason ?? null,
+    stage: null,
+    since: null,
+    latency_ms: null,
+    circuit: null,
+  }
+  if (health === undefined) return unknown
+  const { status, last_health_check, health_check_error, ...rest } = encodeServerHealth(health)
+  return { ...unknown, status, last_health_check, health_check_error, ...(admin && rest) }
 }
 
 function toIso(epochMs: number | undefined): string | null {

@@ -4,7 +4,7 @@
  */
 import { isJsonObject, Secret } from '@toolgate/core'
 import type { McpServerRow } from '@toolgate/db'
-import { joinSecrets, partKey, type SecretPart, type Settings } from './secrets.ts'
+import { isSecretValue, joinSecrets, partKey, type SecretPart, type SecretValue, type Settings } from './secrets.ts'
 
 /** Seals and opens texts; the `Sealer` of the gateway fits. */
 export interface Seal {
@@ -19,13 +19,13 @@ export interface OpenedServer {
   readonly alias: string | null
   readonly settings: Settings
   /** By `partKey`. */
-  readonly secrets: ReadonlyMap<string, string>
+  readonly secrets: ReadonlyMap<string, SecretValue>
 }
 
 /** Rejects as the sealer does, where the key is another or the value was altered. */
 export async function openRow(row: McpServerRow, { open }: Seal): Promise<OpenedServer> {
   const { id, name, alias, settings, sealedSecrets } = row
-  const secrets = sealedSecrets === null ? new Map<string, string>() : parseSecrets(await open(sealedSecrets))
+  const secrets = sealedSecrets === null ? new Map<string, SecretValue>() : parseSecrets(await open(sealedSecrets))
   return { id, name, alias, settings: joinSecrets(settings, secrets), secrets }
 }
 
@@ -36,8 +36,8 @@ export async function sealParts(parts: readonly SecretPart[], { seal }: Seal): P
   return seal(new Secret(JSON.stringify(document)))
 }
 
-function parseSecrets(document: Secret): ReadonlyMap<string, string> {
+function parseSecrets(document: Secret): ReadonlyMap<string, SecretValue> {
   const parsed: unknown = JSON.parse(document.reveal())
   const entries = Object.entries(isJsonObject(parsed) ? parsed : {})
-  return new Map(entries.flatMap(([key, value]) => (typeof value === 'string' ? [[key, value] as const] : [])))
+  return new Map(entries.flatMap(([key, value]) => (isSecretValue(value) ? [[key, value] as const] : [])))
 }

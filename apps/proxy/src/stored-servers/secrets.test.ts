@@ -25,17 +25,18 @@ describe('the secrets of a server', () => {
       },
       timeout: 5,
       prefix: false,
+      of_another_version: { pin: 4711, on: true },
     }
     const { settings: shown } = separateSecrets(settings)
-    expect(JSON.stringify(shown)).not.toContain('hidden')
-    expect(Object.keys(secretsOf(settings))).toHaveLength(12)
+    expect(JSON.stringify(shown)).not.toMatch(/hidden|4711/)
+    expect(Object.keys(secretsOf(settings))).toHaveLength(14)
     expect(shown).toMatchObject({
       description: 'shown',
       url: 'https://example.com/mcp',
       token_url: 'https://example.com/token?[redacted]',
       client_id: 'shown',
       static_headers: { description: '[redacted]', url: '[redacted]' },
-      env_vars: [{ name: 'shown', value: '[redacted]', scope: 'global' }],
+      env_vars: [{ name: 'shown', value: '[redacted:0]', scope: 'global' }],
       timeout: 5,
       prefix: false,
     })
@@ -46,6 +47,7 @@ describe('the secrets of a server', () => {
       url: 'https://example.com/mcp?key=one#two',
       static_headers: { a: 'x', 'b.c': 'y' },
       args: ['z'],
+      of_another_version: { pin: 4711, on: true },
       description: '[redacted]',
     }
     const { settings: shown, secrets } = separateSecrets(settings)
@@ -58,5 +60,20 @@ describe('the secrets of a server', () => {
     const isPlaceholder = (settings: Settings) => separateSecrets(settings).secrets.map((part) => part.isPlaceholder)
     expect(isPlaceholder(shown)).toEqual([true, true])
     expect(isPlaceholder({ url: 'https://a.example/mcp?key=y', auth_value: '[redacted] ' })).toEqual([false, false])
+  })
+
+  it('are meant by their place in a list as it was shown, wherever that stands now', () => {
+    const { settings: shown } = separateSecrets({ args: ['a', 'b'], env_vars: [{ value: 'c' }] })
+    expect(shown).toEqual({ args: ['[redacted:0]', '[redacted:1]'], env_vars: [{ value: '[redacted:0]' }] })
+    const { secrets } = separateSecrets({
+      args: ['new', '[redacted:1]', '[redacted:0]', '[redacted]', '[redacted:0.1]'],
+    })
+    expect(secrets.map(({ isPlaceholder, meant }) => [isPlaceholder, meant])).toEqual([
+      [false, ['args', 0]],
+      [true, ['args', 1]],
+      [true, ['args', 0]],
+      [true, undefined],
+      [true, undefined],
+    ])
   })
 })

@@ -1,12 +1,19 @@
 /**
- * Which parts of a stored server are secret. Closed by default: a text is sealed unless its key is listed here as plain, so
- * the setting of a method that is added later is sealed until somebody says otherwise. What stands in a secret's place is
- * `[redacted]`, and sending that back means "as it is".
+ * Which parts of a stored server are secret: `server-fields.ts` says which are not. What stands in a secret's place is
+ * `[redacted]`, in a list `[redacted:2]` with its place there, and sending that back means "as it is", also after others of
+ * the list were taken out.
  */
 import { isJsonObject } from '@toolgate/core'
+import { secrecyOf } from './server-fields.ts'
 
 /** A server's settings in the words of the configuration file. */
 export type Settings = Readonly<Record<string, unknown>>
+
+/** Numbers are places in lists. */
+export type SecretPath = readonly (string | number)[]
+
+/** What can be sealed. A number may be a secret as well. */
+export type SecretValue = string | number | boolean
 
 export interface SeparatedSettings {
   /** With a placeholder where a secret was. */
@@ -15,52 +22,46 @@ export interface SeparatedSettings {
 }
 
 export interface SecretPart {
-  readonly path: readonly string[]
-  readonly value: string
-  /** The value is the placeholder itself: who wrote it means the value that is stored. */
+  readonly path: SecretPath
+  readonly value: SecretValue
+  /** What stands in its place. */
+  readonly shown: string
+  /** The value is a placeholder: who wrote it means the value that is stored. */
   readonly isPlaceholder: boolean
+  /** Where the value is stored that the placeholder means; undefined where it does not say which of a list. */
+  readonly meant: SecretPath | undefined
 }
 
 const placeholder = '[redacted]'
-
-const plainKeys = new Set(
-  `description mcp_info transport auth_type extra_headers access_groups allow_all_keys allowed_tools disallowed_tools
-  allowed_params require_approval allow_sampling allow_elicitation isolation prefix timeout command client_id oauth2_flow
-  scopes audience resource token_endpoint_auth_method instructions source_url available_on_public_internet
-  max_concurrent_requests tool_name_to_display_name tool_name_to_description subject_token_type token_exchange_profile
-  allowed_response_headers cookie_names`.split(/\s+/),
-)
-
-/** Public as long as they have neither user info nor a query, which may hold a key. */
-const addressKeys = new Set(
-  'url token_url authorization_url registration_url issuer token_exchange_endpoint'.split(' '),
-)
-
-/** Maps and lists whose own keys follow the same rules; every text in any other one is a secret. */
-const nestedKeys = new Set(['auth', 'discovery_auth', 'env_vars'])
+const written = /^\[redacted(?::(?<places>\d+(?:\.\d+)*))?\]$/
 const plainInEnvVars = new Set(['name', 'scope', 'description'])
 
 /** Separates a server's settings from its secrets. */
 export function separateSecrets(settings: Settings): SeparatedSettings {
   const secrets: SecretPart[] = []
-  const seal = (value: string, path: readonly string[], shown: string): string => {
-    secrets.push({ path, value, isPlaceholder: value === shown })
+  const closed = (value: unknown, path: SecretPath): unknown => {
+    if (!isSecretValue(value)) return mapParts(value, path, closed)
+    const match = typeof value === 'string' ? written.exec(value) : null
+    const meant = match === null ? path : placesIn(path, match.groups?.['places'])
+    const shown = placeholderAt(path)
+    secrets.push({ path, value, shown, isPlaceholder: match !== null, meant })
     return shown
   }
-
-  const closed = (value: unknown, path: readonly string[]): unknown => {
-    if (typeof value === 'string') return seal(value, path, placeholder)
-    return mapParts(value, path, closed)
+  const address = (value: string, path: SecretPath): unknown => {
+    const shown = publicAddress(value)
+    if (shown === value && !value.endsWith(placeholder)) return value
+    secrets.push({ path, value, shown, isPlaceholder: value === shown, meant: path })
+    return shown
   }
-  const byKey = (value: unknown, path: readonly string[]): unknown => {
-    const [first = ''] = path
-    const key = path.findLast((part) => !/^\d+$/.test(part)) ?? ''
-    if (plainKeys.has(key) || (first === 'env_vars' && plainInEnvVars.has(key))) return value
-    if (addressKeys.has(key) && typeof value === 'string') {
-      const shown = publicAddress(value)
-      return shown === value && !value.endsWith(placeholder) ? value : seal(value, path, shown)
-    }
-    return nestedKeys.has(first) && typeof value === 'object' ? mapParts(value, path, byKey) : closed(value, path)
+  const byKey = (value: unknown, path: SecretPath): unknown => {
+    const [first] = path
+    const key = path.findLast((part) => typeof part === 'string') ?? ''
+    const secrecy = first === 'env_vars' && plainInEnvVars.has(key) ? 'plain' : secrecyOf(key)
+    if (secrecy === 'plain') return value
+    if (secrecy === 'address' && typeof value === 'string') return address(value, path)
+    return secrecyOf(String(first)) === 'nested' && !isSecretValue(value)
+      ? mapParts(value, path, byKey)
+      : closed(value, path)
   }
   return {
     settings: Object.fromEntries(Object.entries(settings).map(([key, value]) => [key, byKey(value, [key])])),
@@ -69,23 +70,40 @@ export function separateSecrets(settings: Settings): SeparatedSettings {
 }
 
 /** The settings as they were before {@link separateSecrets}. Parts without a secret stay as they are. */
-export function joinSecrets(settings: Settings, secrets: ReadonlyMap<string, string>): Settings {
-  const join = (value: unknown, path: readonly string[]): unknown =>
+export function joinSecrets(settings: Settings, secrets: ReadonlyMap<string, SecretValue>): Settings {
+  const join = (value: unknown, path: SecretPath): unknown =>
     typeof value === 'string' ? (secrets.get(partKey(path)) ?? value) : mapParts(value, path, join)
   return Object.fromEntries(Object.entries(settings).map(([key, value]) => [key, join(value, [key])]))
 }
 
 /** A part's path as the key of a map. */
-export function partKey(path: readonly string[]): string {
-  return JSON.stringify(path)
+export function partKey(path: SecretPath): string {
+  return JSON.stringify(path.map(String))
 }
 
-type Visit = (value: unknown, path: readonly string[]) => unknown
+export function isSecretValue(value: unknown): value is SecretValue {
+  return ['string', 'number', 'boolean'].includes(typeof value)
+}
 
-function mapParts(value: unknown, path: readonly string[], visit: Visit): unknown {
-  if (Array.isArray(value)) return value.map((item, index) => visit(item, [...path, String(index)]))
+type Visit = (value: unknown, path: SecretPath) => unknown
+
+function mapParts(value: unknown, path: SecretPath, visit: Visit): unknown {
+  if (Array.isArray(value)) return value.map((item, index) => visit(item, [...path, index]))
   if (!isJsonObject(value)) return value
   return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, visit(item, [...path, key])]))
+}
+
+function placeholderAt(path: SecretPath): string {
+  const places = path.filter((part) => typeof part === 'number')
+  return places.length === 0 ? placeholder : `[redacted:${places.join('.')}]`
+}
+
+/** The path with the places that a placeholder names. */
+function placesIn(path: SecretPath, named: string | undefined): SecretPath | undefined {
+  const places = named?.split('.').map(Number) ?? []
+  if (places.length !== path.filter((part) => typeof part === 'number').length) return undefined
+  let next = 0
+  return path.map((part) => (typeof part === 'number' ? (places[next++] ?? part) : part))
 }
 
 /** Without what may be a credential; a text that is no address is all of it. */

@@ -7,64 +7,14 @@ import { invalidRequest, parseRequest } from '@toolgate/auth'
 import { firstMisspelt, isJsonObject } from '@toolgate/core'
 import { z } from 'zod'
 import type { Settings } from './secrets.ts'
+import { credentialFields, settingFields } from './server-fields.ts'
+import { readValues } from './server-values.ts'
 
-const text = z.string().nullish()
-const flag = z.boolean().nullish()
-const texts = z.array(z.string()).nullish()
-const textMap = z.record(z.string(), z.string()).nullish()
-const freeForm = z.record(z.string(), z.unknown()).nullish()
-const seconds = z.number().positive().nullish()
-
-const credentialFields = {
-  auth_value: text,
-  authentication_token: text,
-  client_id: text,
-  client_secret: text,
-  scopes: z.union([z.string(), z.array(z.string())]).nullish(),
+const identityFields = {
+  server_id: z.string().min(1).nullish(),
+  server_name: z.string().nullish(),
+  alias: z.string().nullish(),
 }
-
-/** What is stored under the name it has in the configuration file. */
-const settingFields = {
-  description: text,
-  instructions: text,
-  transport: z.enum(['http', 'sse', 'stdio']).nullish(),
-  url: text,
-  command: text,
-  args: texts,
-  env: textMap,
-  auth_type: text,
-  mcp_info: freeForm,
-  allowed_tools: texts,
-  disallowed_tools: texts,
-  allowed_params: z.record(z.string(), z.array(z.string())).nullish(),
-  tool_name_to_display_name: textMap,
-  tool_name_to_description: textMap,
-  extra_headers: texts,
-  static_headers: textMap,
-  env_vars: z.array(z.record(z.string(), z.unknown())).nullish(),
-  issuer: text,
-  authorization_url: text,
-  token_url: text,
-  registration_url: text,
-  oauth2_flow: z.enum(['client_credentials', 'authorization_code']).nullish(),
-  token_endpoint_auth_method: text,
-  audience: text,
-  resource: text,
-  allow_all_keys: flag,
-  source_url: text,
-  timeout: seconds,
-  max_concurrent_requests: z.number().int().positive().nullish(),
-  allowed_response_headers: texts,
-  auth: freeForm,
-  discovery_auth: freeForm,
-  isolation: z.enum(['server', 'principal', 'session', 'call']).nullish(),
-  prefix: flag,
-  require_approval: z.union([z.enum(['always', 'never']), z.record(z.string(), z.unknown())]).nullish(),
-  allow_sampling: flag,
-  allow_elicitation: flag,
-}
-
-const identityFields = { server_id: z.string().min(1).nullish(), server_name: text, alias: text }
 
 /** Refused wherever they say anything but their default, with the reason. */
 const refusals: Readonly<Record<string, string>> = {
@@ -77,6 +27,15 @@ const refusals: Readonly<Record<string, string>> = {
   dcr_bridge: 'dynamic client registration is not supported by this version',
   per_server_oauth_discovery: 'authorization servers per MCP server are not supported by this version',
   api_keys: 'grant the server to keys with object_permission.mcp_servers of the key API',
+  ...Object.fromEntries(
+    `token_exchange_endpoint subject_token_type token_exchange_profile id_jag_audience id_jag_resource id_jag_token_url
+    upstream_resource client_private_key client_private_key_id client_assertion_signing_alg token_validation`
+      .split(/\s+/)
+      .map((field) => [
+        field,
+        'calls would go out under another identity than it says; this version cannot exchange tokens',
+      ]),
+  ),
   cwd: 'the working directory of a command can be set in the configuration file only',
 }
 const refusedDefaults = new Set<unknown>([undefined, null, false, ''])
@@ -91,10 +50,10 @@ const ownedByGateway = new Set(
 const bodyFields = {
   ...identityFields,
   ...settingFields,
-  mcp_access_groups: texts,
+  mcp_access_groups: z.array(z.string()).nullish(),
   credentials: z.looseObject(credentialFields).nullish(),
-  available_on_public_internet: flag,
-  approval_status: text,
+  available_on_public_internet: z.boolean().nullish(),
+  approval_status: z.string().nullish(),
 }
 
 /** LiteLLM's `NewMCPServerRequest`, with this gateway's own settings beside it. */
@@ -133,18 +92,17 @@ export function readServerRequest(
     throw refused('available_on_public_internet', 'callers are not told apart by their network')
   if (approval_status != null && approval_status !== 'active')
     throw refused('approval_status', 'servers are in use as soon as they are stored')
+  const { settings, warnings: more } = readValues({
+    ...rest,
+    ...(mcp_access_groups !== undefined && { access_groups: mcp_access_groups }),
+    ...credentialSettings(credentials),
+  })
   return {
     serverId: server_id ?? undefined,
     name: server_name === '' ? null : server_name,
     alias: alias === '' ? null : alias,
-    settings: {
-      ...withoutUndefined(rest),
-      ...(mcp_access_groups !== undefined && { access_groups: mcp_access_groups }),
-      ...credentialSettings(credentials),
-      // LiteLLM's empty list restricts nothing; in the file it would allow no tool at all.
-      ...(rest.allowed_tools?.length === 0 && { allowed_tools: null }),
-    },
-    warnings,
+    settings,
+    warnings: [...warnings, ...more],
   }
 }
 
@@ -165,6 +123,8 @@ function unknownCredentials(body: object): readonly string[] {
     ([field, value]) => field.startsWith('aws_') && !refusedDefaults.has(value),
   )
   if (cloud !== undefined) throw refused(`credentials.${cloud[0]}`, 'requests cannot be signed for AWS by this version')
+  const [other] = Object.entries(refusals).filter(([field]) => !refusedDefaults.has(credentials[field]))
+  if (other !== undefined) throw refused(`credentials.${other[0]}`, other[1])
   const known = [
     ...Object.keys(credentialFields),
     ...Object.keys(credentials).filter((field) => field.startsWith('aws_')),
@@ -190,10 +150,6 @@ function credentialSettings(credentials: z.output<typeof newServerSchema>['crede
   return Object.fromEntries(
     Object.entries(credentials ?? {}).filter(([field, value]) => fields.includes(field) && value !== undefined),
   )
-}
-
-function withoutUndefined(fields: object): Settings {
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined))
 }
 
 function refused(field: string, reason: string) {

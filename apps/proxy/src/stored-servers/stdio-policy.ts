@@ -10,7 +10,7 @@ import type { Settings } from './secrets.ts'
 const variableName = /^[A-Za-z_][A-Za-z0-9_]*$/
 /** Where commands are found, and what loaders and interpreters read before the program they were asked to run. */
 const refusedVariable =
-  /^(?:PATH|PATHEXT|IFS|ENV|BASH_ENV|SHELLOPTS|LD_.*|DYLD_.*|NODE_OPTIONS|NODE_PATH|PYTHON(?:PATH|HOME|STARTUP|INSPECT)|PERL5?(?:OPT|LIB)|RUBYOPT|DENO_DIR|DOCKER_HOST)$/i
+  /^(?:PATH|PATHEXT|IFS|ENV|BASH_ENV|SHELLOPTS|LD_.*|DYLD_.*|NODE_OPTIONS|NODE_PATH|PYTHON(?:PATH|HOME|STARTUP|INSPECT)|PERL5?(?:OPT|LIB)|RUBYOPT|DENO_DIR|DOCKER_(?:HOST|CONFIG|CONTEXT)|HOME|OPENSSL_CONF|GCONV_PATH|NODE_(?:EXTRA_CA_CERTS|REPL_EXTERNAL_MODULE)|PYTHON(?:USERBASE|BREAKPOINT)|NPM_CONFIG_.*|UV_.*INDEX.*)$/i
 
 /** `allowed`: base names; undefined where no command may be started at all. Throws {@link Unusable}. */
 export function checkStdio(settings: Settings, allowed: ReadonlySet<string> | undefined): void {
