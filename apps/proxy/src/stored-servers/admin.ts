@@ -54,8 +54,8 @@ export function createServerAdmin(options: ServerAdminOptions): ServerAdmin {
     refuseTooMuch(draft)
     refuseConfigured(draft.names, servers)
     const { warnings } = build(draft, servers)
-    const { name, alias } = draft.names
-    const sealedSecrets = await sealParts(draft.secrets, seal)
+    const { id, name, alias } = draft.names
+    const sealedSecrets = await sealParts(id, draft.secrets, seal)
     return {
       stored: { name, alias, settings: draft.settings, sealedSecrets },
       warnings: [...request.warnings, ...warnings],

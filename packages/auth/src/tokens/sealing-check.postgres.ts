@@ -5,13 +5,14 @@ import type { Sealer } from './sealing.ts'
 
 /** Public on purpose: that it can be opened again is what is checked. */
 const checkText = new Secret('toolgate sealing check')
+const subject = 'sealing_keys'
 
 /**
  * Says at start what would otherwise be found out with the first secret: that this database was sealed with another
  * encryption key. The first start with a database leaves a value sealed with its key. Rejects with `CONFIGURATION_INVALID`.
  */
 export async function verifySealingKey(db: Queries, sealer: Sealer): Promise<void> {
-  const checkValue = await sealer.seal(checkText)
+  const checkValue = await sealer.seal(checkText, subject)
   const own = await db.transaction(async (transaction) => {
     // Of two first starts at once, with different keys, the later one must see what the earlier one left.
     await transaction.execute(sql`lock table ${sealingKeys} in share row exclusive mode`)
@@ -21,7 +22,7 @@ export async function verifySealingKey(db: Queries, sealer: Sealer): Promise<voi
     return { checkValue }
   })
   if (own === undefined) throw otherKey()
-  await sealer.open(own.checkValue)
+  await sealer.open(own.checkValue, subject)
 }
 
 function otherKey(): GatewayError {

@@ -4,43 +4,53 @@ import { decodeProtectedHeader } from 'jose'
 import { describe, expect, it } from 'vitest'
 import { createSealer, deriveSealingKey, parseEncryptionKey } from './sealing.ts'
 
+const subject = 'mcp_servers:one'
 const newKey = () => parseEncryptionKey(new Secret(randomBytes(32).toString('base64')))
 
 describe('sealing', () => {
   it('gives back what was sealed, and never the same text twice', async () => {
     const sealer = createSealer({ keys: [newKey()] })
-    const [first, second] = [await sealer.seal(new Secret('grüße')), await sealer.seal(new Secret('grüße'))]
+    const [first, second] = [
+      await sealer.seal(new Secret('grüße'), subject),
+      await sealer.seal(new Secret('grüße'), subject),
+    ]
     expect(first).not.toBe(second)
-    expect((await sealer.open(first)).reveal()).toBe('grüße')
-    expect((await sealer.open(second)).reveal()).toBe('grüße')
+    expect((await sealer.open(first, subject)).reveal()).toBe('grüße')
+    expect((await sealer.open(second, subject)).reveal()).toBe('grüße')
   })
 
   it('writes the id of the key into every value', async () => {
     const key = newKey()
-    const sealed = await createSealer({ keys: [key] }).seal(new Secret('x'))
-    expect(decodeProtectedHeader(sealed)).toEqual({ alg: 'dir', enc: 'A256GCM', kid: key.id })
+    const sealed = await createSealer({ keys: [key] }).seal(new Secret('x'), subject)
+    expect(decodeProtectedHeader(sealed)).toMatchObject({ alg: 'dir', enc: 'A256GCM', kid: key.id })
   })
 
   it('seals with the first key and opens with all', async () => {
     const [former, current] = [newKey(), newKey()]
-    const old = await createSealer({ keys: [former] }).seal(new Secret('old'))
+    const old = await createSealer({ keys: [former] }).seal(new Secret('old'), subject)
     const sealer = createSealer({ keys: [current, former] })
-    expect((await sealer.open(old)).reveal()).toBe('old')
+    expect((await sealer.open(old, subject)).reveal()).toBe('old')
     expect(sealer.keyId).toBe(current.id)
-    expect(decodeProtectedHeader(await sealer.seal(new Secret('new'))).kid).toBe(current.id)
+    expect(decodeProtectedHeader(await sealer.seal(new Secret('new'), subject)).kid).toBe(current.id)
   })
 
   it('says that the key is missing where no key fits', async () => {
-    const sealed = await createSealer({ keys: [newKey()] }).seal(new Secret('x'))
-    await expect(createSealer({ keys: [newKey()] }).open(sealed)).rejects.toMatchObject({
+    const sealed = await createSealer({ keys: [newKey()] }).seal(new Secret('x'), subject)
+    await expect(createSealer({ keys: [newKey()] }).open(sealed, subject)).rejects.toMatchObject({
       code: 'CONFIGURATION_INVALID',
       message: expect.stringContaining('key that is not configured'),
     })
   })
 
+  it('does not open a value under what it does not belong to', async () => {
+    const sealer = createSealer({ keys: [newKey()] })
+    const sealed = await sealer.seal(new Secret('x'), subject)
+    await expect(sealer.open(sealed, 'mcp_servers:two')).rejects.toMatchObject({ code: 'INTERNAL' })
+  })
+
   it('refuses an altered value and what was never sealed', async () => {
     const sealer = createSealer({ keys: [newKey()] })
-    const parts = (await sealer.seal(new Secret('some text'))).split('.')
+    const parts = (await sealer.seal(new Secret('some text'), subject)).split('.')
     const altered = parts
       .with(
         3,
@@ -48,7 +58,7 @@ describe('sealing', () => {
       )
       .join('.')
     for (const value of [altered, 'plain', '']) {
-      await expect(sealer.open(value)).rejects.toMatchObject({ code: 'INTERNAL' })
+      await expect(sealer.open(value, subject)).rejects.toMatchObject({ code: 'INTERNAL' })
     }
   })
 })

@@ -15,10 +15,20 @@ export interface SealingKey {
 export interface Sealer {
   /** Id of the key that seals. */
   readonly keyId: string
-  seal(plaintext: Secret): Promise<string>
-  /** Rejects with `CONFIGURATION_INVALID` where no configured key fits, with `INTERNAL` where the value was altered. */
-  open(sealed: string): Promise<Secret>
+  /**
+   * `subject` says what the value belongs to, for example `mcp_servers:<id>`. It is no secret, and it is authenticated: a
+   * value that was moved to another row does not open there.
+   */
+  seal(plaintext: Secret, subject: string): Promise<string>
+  /**
+   * Rejects with `CONFIGURATION_INVALID` where no configured key fits, with `INTERNAL` where the value was altered or belongs
+   * to something else.
+   */
+  open(sealed: string, subject: string): Promise<Secret>
 }
+
+/** Part of the authenticated header (RFC 7516 §4.3, private header parameter names). */
+const subjectHeader = 'toolgate_subject'
 
 const algorithm = { alg: 'dir', enc: 'A256GCM' } as const
 
@@ -39,16 +49,17 @@ export function createSealer({ keys }: { readonly keys: readonly [SealingKey, ..
 
   return {
     keyId: sealing.id,
-    seal: (plaintext) =>
+    seal: (plaintext, subject) =>
       new CompactEncrypt(Buffer.from(plaintext.reveal()))
-        .setProtectedHeader({ ...algorithm, kid: sealing.id })
+        .setProtectedHeader({ ...algorithm, kid: sealing.id, [subjectHeader]: subject })
         .encrypt(sealing.key),
-    async open(sealed) {
+    async open(sealed, subject) {
       try {
-        const { plaintext } = await compactDecrypt(sealed, keyOf, {
+        const { plaintext, protectedHeader } = await compactDecrypt(sealed, keyOf, {
           keyManagementAlgorithms: [algorithm.alg],
           contentEncryptionAlgorithms: [algorithm.enc],
         })
+        if (protectedHeader[subjectHeader] !== subject) throw new Error('it was sealed for something else')
         return new Secret(Buffer.from(plaintext).toString('utf8'))
       } catch (error) {
         if (error instanceof GatewayError) throw error
