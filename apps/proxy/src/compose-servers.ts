@@ -50,7 +50,10 @@ export function composeServers(foundation: Foundation, parts: ServersPartOptions
     build: createBuildStored({ servers, guard }),
     fromConfig: (config) => fromConfig(config, foundation),
     loaded,
-    onConfig: ({ config }) => allow(config.allowedPrivateNetworks),
+    onConfig({ config }) {
+      // A socket that is open would go on reaching what may no longer be dialled.
+      if (allow(config.allowedPrivateNetworks)) outbound.reconnect()
+    },
     clock,
     log,
   })

@@ -18,6 +18,8 @@ export interface Outbound {
    * request, so a request without one is a programmer's error.
    */
   readonly fetch: typeof globalThis.fetch
+  /** From here on every request dials anew, and asks the guard; what is under way ends on the connection it has. */
+  reconnect(): void
   close(): Promise<void>
 }
 
@@ -54,20 +56,9 @@ const redirectsThatKeepTheMethod = new Set([307, 308])
 
 export function createOutbound({ connectTimeoutMs = 10_000, guard }: OutboundOptions = {}): Outbound {
   const connect = { timeout: connectTimeoutMs }
-  const dispatcher = new Agent({
-    connect: guard === undefined ? connect : guardedConnector(guard, connect),
-    // No bound per origin: a request that queues for a socket waits for whoever else talks to that host. Who is sent how
-    // much at once is bounded where it is known whose requests these are.
-    connections: null,
-    keepAliveTimeout: 30_000,
-    // With HTTP/2 on, everyone waits behind one connection that negotiates: at an address that never answers, N callers
-    // would have N times the bound.
-    allowH2: false,
-    // `request` says its own bounds, `fetch` is bounded by its signal; undici's 300 s would cut long answers of models.
-    headersTimeout: 0,
-    bodyTimeout: 0,
-  })
-
+  const connector = guard === undefined ? connect : guardedConnector(guard, connect)
+  let dispatcher = newAgent(connector)
+  const leaving = new Set<Agent>()
   const addressOf = rememberAddresses()
 
   const send = async (request: OutboundRequest, redirectsLeft: number): Promise<OutboundResponse> => {
@@ -106,8 +97,34 @@ export function createOutbound({ connectTimeoutMs = 10_000, guard }: OutboundOpt
         signal,
       })
     },
-    close: () => dispatcher.destroy(),
+    reconnect() {
+      const former = dispatcher
+      leaving.add(former)
+      const gone = () => void leaving.delete(former)
+      // It rejects where `close` ends it first: then it is gone as well.
+      former.close().then(gone, gone)
+      dispatcher = newAgent(connector)
+    },
+    async close() {
+      await Promise.all([dispatcher, ...leaving].map((agent) => agent.destroy()))
+    },
   }
+}
+
+function newAgent(connect: NonNullable<Agent.Options['connect']>): Agent {
+  return new Agent({
+    connect,
+    // No bound per origin: a request that queues for a socket waits for whoever else talks to that host. Who is sent how
+    // much at once is bounded where it is known whose requests these are.
+    connections: null,
+    keepAliveTimeout: 30_000,
+    // With HTTP/2 on, everyone waits behind one connection that negotiates: at an address that never answers, N callers
+    // would have N times the bound.
+    allowH2: false,
+    // `request` says its own bounds, `fetch` is bounded by its signal; undici's 300 s would cut long answers of models.
+    headersTimeout: 0,
+    bodyTimeout: 0,
+  })
 }
 
 /** Addresses that are remembered; nearly all requests go to the few of the configuration. */
