@@ -20,7 +20,7 @@ export {
   type KeyUpperBounds,
   keyUpperBoundsSchema,
 } from './keys/key-bounds.ts'
-export { invalidRequest, parseRequest } from './keys/invalid-request.ts'
+export { invalidRequest, parseRequest, unknownFields } from './keys/invalid-request.ts'
 export { createKeyCache } from './keys/key-cache.ts'
 export { hashKey, keyHashOf } from './keys/key-format.ts'
 export { createPostgresKeyRotationStore } from './keys/key-rotation.postgres.ts'

@@ -128,6 +128,11 @@ function openSettings({ settings }: ServerEntry): OpenSettings {
   return typeof open === 'object' && open !== null ? { ...open } : {}
 }
 
+/** Of a server that does not name its transport: a command is one only where there is no address. */
+export function defaultTransport(keys: Pick<ReadonlySet<string>, 'has'>): string {
+  return keys.has('command') && !keys.has('url') ? 'stdio' : 'http'
+}
+
 function chooseTransport<AuthOptions>(
   { path, keys, common }: ServerEntry,
   settings: OpenSettings,
@@ -136,7 +141,7 @@ function chooseTransport<AuthOptions>(
   if (keys.has('spec_path') && !allKeys(transports).includes('spec_path')) {
     throw new Unusable([...path, 'spec_path'], 'is not supported by this version: OpenAPI servers cannot be reached')
   }
-  const type = common.transport ?? (keys.has('command') && !keys.has('url') ? 'stdio' : 'http')
+  const type = common.transport ?? defaultTransport(keys)
   const understood = keysOf(transports, known(type, transports, [...path, 'transport']))
   const own = pick(settings, understood)
   // A command's relative paths mean the folder of the file they are written in, wherever the gateway was started.

@@ -2,7 +2,7 @@ import { Hono } from 'hono'
 import type { AppEnv } from '../app-env.ts'
 import { readJsonObject } from '../json-body.ts'
 import type { PreviewResult, ServerPreview } from '../stored-servers/preview.ts'
-import { requireServerAdmin } from './mcp-servers-admin.ts'
+import { requireServerAdmin } from '../require-admin.ts'
 
 /**
  * LiteLLM's `/mcp-rest/test/*`: a server is tried out before it is stored. For administrators, since it may start a command

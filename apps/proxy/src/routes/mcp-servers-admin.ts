@@ -1,10 +1,11 @@
 import { parseRequest } from '@toolgate/auth'
-import { type Caller, encodeOutcome, GatewayError } from '@toolgate/core'
+import { encodeOutcome, GatewayError } from '@toolgate/core'
 import type { Catalog, Gateway } from '@toolgate/manager'
 import { type Context, Hono } from 'hono'
 import type { AppEnv } from '../app-env.ts'
 import { changedBy } from '../changed-by.ts'
 import { readJsonObject } from '../json-body.ts'
+import { requireServerAdmin } from '../require-admin.ts'
 import type { ServerSet } from '../server-set.ts'
 import { noSuchServer, type ServerAdmin, type WrittenServer } from '../stored-servers/admin.ts'
 import { findServer, type FoundServer } from '../stored-servers/find-server.ts'
@@ -78,15 +79,6 @@ export function mcpServerAdminRoutes({ serverAdmin, serverSet, gateway, catalog 
         versions: versions.map((version) => ({ ...version, at: version.at.toISOString() })),
       })
     })
-}
-
-/** LiteLLM's text. */
-export function requireServerAdmin({ principal }: Caller, what: string): void {
-  if (principal.admin) return
-  throw new GatewayError(
-    'ADMIN_ONLY',
-    `User does not have permission to ${what} mcp servers. You can only ${what} mcp servers if you are a PROXY_ADMIN.`,
-  )
 }
 
 function encodeWritten({ row, warnings }: WrittenServer) {

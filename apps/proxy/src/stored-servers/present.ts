@@ -4,6 +4,7 @@
  */
 import type { ManagedServer, ServerHealth } from '@toolgate/manager'
 import type { McpServerRow } from '@toolgate/db'
+import { defaultTransport } from '../config/build-server.ts'
 import { absentSettings, credentialFields } from './server-fields.ts'
 
 /** The health of a server, in the words of every answer that tells it. `stderr` and such are for administrators. */
@@ -107,7 +108,7 @@ function stored(row: McpServerRow) {
   const credentials = entries.filter(([field]) => isCredential(field))
   return {
     ...absentSettings,
-    transport: settings['command'] === undefined ? 'http' : 'stdio',
+    transport: defaultTransport(new Set(Object.keys(settings))),
     ...Object.fromEntries(entries.filter(([field]) => !isCredential(field))),
     server_id: row.id,
     server_name: row.name,

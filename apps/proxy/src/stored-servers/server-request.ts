@@ -3,8 +3,8 @@
  * known one is refused, another unknown one is left out with a warning, and a known one that this gateway cannot honour is
  * refused: a server must not look safer or more capable than it is.
  */
-import { invalidRequest, parseRequest } from '@toolgate/auth'
-import { firstMisspelt, isJsonObject } from '@toolgate/core'
+import { invalidRequest, parseRequest, unknownFields } from '@toolgate/auth'
+import { isJsonObject } from '@toolgate/core'
 import { z } from 'zod'
 import type { Settings } from './secrets.ts'
 import { credentialFields, settingFields } from './server-fields.ts'
@@ -112,7 +112,7 @@ function reviewFields(body: object): readonly string[] {
   for (const [field, reason] of Object.entries(refusals)) {
     if (!refusedDefaults.has(Reflect.get(body, field))) throw refused(field, reason)
   }
-  const unknown = [...unknownIn(body, known, []), ...unknownCredentials(body)]
+  const unknown = [...unknownFields(body, { known }), ...unknownCredentials(body)]
   return unknown.map((field) => `${field} is not a known field; it is ignored.`)
 }
 
@@ -129,18 +129,7 @@ function unknownCredentials(body: object): readonly string[] {
     ...Object.keys(credentialFields),
     ...Object.keys(credentials).filter((field) => field.startsWith('aws_')),
   ]
-  return unknownIn(credentials, known, ['credentials'])
-}
-
-function unknownIn(given: object, known: readonly string[], path: readonly string[]): readonly string[] {
-  const misspelt = firstMisspelt(Object.keys(given), known)
-  if (misspelt !== undefined) {
-    const message = `Unknown field. Did you mean "${misspelt.meant}"?`
-    throw invalidRequest([{ path: [...path, misspelt.key], message, code: 'extra_forbidden' }])
-  }
-  return Object.keys(given)
-    .filter((field) => !known.includes(field))
-    .map((field) => [...path, field].join('.'))
+  return unknownFields(credentials, { known, path: ['credentials'] }).map((field) => `credentials.${field}`)
 }
 
 /** `credentials: null` clears them all; within it, what is left out stays. */

@@ -1,6 +1,6 @@
 /**
  * What the API may do to a key of the configuration: block it, and say what it has spent. All else the file says again at
- * every start, so a change would hold until then and vanish; it is refused where it is asked for.
+ * every start and reload, so a change would hold until then and vanish; it is refused where it is asked for.
  */
 import { GatewayError } from '@toolgate/core'
 import type { VirtualKeyRow } from '@toolgate/db'
@@ -20,6 +20,16 @@ export function refuseConfigured(row: VirtualKeyRow, patch: KeyPatch): void {
 export function refuseConfiguredKey(row: VirtualKeyRow): void {
   if (row.origin === 'config')
     throw ofTheFile(row, 'Put another key there and reload the configuration, and block this one until then.')
+}
+
+/** Throws `CONFLICT` for a key that its file still holds: it would be made again. */
+export function refuseDeletion({ origin, disabledReason, keyName }: VirtualKeyRow): void {
+  if (origin !== 'config' || disabledReason !== null) return
+  throw new GatewayError(
+    'CONFLICT',
+    `keys: no key was deleted, because ${keyName} is in virtual_keys of the configuration, which would make it again. Remove it there, or block it.`,
+    { details: { field: 'keys' } },
+  )
 }
 
 /** Throws `CONFLICT` for a key that its file no longer holds. */

@@ -1,4 +1,5 @@
-import { GatewayError } from '@toolgate/core'
+import { firstMisspelt, GatewayError } from '@toolgate/core'
+import { isStorable } from '@toolgate/db'
 import type { z } from 'zod'
 
 export interface Issue {
@@ -26,9 +27,6 @@ export function invalidRequest(issues: readonly Issue[], where: 'body' | 'query'
   })
 }
 
-/** What Postgres refuses in text and jsonb: `JSON.stringify` writes NUL and lone surrogates, and only them, like this. */
-const unstorable = /(?<!\\)(?:\\\\)*\\u(?:0000|d[89a-f])/
-
 /** What the schema makes of `value`. Throws {@link invalidRequest}, also for texts that no store could hold or look up. */
 export function parseRequest<Schema extends z.ZodType>(
   schema: Schema,
@@ -37,9 +35,31 @@ export function parseRequest<Schema extends z.ZodType>(
 ): z.output<Schema> {
   const parsed = schema.safeParse(value)
   if (!parsed.success) throw invalidRequest(parsed.error.issues, where)
-  if (!unstorable.test(JSON.stringify(parsed.data))) return parsed.data
+  if (isStorable(JSON.stringify(parsed.data))) return parsed.data
   throw invalidRequest(
     [{ path: [], message: 'A text holds a NUL character or half a character.', code: 'custom' }],
     where,
   )
+}
+
+export interface UnknownFieldsOptions {
+  readonly known: readonly string[]
+  /** Where in the request they stand. */
+  readonly path?: readonly string[]
+  readonly where?: 'body' | 'query'
+}
+
+/**
+ * The fields that nobody knows. Throws {@link invalidRequest} where one is close to a known one: leaving it out would
+ * silently change what was asked for.
+ */
+export function unknownFields(
+  given: object,
+  { known, path = [], where = 'body' }: UnknownFieldsOptions,
+): readonly string[] {
+  const misspelt = firstMisspelt(Object.keys(given), known)
+  if (misspelt === undefined) return Object.keys(given).filter((field) => !known.includes(field))
+  const what = where === 'body' ? 'field' : 'parameter'
+  const message = `Unknown ${what}. Did you mean "${misspelt.meant}"?`
+  throw invalidRequest([{ path: [...path, misspelt.key], message, code: 'extra_forbidden' }], where)
 }

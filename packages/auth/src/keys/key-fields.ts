@@ -3,9 +3,9 @@
  * in common. A field nobody knows is refused where it is close to a known one, else left out and reported: a typing error
  * in a restriction must not silently make a wider key.
  */
-import { firstMisspelt, isJsonObject } from '@toolgate/core'
+import { isJsonObject } from '@toolgate/core'
 import { z } from 'zod'
-import { invalidRequest, parseRequest } from './invalid-request.ts'
+import { parseRequest, unknownFields } from './invalid-request.ts'
 
 const record = z.record(z.string(), z.unknown())
 /** Names stand in indexes, and an index entry has a bound. */
@@ -116,19 +116,11 @@ export function parseKeyBody<Schema extends z.ZodObject>(
   schema: Schema,
   body: unknown,
 ): { readonly request: z.output<Schema>; readonly ignored: readonly string[] } {
-  const ignored = isJsonObject(body) ? unknownFields(body, Object.keys(schema.shape), []) : []
+  const ignored = isJsonObject(body) ? unknownFields(body, { known: Object.keys(schema.shape) }) : []
   if (isJsonObject(body) && isJsonObject(body['object_permission'])) {
     // Unknown ones are kept, as LiteLLM's vocabulary of permissions grows; misspelt ones would widen the key.
-    unknownFields(body['object_permission'], Object.keys(objectPermissionSchema.shape), ['object_permission'])
+    const known = Object.keys(objectPermissionSchema.shape)
+    unknownFields(body['object_permission'], { known, path: ['object_permission'] })
   }
   return { request: parseRequest(schema, body), ignored }
-}
-
-function unknownFields(body: object, known: readonly string[], path: readonly string[]): readonly string[] {
-  const misspelt = firstMisspelt(Object.keys(body), known)
-  if (misspelt !== undefined) {
-    const message = `Unknown field. Did you mean "${misspelt.meant}"?`
-    throw invalidRequest([{ path: [...path, misspelt.key], message, code: 'extra_forbidden' }])
-  }
-  return Object.keys(body).filter((field) => !known.includes(field))
 }

@@ -52,6 +52,8 @@ export async function lastActive(db: Queries, hash: string): Promise<Date | unde
 /** What changed of a key changed of its former ones. */
 export async function keyChangesSince(db: Queries, mark: Date | undefined): Promise<KeyChanges> {
   const { changes, ...answer } = await changedSince(db, 'virtual_key', mark)
+  // Asked every second: nearly always nothing has changed.
+  if (changes.length === 0) return { ...answer, changes: [] }
   const changedAt = new Map(changes.map(({ id, at }) => [id, at]))
   const former = await db
     .select({ hash: supersededKeys.hash, successor: supersededKeys.successorHash })

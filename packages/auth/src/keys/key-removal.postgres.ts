@@ -5,6 +5,7 @@
 import { GatewayError } from '@toolgate/core'
 import { deletedKeys, type Queries, supersededKeys, type VirtualKeyRow, virtualKeys } from '@toolgate/db'
 import { eq, inArray, or, sql } from 'drizzle-orm'
+import { refuseDeletion } from './configured-key.ts'
 import { recordKeyChange } from './key-changes.postgres.ts'
 import { formerHashes, holdNames, meantByEach } from './key-reference.postgres.ts'
 import { tokenRow } from './key-response.ts'
@@ -32,7 +33,7 @@ export async function removeKeys(
       details: { missing },
     })
   }
-  for (const row of removed) refuseConfigured(row)
+  for (const row of removed) refuseDeletion(row)
   const ended: string[] = []
   for (const row of removed) {
     await keepDeleted(within, row, actor)
@@ -45,16 +46,6 @@ export async function removeKeys(
     ended.push(row.hash, ...former)
   }
   return ended
-}
-
-/** The next start would make it again: whoever deletes it must hear that now. */
-function refuseConfigured({ origin, disabledReason, keyName }: VirtualKeyRow): void {
-  if (origin !== 'config' || disabledReason !== null) return
-  throw new GatewayError(
-    'CONFLICT',
-    `keys: no key was deleted, because ${keyName} is in virtual_keys of the configuration, which would make it again at the next start. Remove it there, or block it.`,
-    { details: { field: 'keys' } },
-  )
 }
 
 async function keepDeleted(within: Queries, row: VirtualKeyRow, actor: string): Promise<void> {

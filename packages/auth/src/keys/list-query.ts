@@ -1,9 +1,9 @@
 /**
  * The queries of `/key/list` and `/key/aliases`. A misspelt filter is refused: ignored, it would widen the answer.
  */
-import { type Clock, firstMisspelt, isJsonObject } from '@toolgate/core'
+import { type Clock, isJsonObject } from '@toolgate/core'
 import { z } from 'zod'
-import { invalidRequest, parseRequest } from './invalid-request.ts'
+import { invalidRequest, parseRequest, unknownFields } from './invalid-request.ts'
 import { keyHashOf } from './key-format.ts'
 import type { AliasFilter, KeyFilter, KeySortField } from './key-store.ts'
 
@@ -107,8 +107,7 @@ export function keyFilterOf(query: ListKeysQuery, clock: Clock): KeyFilter {
 }
 
 function parseQuery<Schema extends z.ZodObject>(schema: Schema, query: unknown): z.output<Schema> {
-  const misspelt = isJsonObject(query) ? firstMisspelt(Object.keys(query), Object.keys(schema.shape)) : undefined
-  if (misspelt !== undefined) throw refused(misspelt.key, `Unknown parameter. Did you mean "${misspelt.meant}"?`)
+  if (isJsonObject(query)) unknownFields(query, { known: Object.keys(schema.shape), where: 'query' })
   return parseRequest(schema, query, 'query')
 }
 

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { setImmediate as turn } from 'node:timers/promises'
 import { isJsonObject, type JsonObject, type JsonValue } from '@toolgate/core'
+import { isStorable } from '@toolgate/db'
 import type { ManagedServer } from '../registry/managed-server.ts'
 import type { ObservedItem } from './list-store.ts'
 import type { Listing } from './listing.ts'
@@ -32,7 +33,7 @@ export async function digestList(listing: Listing, bounds: StorageBounds = defau
     if (Buffer.byteLength(name) > bounds.nameBytes) return { ok: false, reason: 'a name that is too long' }
     const text = canonicalText(definition)
     if (text === undefined) return { ok: false, reason: 'an item that is nested too deeply' }
-    if (unstorable.test(text)) return { ok: false, reason: 'characters that Postgres cannot hold' }
+    if (!isStorable(text)) return { ok: false, reason: 'characters that Postgres cannot hold' }
     bytes += Buffer.byteLength(text)
     if (bytes > bounds.bytes) return { ok: false, reason: `more than ${bounds.bytes} bytes` }
     items.push({ name, definition, hash: digestOf(text) })
@@ -66,6 +67,3 @@ function canonical(value: JsonValue): string {
   const fields = Object.entries(value).toSorted(([left], [right]) => (left < right ? -1 : 1))
   return `{${fields.map(([key, field]) => `${JSON.stringify(key)}:${canonical(field)}`).join(',')}}`
 }
-
-/** No `jsonb` holds NUL or half a character; as JSON they are escapes, in front of which stands an even number of `\`. */
-const unstorable = /(?<!\\)(?:\\\\)*\\u(?:0000|d[89a-f][0-9a-f]{2})/i

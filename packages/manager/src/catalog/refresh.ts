@@ -42,8 +42,9 @@ export function createRefresh(options: RefreshOptions): Refresh {
   const readAndKeep = async (place: Place, signal: AbortSignal, despiteCircuit: boolean): Promise<Entry> => {
     const edition = entries.edition(place.server.id, place.kind)
     const started = clock.monotonic()
-    begun.set(place.key, started)
-    const found = await read(place, signal, despiteCircuit).finally(() => begun.delete(place.key))
+    // A forced reading is another one, beside that which lists wait for.
+    if (!despiteCircuit) begun.set(place.key, started)
+    const found = await read(place, signal, despiteCircuit).finally(() => despiteCircuit || begun.delete(place.key))
     const latencyMs = clock.monotonic() - started
     const entry = judge({ place, found, previous: entries.get(place), edition, latencyMs }, options)
     entries.set(place, entry)
