@@ -176,6 +176,11 @@ export const requirements = {
     statement:
       'An ambiguous tool name is refused with its candidates; names sent to models are valid, short and stable.',
   },
+  'names:overrides': {
+    status: 'held',
+    statement:
+      'A display name replaces a tool’s public name at every door and is refused where it means another tool as well; every known prefix is understood.',
+  },
   'schemas:per-provider': {
     status: 'planned',
     pain: 30,

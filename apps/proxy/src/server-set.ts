@@ -5,7 +5,13 @@
  */
 import type { Clock, Logger } from '@toolgate/core'
 import { type Database, followChanges, type McpServerRow, type StopListening } from '@toolgate/db'
-import { type ManagedServer, type Registry, serverChangesChannel, type StoredServers } from '@toolgate/manager'
+import {
+  type ManagedServer,
+  type Registry,
+  serverChangesChannel,
+  type StoredServers,
+  withShortPrefixes,
+} from '@toolgate/manager'
 import type { LoadedConfig } from './config/load.ts'
 import { serverId } from './config/servers.ts'
 import { oneAtATime } from './reload/one-at-a-time.ts'
@@ -70,6 +76,7 @@ class JoinedServers implements ServerSet {
   /** What the registry was given last: the servers, and the names that are left out. */
   #inUse: readonly ManagedServer[] | undefined
   #leftOut: readonly string[] = []
+  #shortened = false
   #storeAnswers = true
   #following: StopListening | undefined
 
@@ -192,9 +199,11 @@ class JoinedServers implements ServerSet {
     const inUse = [...this.#config.servers, ...servers]
     const names = [...this.#configNames(), ...leftOut]
     // A poll may read a row that is gone, or unchanged, again and again: nobody is to be woken for that.
-    const isNews = !hasSame(this.#inUse, inUse) || !hasSame(this.#leftOut, names)
-    if (isNews) registry.replace(inUse, names)
+    const shorten = this.#loaded.environment.shortToolPrefix
+    const isNews = !hasSame(this.#inUse, inUse) || !hasSame(this.#leftOut, names) || this.#shortened !== shorten
+    if (isNews) registry.replace(shorten ? withShortPrefixes(inUse) : inUse, names)
     this.#inUse = inUse
+    this.#shortened = shorten
     this.#leftOut = names
     const quarantined = registry.quarantined()
     for (const { server, reason } of quarantined) {

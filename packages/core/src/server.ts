@@ -46,6 +46,10 @@ export interface ServerDefinition {
   readonly disallowedTools: ReadonlySet<string>
   /** Tool → the only arguments it may be called with. */
   readonly allowedParams: ReadonlyMap<string, ReadonlySet<string>>
+  /** Tool → the public name that replaces its prefixed one. By the upstream's own names, each display name once. */
+  readonly displayNames: ReadonlyMap<string, string>
+  /** Tool → what is shown instead of the upstream's own description. */
+  readonly descriptions: ReadonlyMap<string, string>
   readonly requireApproval?: ApprovalPolicy | undefined
   readonly allowSampling: boolean
   readonly allowElicitation: boolean

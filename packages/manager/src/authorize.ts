@@ -9,7 +9,7 @@ import {
   type UpstreamCall,
 } from '@toolgate/core'
 import { permits } from './permits.ts'
-import { joinName, prefixesOf } from './public-name.ts'
+import { ownSpellings } from './public-name.ts'
 
 /** What the caller asked for, and how it was understood: `target` is absent where nothing bears the name. */
 export interface AuthorizeRequest<Server extends ServerDefinition> extends Omit<UpstreamCall<Server>, 'target'> {
@@ -54,7 +54,7 @@ function refuseParameters(
   { publicName, separator, params }: { publicName: string; separator: string; params: JsonObject },
 ): void {
   if (kind !== 'tool' || name === undefined || server.allowedParams.size === 0) return
-  const spellings = [name, ...prefixesOf(server).map((prefix) => joinName(prefix, separator, name))]
+  const spellings = [...ownSpellings(server, name, separator), server.displayNames.get(name) ?? name]
   const allowed = spellings.map((spelling) => server.allowedParams.get(spelling)).find((entry) => entry !== undefined)
   const given = params['arguments']
   if (allowed === undefined || given === undefined || given === null) return

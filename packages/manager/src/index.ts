@@ -24,6 +24,7 @@ export { defaultNaming, joinName, type NamingRules, type PrefixMode } from './pu
 export type { ManagedServer } from './registry/managed-server.ts'
 export { createNameMap, type NameMap, type NameMapOptions } from './registry/name-map.ts'
 export { createRegistry, type Quarantined, type Registry, type RegistryOptions } from './registry/registry.ts'
+export { withShortPrefixes } from './registry/short-prefix.ts'
 export type { Selection } from './registry/selection.ts'
 export { createPostgresStoredServers } from './registry/stored-servers.postgres.ts'
 export { serverChangesChannel, type StoredServer, type StoredServers } from './registry/stored-servers.ts'

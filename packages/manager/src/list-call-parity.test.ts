@@ -30,6 +30,8 @@ const everyName = [
   ...serverNames.flatMap((server) => toolNames.map((tool) => `${server}-${tool}`)),
   'nowhere-x',
   'z',
+  'shown',
+  'id3-x',
 ]
 
 const tools = uniqueArray(constantFrom(...toolNames))
@@ -48,11 +50,18 @@ const grants: Arbitrary<Grants> = record({
   blockedTools: oneof(noTools, toolSet),
 }).map((generated) => ({ ...noGrants, ...generated }))
 
+/** Some are what another tool is called already. */
+const displayNames: Arbitrary<ReadonlyMap<string, string>> = uniqueArray(
+  record({ tool: constantFrom(...toolNames), shown: constantFrom('shown', 'a-x', 'b', 'id3-x') }),
+  { maxLength: 2, selector: ({ shown }) => shown },
+).map((entries) => new Map(entries.map(({ tool, shown }) => [tool, shown])))
+
 const server = (id: string, name: string): Arbitrary<ManagedServer> =>
   record({
     allowedTools: option(toolSet, { nil: undefined }),
     disallowedTools: oneof(noTools, toolSet),
     prefixed: boolean(),
+    displayNames,
   }).map((generated) => serverOf({ id, name, ...generated }))
 
 const house = record({
@@ -88,7 +97,8 @@ it('lists exactly what can be called, under the names that call it', async () =>
       const { items, withheld } = await world.gateway.list(caller, { kind: 'tools' })
       const listed = new Map(items.map((item) => [item.publicName, `${item.server.id}/${nameOf(item)}`]))
       expect(listed.size).toBe(items.length)
-      expect(mode === 'never' ? [] : withheld).toEqual([])
+      const unnamed = withheld.filter(({ server: { displayNames: shown }, name }) => !shown.has(name))
+      expect(mode === 'never' ? [] : unnamed).toEqual([])
 
       for (const [name, target] of listed) expect(await fate(world, caller, { name })).toBe(target)
       const own = [...items.map((item) => ({ server: item.server.id, name: nameOf(item) })), ...withheldOwn(withheld)]

@@ -1,5 +1,5 @@
 import type { Grants, Principal, ServerDefinition, Target } from '@toolgate/core'
-import { joinName, prefixesOf } from './public-name.ts'
+import { ownSpellings } from './public-name.ts'
 
 /**
  * Who may reach what: grants compared with a server, and with one thing on it. Pure, and the only such comparison: what it
@@ -23,14 +23,14 @@ export function permits(principal: Principal, target: Target, separator: string)
   if (kind !== 'tool') return whole
   if (name === undefined || (!whole && onlyTools === undefined)) return false
   if (onlyTools !== undefined && !onlyTools.has(name)) return false
-  if (listsTool(grants.blockedTools, { server, name, separator })) return false
+  if (deniesTool(grants.blockedTools, { server, name, separator })) return false
   return offers(server, name, separator)
 }
 
 /** The server's own lists, the same for everybody: an allow-list wins over a deny-list, as in LiteLLM. */
 function offers(server: ServerDefinition, name: string, separator: string): boolean {
   if (server.allowedTools !== undefined) return listsTool(server.allowedTools, { server, name, separator })
-  return !listsTool(server.disallowedTools, { server, name, separator })
+  return !deniesTool(server.disallowedTools, { server, name, separator })
 }
 
 function grantsWholeServer({ admin, grants, keyHash }: Principal, server: ServerDefinition): boolean {
@@ -53,10 +53,19 @@ function handlesOf({ id, name, alias }: ServerDefinition): readonly string[] {
   return [...new Set(handles)]
 }
 
-function listsTool(
-  list: ReadonlySet<string>,
-  { server, name, separator }: { server: ServerDefinition; name: string; separator: string },
-): boolean {
+interface NamedTool {
+  readonly server: ServerDefinition
+  readonly name: string
+  readonly separator: string
+}
+
+function listsTool(list: ReadonlySet<string>, { server, name, separator }: NamedTool): boolean {
   if (list.size === 0) return false
-  return list.has(name) || prefixesOf(server).some((prefix) => list.has(joinName(prefix, separator, name)))
+  return ownSpellings(server, name, separator).some((spelling) => list.has(spelling))
+}
+
+/** Who denies a tool may know it by the name it is shown under. Who allows one must not: that name may be another tool's own. */
+function deniesTool(list: ReadonlySet<string>, tool: NamedTool): boolean {
+  const shown = tool.server.displayNames.get(tool.name)
+  return listsTool(list, tool) || (shown !== undefined && list.has(shown))
 }

@@ -28,6 +28,11 @@ export function prefixesOf({ id, name, alias, prefix }: Named): readonly string[
   return [...new Set(handles.map((handle) => handle.replaceAll(' ', '_')))]
 }
 
+/** The names of a tool that its server and its operator know: bare, and behind every prefix. */
+export function ownSpellings(server: Named, name: string, separator: string): readonly string[] {
+  return [name, ...prefixesOf(server).map((prefix) => joinName(prefix, separator, name))]
+}
+
 export function joinName(prefix: string, separator: string, name: string): string {
   return `${prefix}${separator}${name}`
 }

@@ -29,6 +29,8 @@ export function serverDefinition(overrides: Partial<ServerDefinition> = {}): Ser
     grantedKeyHashes: new Set(),
     disallowedTools: new Set(),
     allowedParams: new Map(),
+    displayNames: new Map(),
+    descriptions: new Map(),
     allowSampling: false,
     allowElicitation: false,
     prefixed: true,

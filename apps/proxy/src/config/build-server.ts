@@ -115,6 +115,8 @@ export function buildServer<AuthOptions>(entry: ServerEntry, build: ServerBuild<
     allowedTools: common.allowed_tools && new Set(common.allowed_tools),
     disallowedTools: new Set(common.disallowed_tools),
     allowedParams: new Map(Object.entries(common.allowed_params).map(([tool, names]) => [tool, new Set(names)])),
+    displayNames: new Map(Object.entries(common.tool_name_to_display_name)),
+    descriptions: new Map(Object.entries(common.tool_name_to_description)),
     requireApproval: entry.requireApproval,
     allowSampling: common.allow_sampling,
     allowElicitation: common.allow_elicitation,

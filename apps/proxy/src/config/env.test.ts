@@ -9,6 +9,7 @@ describe('environment', () => {
       host: '127.0.0.1',
       callTimeoutMs: 60_000,
       listTimeoutMs: 30_000,
+      shortToolPrefix: false,
       toolPrefixSeparator: '-',
       tokenCache: { defaultTtlMs: 3_600_000, minTtlMs: 10_000, maxEntries: 200, expiryBufferMs: 60_000 },
       oauth2ForServersWithoutAuth: false,

@@ -34,6 +34,8 @@ export interface Environment {
   readonly listTimeoutMs: number
   /** `LITELLM_MCP_CLIENT_SIDE_AUTH_HEADER_NAME`, lower-case. */
   readonly clientSideAuthHeader: string | undefined
+  /** `LITELLM_USE_SHORT_MCP_TOOL_PREFIX` */
+  readonly shortToolPrefix: boolean
   /** `MCP_TOOL_PREFIX_SEPARATOR` */
   readonly toolPrefixSeparator: string
   /** Commands that servers of the API may run, by their base name; undefined: none, they are switched off. */
@@ -92,6 +94,9 @@ const duration = z.string().transform((value, context) => {
   return z.NEVER
 })
 
+/** LiteLLM takes more words here than elsewhere. */
+const wordyFlag = z.stringbool({ truthy: ['true', '1', 'yes', 'on'], falsy: ['false', '0', 'no', 'off'] })
+
 const variablesSchema = z.object({
   CONFIG_FILE_PATH: z.string().optional(),
   PORT: wholeNumber.refine((value) => value <= 65_535).default(4000),
@@ -118,6 +123,7 @@ const variablesSchema = z.object({
     .string()
     .regex(/^[A-Za-z0-9_.-]{1,8}$/)
     .default('-'),
+  LITELLM_USE_SHORT_MCP_TOOL_PREFIX: wordyFlag.default(false),
   LITELLM_ENABLE_MCP_STDIO: flag.default(false),
   LITELLM_MCP_STDIO_EXTRA_COMMANDS: list.default([]),
   LITELLM_KEY_ROTATION_ENABLED: flag.default(false),
@@ -155,6 +161,7 @@ const requirements: Partial<Record<keyof z.output<typeof variablesSchema>, strin
   MCP_OAUTH2_TOKEN_CACHE_MIN_TTL: 'a number of seconds',
   MCP_OAUTH2_TOKEN_CACHE_MAX_SIZE: 'a whole number above 0',
   MCP_OAUTH2_TOKEN_EXPIRY_BUFFER_SECONDS: 'a number of seconds',
+  LITELLM_USE_SHORT_MCP_TOOL_PREFIX: 'true or false',
   LITELLM_ENABLE_MCP_STDIO: 'true or false',
   LITELLM_MCP_AUTH_AUTO_PATCH: 'true or false',
   MCP_OAUTH2_TOKEN_URL: 'an http or https address',
@@ -193,6 +200,7 @@ function toEnvironment(checked: z.output<typeof variablesSchema>, variables: Var
     callTimeoutMs: checked.LITELLM_MCP_CLIENT_TIMEOUT,
     listTimeoutMs: checked.LITELLM_MCP_TOOL_LISTING_TIMEOUT,
     clientSideAuthHeader: checked.LITELLM_MCP_CLIENT_SIDE_AUTH_HEADER_NAME,
+    shortToolPrefix: checked.LITELLM_USE_SHORT_MCP_TOOL_PREFIX,
     toolPrefixSeparator: checked.MCP_TOOL_PREFIX_SEPARATOR,
     stdioCommands: checked.LITELLM_ENABLE_MCP_STDIO
       ? new Set([...stdioCommands, ...checked.LITELLM_MCP_STDIO_EXTRA_COMMANDS])

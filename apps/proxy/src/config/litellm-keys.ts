@@ -48,7 +48,7 @@ export const inertServerKeys = words(`
   delegate_auth_to_upstream oauth_passthrough dcr_bridge env_vars available_on_public_internet aws_region_name
   aws_service_name aws_access_key_id aws_secret_access_key aws_session_token aws_role_name aws_session_name
   max_concurrent_requests is_byok byok_description byok_api_key_help_url per_server_oauth_discovery source_url
-  allowed_response_headers tool_name_to_display_name tool_name_to_description
+  allowed_response_headers
 `)
 
 /**

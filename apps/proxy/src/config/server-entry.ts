@@ -26,6 +26,17 @@ function refuseReserved(headers: Readonly<Record<string, Secret>>, context: z.Re
   }
 }
 
+/** LiteLLM's rule. The length is what MCP allows a tool name. */
+const displayName = z
+  .string()
+  .regex(/^[a-zA-Z0-9_-]{1,128}$/, { error: 'must be 1 to 128 letters, digits, underscores and hyphens' })
+
+function refuseShared(names: Readonly<Record<string, string>>, context: z.RefinementCtx): void {
+  const shown = Object.values(names)
+  const twice = shown.find((name, index) => shown.indexOf(name) !== index)
+  if (twice !== undefined) context.addIssue({ code: 'custom', message: 'must not give two tools one name' })
+}
+
 export const serverEntrySchema = z.object({
   server_id: z.string().min(1).optional(),
   server_name: z.string().min(1).optional(),
@@ -44,6 +55,8 @@ export const serverEntrySchema = z.object({
   allowed_tools: names.optional(),
   disallowed_tools: names.default([]),
   allowed_params: z.record(z.string(), names).default({}),
+  tool_name_to_display_name: z.record(z.string(), displayName).superRefine(refuseShared).default({}),
+  tool_name_to_description: z.record(z.string(), text).default({}),
   require_approval: z
     .union([approval, approvalByTool], {
       error: 'must be always, never, or a map { always: { tool_names: […] }, never: { tool_names: […] } }',

@@ -51,6 +51,7 @@ const variables = {
   saltKey: atStart('LITELLM_SALT_KEY'),
   callTimeoutMs: live('LITELLM_MCP_CLIENT_TIMEOUT'),
   listTimeoutMs: live('LITELLM_MCP_TOOL_LISTING_TIMEOUT'),
+  shortToolPrefix: live('LITELLM_USE_SHORT_MCP_TOOL_PREFIX'),
   toolPrefixSeparator: live('MCP_TOOL_PREFIX_SEPARATOR'),
   stdioCommands: live('LITELLM_ENABLE_MCP_STDIO and LITELLM_MCP_STDIO_EXTRA_COMMANDS'),
   keyRotation: atStart('LITELLM_KEY_ROTATION_*'),

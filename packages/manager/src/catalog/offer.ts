@@ -18,7 +18,7 @@ export interface ListedItem {
   readonly server: ManagedServer
   /** The name to call it by: `name`, for resources the URI or the URI template. */
   readonly publicName: string
-  /** As the upstream sent it. */
+  /** As the upstream sent it, its description replaced where the operator wrote one. */
   readonly definition: JsonObject
 }
 
@@ -39,22 +39,34 @@ export interface OfferRequest {
 }
 
 const nameless = 'Another server offers the same name, and the naming rules leave none that would tell them apart.'
+const sharedDisplayName =
+  'The display name that it was given means another tool as well. It can be called with its prefix, or beside its server.'
 const sharedUri = 'Another server has the same URI, and URIs are not rewritten: it can be read by naming the server.'
 
 export function offerTo({ kind, principal, separator, listings, nameOf }: OfferRequest): Offer {
   const { target } = listMethods[kind]
-  const why = target === 'resource' ? sharedUri : nameless
+  const why = (displayed: boolean) => {
+    if (displayed) return sharedDisplayName
+    return target === 'resource' ? sharedUri : nameless
+  }
   const items: ListedItem[] = []
   const withheld: WithheldItem[] = []
   for (const { server, listing } of listings) {
     const mayUse = (name: string) => permits(principal, { server, kind: target, name }, separator)
-    for (const [name, definition] of listing?.byName ?? []) {
+    for (const [name, sent] of listing?.byName ?? []) {
       if (!mayUse(name)) continue
       const publicName = nameOf({ server, name })
-      if (publicName === undefined) withheld.push({ server, name, definition, reason: why })
+      const definition = target === 'tool' ? described(server, name, sent) : sent
+      const reason = why(target === 'tool' && server.displayNames.has(name))
+      if (publicName === undefined) withheld.push({ server, name, definition, reason })
       else items.push({ server, publicName, definition })
     }
     for (const { name, reason } of listing?.quarantined ?? []) if (mayUse(name)) withheld.push({ server, name, reason })
   }
   return { items, withheld, outcomes: listings.map(({ outcome }) => outcome) }
+}
+
+function described({ descriptions }: ManagedServer, name: string, definition: JsonObject): JsonObject {
+  const description = descriptions.get(name)
+  return description === undefined ? definition : { ...definition, description }
 }

@@ -8,12 +8,13 @@ import type { ManagedServer } from './managed-server.ts'
 import {
   isListed,
   type NameView,
+  displayReadings,
+  namedReadings,
   prefixedNameOf,
-  prefixReadings,
   publicNameOf,
   type Reading,
   readBare,
-  readPrefixed,
+  readNamed,
   readWithin,
   wasListed,
 } from './name-reading.ts'
@@ -65,11 +66,14 @@ export function createNameMap({ registry, catalog, rules = () => defaultNaming }
 
   const locateAnywhere = async (request: LocateRequest): Promise<Located> => {
     const { includes, name } = request
-    const near = await view.over(request, serversIn(prefixReadings(view.frame(request), name)))
-    const prefixed = readPrefixed(near, name)
-    if (prefixed.length > 0) return { readings: prefixed, spell: (reading) => prefixedNameOf(near, reading) }
-
     const servers = registry.list().filter(includes)
+    const frame = view.frame(request)
+    // What a display name could be mistaken for may be on any server.
+    const shown = displayReadings(frame, name).length > 0
+    const near = await view.over(request, shown ? servers : serversIn(namedReadings(frame, name)))
+    const named = readNamed(near, name)
+    if (named.length > 0) return { readings: named, spell: (reading) => prefixedNameOf(near, reading) }
+
     const wide = await view.over(request, servers)
     const bare = readBare(wide, name)
     const unlisted = servers.filter((server) => !wasListed(wide, server))
@@ -83,11 +87,11 @@ export function createNameMap({ registry, catalog, rules = () => defaultNaming }
 
   const locateWithin = async (request: LocateRequest, server: ManagedServer): Promise<Located> => {
     const { name } = request
-    const readings = prefixReadings(view.frame(request), name)
+    const readings = namedReadings(view.frame(request), name)
     const servers = serversIn([{ server, name }, ...readings])
     let seen = await view.over(request, servers)
     if (readings.length > 0 && !wasListed(seen, server)) {
-      // Only its list tells whether the prefix is part of the name, and to wait for the server one calls is fair.
+      // Only its list tells whether the name is its own, and to wait for the server one calls is fair.
       await fetch(request, [server])
       seen = await view.over(request, servers)
     }
@@ -126,6 +130,7 @@ function viewing({ registry, catalog, rules }: Required<NameMapOptions>) {
       rules: current,
       kind,
       prefixes: registry.prefixes(),
+      displayed: registry.displayed(),
       allows: ({ server, name }: Reading) =>
         includes(server) && permits(caller.principal, { server, kind, name }, current.separator),
     }

@@ -19,6 +19,8 @@ export interface NameView {
   readonly rules: NamingRules
   readonly kind: 'tool' | 'prompt' | 'resource'
   readonly prefixes: ReadonlyMap<string, ManagedServer>
+  /** By display name, the tools that operators show under it. */
+  readonly displayed: ReadonlyMap<string, readonly Reading[]>
   /** The servers whose own names are looked through. */
   readonly servers: readonly ManagedServer[]
   /** By server id; of each server those lists of this kind that were ever read. */
@@ -27,11 +29,10 @@ export interface NameView {
   allows(reading: Reading): boolean
 }
 
+type NameFrame = Pick<NameView, 'rules' | 'kind' | 'prefixes' | 'displayed' | 'allows'>
+
 /** Readings by a known prefix, the longest first, whether or not the server has such a thing. A URI has no prefix. */
-export function prefixReadings(
-  { rules, kind, prefixes, allows }: Pick<NameView, 'rules' | 'kind' | 'prefixes' | 'allows'>,
-  publicName: string,
-): readonly Reading[] {
+function prefixReadings({ rules, kind, prefixes, allows }: NameFrame, publicName: string): readonly Reading[] {
   if (kind === 'resource') return []
   return splitName(publicName, rules.separator).flatMap(({ prefix, name }) => {
     const server = prefixes.get(prefix)
@@ -39,13 +40,50 @@ export function prefixReadings(
   })
 }
 
-/** The prefixed meaning: of what is listed, else of the longest prefix whose server was not listed yet. */
-export function readPrefixed(view: NameView, publicName: string): readonly Reading[] {
-  const readings = prefixReadings(view, publicName)
+/** The tools that are shown under this name, whether or not their servers have them. */
+export function displayReadings({ kind, displayed, allows }: NameFrame, publicName: string): readonly Reading[] {
+  return kind === 'tool' ? (displayed.get(publicName) ?? []).filter(allows) : []
+}
+
+/** Readings by a name that says which server is meant: what is shown under it, then by prefix. */
+export function namedReadings(frame: NameFrame, publicName: string): readonly Reading[] {
+  const shown = displayReadings(frame, publicName)
+  const prefixed = prefixReadings(frame, publicName)
+  return shown.length === 0 ? prefixed : distinct([...shown, ...prefixed])
+}
+
+/**
+ * The meaning of a name that says which server is meant: of what is listed, else of the first reading whose server was not
+ * listed yet. A display name is nobody's own: what is listed under it, or is the displayed server's own tool of that name,
+ * makes it ambiguous.
+ */
+export function readNamed(view: NameView, publicName: string): readonly Reading[] {
+  const readings = namedReadings(view, publicName)
   const listed = readings.filter((reading) => isListed(view, reading))
-  if (listed.length > 0) return listed
+  if (listed.length > 0) return distinct([...listed, ...rivals(view, publicName)])
   const unlisted = readings.find(({ server }) => !wasListed(view, server))
   return unlisted === undefined ? [] : [unlisted]
+}
+
+function rivals(view: NameView, publicName: string): readonly Reading[] {
+  const shown = displayReadings(view, publicName).filter((reading) => isListed(view, reading))
+  if (shown.length === 0) return []
+  return view.servers
+    .filter((server) => listsBare(view, server) || shown.some((reading) => reading.server.id === server.id))
+    .map((server) => ({ server, name: publicName }))
+    .filter((reading) => view.allows(reading) && isListed(view, reading))
+}
+
+/** Whether the server's tools are listed without prefix, where that tells them apart. */
+function listsBare({ rules }: NameView, { prefixed }: ManagedServer): boolean {
+  return rules.mode !== 'always' || !prefixed
+}
+
+function distinct(readings: readonly Reading[]): readonly Reading[] {
+  return readings.filter(
+    ({ server, name }, index) =>
+      readings.findIndex((other) => other.server.id === server.id && other.name === name) === index,
+  )
 }
 
 /** The meaning as somebody's own name, where that is listed or, for URIs, fits a template. */
@@ -57,13 +95,13 @@ export function readBare(view: NameView, name: string): readonly Reading[] {
 
 /**
  * The meaning on one server. Its own name is always exactly that, because lists beside a server show own names; only where
- * nothing bears it, the name may also stand with its prefix. A tool that a listed server does not list has no meaning:
+ * nothing bears it, the name may also stand with its prefix or be the one it is shown under. A tool that a listed server does not list has no meaning:
  * otherwise the upstream's own words for "unknown" would tell it from "forbidden".
  */
 export function readWithin(view: NameView, server: ManagedServer, publicName: string): readonly Reading[] {
   const plain = { server, name: publicName }
   if (view.allows(plain) && isListed(view, plain)) return [plain]
-  const stripped = prefixReadings(view, publicName).filter((reading) => reading.server.id === server.id)
+  const stripped = namedReadings(view, publicName).filter((reading) => reading.server.id === server.id)
   const listed = stripped.filter((reading) => isListed(view, reading))
   if (listed.length > 0) return listed
   // A URI may be one that its server never lists.
@@ -87,10 +125,17 @@ export function prefixedNameOf(view: NameView, reading: Reading): string {
 
 function spellings(view: NameView, reading: Reading): readonly string[] {
   const { mode } = view.rules
+  const shown = displayNameOf(view, reading)
+  // It replaces the other name and falls back to none: a name must not change with the neighbours.
+  if (shown !== undefined) return [shown]
   const prefixed = prefixedSpellings(view, reading)
   // Results link to resources by URI and are relayed untouched, so a URI has no other spelling.
   if (view.kind === 'resource' || mode === 'never') return [reading.name]
   return mode === 'always' && reading.server.prefixed ? prefixed : [reading.name, ...prefixed]
+}
+
+export function displayNameOf({ kind }: Pick<NameView, 'kind'>, { server, name }: Reading): string | undefined {
+  return kind === 'tool' ? server.displayNames.get(name) : undefined
 }
 
 function prefixedSpellings({ rules }: NameView, { server, name }: Reading): readonly string[] {
@@ -98,8 +143,8 @@ function prefixedSpellings({ rules }: NameView, { server, name }: Reading): read
 }
 
 function meansOnly(view: NameView, spelling: string, reading: Reading): boolean {
-  const prefixed = readPrefixed(view, spelling)
-  return isOnly(prefixed.length > 0 ? prefixed : readBare(view, spelling), reading)
+  const named = readNamed(view, spelling)
+  return isOnly(named.length > 0 ? named : readBare(view, spelling), reading)
 }
 
 function isOnly([first, ...others]: readonly Reading[], { server, name }: Reading): boolean {

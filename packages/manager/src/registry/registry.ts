@@ -12,6 +12,8 @@ export interface Registry {
   find(handle: string): ManagedServer | undefined
   /** Every known public prefix: alias, name and id, spelt as in public names. */
   prefixes(): ReadonlyMap<string, ManagedServer>
+  /** Display name → the tools that are shown under it; two where operators gave one name twice. */
+  displayed(): ReadonlyMap<string, readonly DisplayedTool[]>
   /**
    * Names and aliases of every server of the last `replace`, also of those that were set aside or left out: what a caller
    * brings for one of them must not be read as being for another. The same array until the next `replace`.
@@ -20,6 +22,12 @@ export interface Registry {
   quarantined(): readonly Quarantined[]
   /** `leftOut` are names and aliases of servers that could not even be made. */
   replace(servers: readonly ManagedServer[], leftOut?: readonly string[]): void
+}
+
+export interface DisplayedTool {
+  readonly server: ManagedServer
+  /** The upstream's own name. */
+  readonly name: string
 }
 
 export interface Quarantined {
@@ -41,6 +49,7 @@ export function createRegistry({ onRetire = () => {}, onReplace = () => {} }: Re
     list: () => current.servers,
     find: (handle) => current.byHandle.get(handle),
     prefixes: () => current.byPrefix,
+    displayed: () => current.displayed,
     handles: () => current.handles,
     quarantined: () => current.quarantined,
     replace(servers, leftOut = []) {
@@ -60,6 +69,7 @@ interface Snapshot {
   readonly servers: readonly ManagedServer[]
   readonly byHandle: ReadonlyMap<string, ManagedServer>
   readonly byPrefix: ReadonlyMap<string, ManagedServer>
+  readonly displayed: ReadonlyMap<string, readonly DisplayedTool[]>
   readonly handles: readonly string[]
   readonly quarantined: readonly Quarantined[]
 }
@@ -88,7 +98,18 @@ function snapshotOf(candidates: readonly ManagedServer[], leftOut: readonly stri
     ...leftOut,
     ...candidates.flatMap(({ name, alias }) => (alias === undefined ? [name] : [name, alias])),
   ]
-  return { servers, byHandle, byPrefix, quarantined, handles: [...new Set(handles)] }
+  const displayed = displayedTools(servers)
+  return { servers, byHandle, byPrefix, displayed, quarantined, handles: [...new Set(handles)] }
+}
+
+function displayedTools(servers: readonly ManagedServer[]): ReadonlyMap<string, readonly DisplayedTool[]> {
+  const displayed = new Map<string, DisplayedTool[]>()
+  for (const server of servers) {
+    for (const [name, shown] of server.displayNames) {
+      displayed.set(shown, [...(displayed.get(shown) ?? []), { server, name }])
+    }
+  }
+  return displayed
 }
 
 function conflictOf(server: ManagedServer, taken: ReadonlyMap<string, ManagedServer>): string | undefined {
