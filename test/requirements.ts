@@ -252,6 +252,16 @@ export const requirements = {
     pain: 42,
     statement: 'Access depends on the principal alone, whatever method produced it.',
   },
+  'auth:jwt': {
+    status: 'held',
+    statement:
+      'A token of a trusted identity provider is its user here, reaches what its mapped scopes and roles give, and is refused where anything about it does not hold.',
+  },
+  'auth:jwt-keys': {
+    status: 'held',
+    statement:
+      'Keys of an identity provider are read again without a stampede, and those that are known go on while it is away.',
+  },
   'docs:openapi-from-schemas': {
     status: 'held',
     pain: 43,

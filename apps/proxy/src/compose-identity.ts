@@ -15,7 +15,8 @@ import type { Foundation } from './foundation.ts'
 import { replaceConfigKeys } from './reload/config-keys.ts'
 
 /** Who calls: keys of the file into the store, the cache in front of it, and the ways to prove an identity. */
-export async function composeIdentity({ loaded, live, masterKey, database, log, clock, newId }: Foundation) {
+export async function composeIdentity(foundation: Foundation) {
+  const { loaded, live, masterKey, database, log, clock, newId, outbound } = foundation
   const store = createPostgresKeyStore(database, newId)
   const sync = (keys: readonly VirtualKeyEntry[]) => upsertConfigKeys(keys, { store, log, clock, newId })
   await sync(loaded.config.virtualKeys)
@@ -51,6 +52,7 @@ export async function composeIdentity({ loaded, live, masterKey, database, log, 
       keys: keyCache,
       defaultAccess: () => live.current.config.defaultAccess,
       clock,
+      jwt: { settings: () => live.current.config.jwt, outbound, clock, log },
     }),
     replaceKeys: (before: LoadedConfig, after: LoadedConfig) =>
       replaceConfigKeys(before.config.virtualKeys, after.config.virtualKeys, { sync, forget: keyCache.forget }),

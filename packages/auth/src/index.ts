@@ -1,5 +1,6 @@
 export { type Authenticate, createAuthenticator } from './inbound/authenticate.ts'
 export { carries } from './inbound/carries.ts'
+export type { JwtIssuer, JwtMapping, JwtSettings } from './inbound/jwt/jwt-settings.ts'
 export { createOwnKeyFilter, type WithoutOwnKeys } from './inbound/own-keys.ts'
 export {
   gatewayKeyHeader,

@@ -4,10 +4,10 @@
  */
 export interface Principal {
   /** Name of the inbound method that produced it, for logs. */
-  readonly source: 'master_key' | 'virtual_key'
+  readonly source: 'master_key' | 'virtual_key' | 'jwt'
   /** Whose quotas, connections and rows these are: the user id, else the key's hash. */
   readonly id: string
-  /** Hex SHA-256 of the key; for the master key a fixed alias, never its hash. */
+  /** Hex SHA-256 of the key; for the master key a fixed alias, never its hash; for a token one of issuer and user. */
   readonly keyHash: string
   /** Hash of the presented key, where it is a former one in its time of grace. */
   readonly formerKeyHash?: string | undefined

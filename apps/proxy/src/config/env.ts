@@ -5,6 +5,7 @@ import { parseDuration } from '@toolgate/auth'
 import { Secret } from '@toolgate/core'
 import { z } from 'zod'
 import type { Lookup } from './interpolate.ts'
+import type { JwtVariables } from './jwt-settings.ts'
 import { configurationError } from './report.ts'
 import { amount, flag, headerName, seconds, timeout } from './scalars.ts'
 
@@ -45,6 +46,7 @@ export interface Environment {
   /** `LITELLM_MCP_AUTH_AUTO_PATCH`: give the token below to the file's servers that declare no authentication. */
   readonly oauth2ForServersWithoutAuth: boolean
   readonly oauth2: OAuth2Defaults
+  readonly jwt: JwtVariables
   /** Any variable by name, for references in the configuration. */
   readonly lookup: Lookup
   /** The same with the file's `environment_variables` beneath it: what the process was started with wins. */
@@ -139,6 +141,9 @@ const variablesSchema = z.object({
   MCP_OAUTH2_CLIENT_SECRET: secret.optional(),
   MCP_OAUTH2_SCOPES: list.default([]),
   MCP_OAUTH2_ALLOWED_HOSTS: list.optional(),
+  JWT_PUBLIC_KEY_URL: z.url({ protocol: /^https?$/ }).optional(),
+  JWT_ISSUER: z.string().optional(),
+  JWT_AUDIENCE: list.optional(),
 })
 
 /** LiteLLM's list: what runs published servers. With any of them its arguments may run anything. */
@@ -165,6 +170,7 @@ const requirements: Partial<Record<keyof z.output<typeof variablesSchema>, strin
   LITELLM_ENABLE_MCP_STDIO: 'true or false',
   LITELLM_MCP_AUTH_AUTO_PATCH: 'true or false',
   MCP_OAUTH2_TOKEN_URL: 'an http or https address',
+  JWT_PUBLIC_KEY_URL: 'an http or https address',
 }
 
 /** Checks the variables we know. Throws one line per variable that is wrong; an empty variable counts as unset. */
@@ -224,6 +230,7 @@ function toEnvironment(checked: z.output<typeof variablesSchema>, variables: Var
       scopes: checked.MCP_OAUTH2_SCOPES,
       allowedHosts: checked.MCP_OAUTH2_ALLOWED_HOSTS,
     },
+    jwt: { jwksUrl: checked.JWT_PUBLIC_KEY_URL, issuer: checked.JWT_ISSUER, audiences: checked.JWT_AUDIENCE },
     lookup: (name) => variables[name],
     withDefaults: (defaults) => readEnvironment({ ...defaults, ...variables }),
   }

@@ -47,7 +47,7 @@ export function loadSource(source: ConfigSource, { environment = readEnvironment
   const report = createReport()
   const merged = environment.withDefaults(declaredVariables(source.data, environment, report))
   const data = interpolate(source.data, { lookup: merged.lookup, report })
-  const declared = readConfig(data, keys, report)
+  const declared = readConfig(data, { keys, variables: merged.jwt }, report)
   const config: ProxyConfig = {
     ...declared,
     masterKey: declared.masterKey ?? merged.masterKey,

@@ -8,6 +8,7 @@ import { type ModelEntry, readModels } from './models.ts'
 import type { Report } from './report.ts'
 import { readSection } from './section.ts'
 import type { ServerKeys } from './server-auth-block.ts'
+import type { JwtVariables } from './jwt-settings.ts'
 import { readServers, type ServerEntry } from './server-entry.ts'
 import { readSettings, type Settings } from './settings.ts'
 import { readVirtualKeys, type VirtualKeyEntry } from './virtual-keys.ts'
@@ -29,12 +30,16 @@ export const topLevelSchema = z.object({
 })
 
 /** Reads substituted data. What is wrong goes to `report`; the result is only worth using where that has no error. */
-export function readConfig(data: unknown, keys: ServerKeys, report: Report): ProxyConfig {
+export function readConfig(
+  data: unknown,
+  { keys, variables }: { keys: ServerKeys; variables: JwtVariables },
+  report: Report,
+): ProxyConfig {
   const sections =
     readSection(data, { path: [], report }, { schema: topLevelSchema, dialect: 'litellm', inert: inertTopLevelKeys }) ??
     {}
   return {
-    ...readSettings(sections, report),
+    ...readSettings(sections, variables, report),
     models: readModels(sections.model_list, report),
     servers: readServers(sections.mcp_servers, keys, report),
     virtualKeys: readVirtualKeys(sections.virtual_keys, report),

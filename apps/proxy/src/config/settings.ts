@@ -2,9 +2,11 @@
  * `general_settings` and `litellm_settings`. The master key and the database may stand in either (LiteLLM's users do
  * both); where both have one, `general_settings` wins and the other is reported.
  */
+import type { JwtSettings } from '@toolgate/auth'
 import { isNetwork, type Secret, secretSchema } from '@toolgate/core'
 import { z } from 'zod'
 import { type KeyParams, readKeyParams } from './key-params.ts'
+import { type JwtVariables, readJwtSettings } from './jwt-settings.ts'
 import { inertGeneralSettings, inertLitellmSettings } from './litellm-keys.ts'
 import type { Report } from './report.ts'
 import { flag, headerName } from './scalars.ts'
@@ -28,6 +30,8 @@ export const generalSettingsSchema = z.object({
   config_watch: flag.optional(),
   allow_public_health_readiness_details: flag.optional(),
   enable_drain_endpoint: flag.optional(),
+  enable_jwt_auth: flag.optional(),
+  litellm_jwtauth: z.unknown().optional(),
 })
 
 export const litellmSettingsSchema = z.object({
@@ -60,6 +64,8 @@ export interface Settings extends KeyParams {
   readonly aliases: ReadonlyMap<string, string>
   /** `/metrics` needs no credential. Otherwise it is for administrators: its labels name servers and models. */
   readonly publicMetrics: boolean
+  /** Absent: tokens of identity providers are no credentials. */
+  readonly jwt: JwtSettings | undefined
 }
 
 export interface SettingsSections {
@@ -67,7 +73,7 @@ export interface SettingsSections {
   readonly litellm_settings?: unknown
 }
 
-export function readSettings(sections: SettingsSections, report: Report): Settings {
+export function readSettings(sections: SettingsSections, variables: JwtVariables, report: Report): Settings {
   const general = readSection(
     sections.general_settings,
     { path: ['general_settings'], report },
@@ -99,6 +105,7 @@ export function readSettings(sections: SettingsSections, report: Report): Settin
     drainEndpoint: general?.enable_drain_endpoint ?? false,
     aliases: new Map(Object.entries(litellm?.mcp_aliases ?? {})),
     publicMetrics: litellm?.require_auth_for_metrics_endpoint === false,
+    jwt: general?.enable_jwt_auth === true ? readJwtSettings(general.litellm_jwtauth, variables, report) : undefined,
     ...readKeyParams(litellm ?? {}, report),
   }
 }

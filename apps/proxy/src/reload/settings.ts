@@ -36,6 +36,7 @@ const settings = {
   drainEndpoint: live('general_settings.enable_drain_endpoint'),
   aliases: live('litellm_settings.mcp_aliases'),
   publicMetrics: live('litellm_settings.require_auth_for_metrics_endpoint'),
+  jwt: live('general_settings.enable_jwt_auth and litellm_jwtauth'),
   keyDefaults: live('litellm_settings.default_key_generate_params'),
   keyUpperBounds: live('litellm_settings.upperbound_key_generate_params'),
 } as const satisfies Record<keyof Settings, Handling>
@@ -60,8 +61,8 @@ const variables = {
   oauth2: live('MCP_OAUTH2_*'),
 } as const satisfies Record<Exclude<keyof Environment, NotCompared>, Handling>
 
-/** The first three are part of `settings`, where the file may have them as well; the last two are functions. */
-type NotCompared = 'masterKey' | 'databaseUrl' | 'clientSideAuthHeader' | 'lookup' | 'withDefaults'
+/** The first four are part of `settings`, where the file may have them as well; the last two are functions. */
+type NotCompared = 'masterKey' | 'databaseUrl' | 'clientSideAuthHeader' | 'jwt' | 'lookup' | 'withDefaults'
 
 /** `started` is what the process began with: what needs a restart is reported until there was one. */
 export function compareSettings(after: LoadedConfig, { current, started }: Baselines): SettingChanges {

@@ -2,6 +2,7 @@ import { type Clock, GatewayError, type Principal, type Secret } from '@toolgate
 import type { DefaultAccess } from '../keys/grants.ts'
 import type { KeyCache } from '../keys/key-cache.ts'
 import { firstOf } from './first-of.ts'
+import { jwtAuthenticator, type JwtAuthenticatorOptions } from './jwt/jwt.ts'
 import { masterKeyAuthenticator } from './master-key.ts'
 import { virtualKeyAuthenticator } from './virtual-key.ts'
 
@@ -11,6 +12,8 @@ export interface AuthenticatorOptions {
   /** `general_settings.mcp_default_access`; asked anew for each request, since a reload may change it. */
   readonly defaultAccess: () => DefaultAccess
   readonly clock?: Clock
+  /** Absent: tokens of identity providers are no credentials. */
+  readonly jwt?: Omit<JwtAuthenticatorOptions, 'defaultAccess'> | undefined
 }
 
 /**
@@ -22,8 +25,13 @@ export type Authenticate = (credential: Secret | undefined, signal: AbortSignal)
 /** More than any kind of credential is long; what is longer is not worth a hash. */
 const longestCredential = 8192
 
-export function createAuthenticator({ masterKey, ...virtualKeys }: AuthenticatorOptions): Authenticate {
-  const ways = firstOf([masterKeyAuthenticator(masterKey), virtualKeyAuthenticator(virtualKeys)])
+export function createAuthenticator({ masterKey, jwt, ...virtualKeys }: AuthenticatorOptions): Authenticate {
+  const { defaultAccess } = virtualKeys
+  const ways = firstOf([
+    masterKeyAuthenticator(masterKey),
+    virtualKeyAuthenticator(virtualKeys),
+    ...(jwt === undefined ? [] : [jwtAuthenticator({ ...jwt, defaultAccess })]),
+  ])
   return async (credential, signal) => {
     if (credential === undefined) {
       throw new GatewayError('CREDENTIAL_MISSING', 'Authentication Error, No api key passed in.')

@@ -1,0 +1,85 @@
+/**
+ * The public keys of one identity provider, read when they are first needed, again once they are old, and for a key id that
+ * is not among them, at most once in 30 seconds. Keys that are known go on while the provider is away.
+ */
+import { type Clock, createSingleFlight, isJsonObject, type Logger, type Outbound, startDeadline } from '@toolgate/core'
+import { createRemoteJWKSet, customFetch, type JWTVerifyGetKey, type RemoteJWKSet } from 'jose'
+import type { JwtIssuer } from './jwt-settings.ts'
+
+export interface IssuerKeysOptions {
+  readonly outbound: Outbound
+  readonly clock: Clock
+  readonly log: Logger
+}
+
+/** Milliseconds for one request to the provider. */
+const requestMs = 5_000
+/** Milliseconds in which an unknown key id makes nobody ask the provider again. */
+const coolDownMs = 30_000
+/** Bytes of a key set or of the provider's metadata. */
+const maxDocumentBytes = 256 * 1024
+
+/** Rejects as jose does, and with whatever the network failed with where the keys cannot be read. */
+export function issuerKeys(issuer: JwtIssuer, options: IssuerKeysOptions): JWTVerifyGetKey {
+  const { clock, log } = options
+  const flight = createSingleFlight<RemoteJWKSet>()
+  const never = new AbortController().signal
+  let keySet: RemoteJWKSet | undefined
+  let readAt = clock.monotonic()
+
+  const renew = (known: RemoteJWKSet) => {
+    readAt = clock.monotonic()
+    known.reload().catch((error: unknown) => {
+      // Open on purpose: the keys at hand were the provider's own, and the next token asks again.
+      log.warn({ err: error, issuer: issuer.issuer }, 'keys of the identity provider could not be read again')
+    })
+  }
+
+  return async (header, token) => {
+    keySet ??= await flight('key set', never, async () => keySetAt(await addressOfKeys(issuer, options), options))
+    if (keySet.jwks() === undefined) readAt = clock.monotonic()
+    else if (clock.monotonic() - readAt > issuer.keysMs) renew(keySet)
+    return keySet(header, token)
+  }
+}
+
+function keySetAt(url: string, { outbound }: IssuerKeysOptions): RemoteJWKSet {
+  return createRemoteJWKSet(new URL(url), {
+    timeoutDuration: requestMs,
+    cooldownDuration: coolDownMs,
+    // Its expiry would stop known keys where the provider is away; `issuerKeys` reads them again instead.
+    cacheMaxAge: Infinity,
+    async [customFetch](address, { signal }) {
+      const { status, text } = await readDocument(address, { outbound, signal })
+      return new Response(text, { status })
+    },
+  })
+}
+
+/** OpenID Connect Discovery 1.0 §4: the document must name the very issuer that was asked. */
+async function addressOfKeys({ issuer, jwksUrl }: JwtIssuer, { outbound, clock }: IssuerKeysOptions): Promise<string> {
+  if (jwksUrl !== undefined) return jwksUrl
+  using deadline = startDeadline(clock, requestMs)
+  const address = `${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`
+  const { status, text } = await readDocument(address, { outbound, signal: deadline.signal })
+  if (status !== 200) throw new Error(`the metadata of the identity provider answered with HTTP ${status}`)
+  const metadata: unknown = JSON.parse(text)
+  if (!isJsonObject(metadata) || metadata['issuer'] !== issuer) {
+    throw new Error('the metadata of the identity provider names another issuer')
+  }
+  const { jwks_uri: found } = metadata
+  if (typeof found === 'string' && /^https?:\/\//.test(found)) return found
+  throw new Error('the metadata of the identity provider has no jwks_uri')
+}
+
+async function readDocument(url: string, { outbound, signal }: { outbound: Outbound; signal: AbortSignal }) {
+  const response = await outbound.request({
+    url,
+    method: 'GET',
+    headers: { accept: 'application/json' },
+    signal,
+    headersTimeoutMs: requestMs,
+    bodyTimeoutMs: requestMs,
+  })
+  return { status: response.status, text: await response.text(maxDocumentBytes) }
+}
