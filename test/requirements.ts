@@ -210,6 +210,10 @@ export const requirements = {
     statement:
       'With a hundred servers, some dead and some hanging, lists come within the deadline of the healthy ones and calls are never mixed up.',
   },
+  'search:no-trace-of-others': {
+    status: 'held',
+    statement: 'Which tools a search finds, and in which order, does not depend on tools that are not the caller’s.',
+  },
   'memory:bounded': { status: 'planned', pain: 33, statement: 'Memory stays flat under load and abandoned sessions.' },
   'timeouts:named': {
     status: 'held',
@@ -218,9 +222,10 @@ export const requirements = {
   },
   'telemetry:one-outcome': { status: 'planned', pain: 35, statement: 'A good call leaves no error in telemetry.' },
   'search:large-catalogs': {
-    status: 'planned',
+    status: 'held',
     pain: 36,
-    statement: 'Large catalogs are searched, with the same access rules as lists.',
+    statement:
+      'Whoever has tool search lists two tools and nothing else, at every door; what they find and run is exactly what its own lists and calls would.',
   },
   'access:tool-grants': {
     status: 'held',

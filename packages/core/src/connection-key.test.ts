@@ -12,6 +12,7 @@ function principal(overrides: Partial<Principal>): Principal {
     keyHash: 'key',
     admin: false,
     autoTools: false,
+    toolSearch: false,
     grants: noGrants,
     ...overrides,
   }

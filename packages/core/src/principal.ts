@@ -19,6 +19,8 @@ export interface Principal {
   readonly grants: Grants
   /** Chat requests without any MCP entry get this key's tools as well. */
   readonly autoTools: boolean
+  /** Lists show two tools that search and call, in place of all the others. */
+  readonly toolSearch: boolean
 }
 
 /**

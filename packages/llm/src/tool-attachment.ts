@@ -23,6 +23,8 @@ export interface ListedTool {
   readonly publicName: string
   /** The MCP tool as its server sent it. */
   readonly definition: JsonObject
+  /** It runs other tools: whether it may, is asked for each of those. */
+  readonly runsOthers?: boolean
 }
 
 type AttachableServer = Pick<ServerDefinition, 'id' | 'name' | 'prefix' | 'requireApproval'>
@@ -75,7 +77,7 @@ function toOffers(selection: ToolSelection, { items, outcomes }: ToolListing): O
   return offers
 }
 
-function toOffer(selection: ToolSelection, { server, publicName, definition }: ListedTool): Offer[] {
+function toOffer(selection: ToolSelection, { server, publicName, definition, runsOthers }: ListedTool): Offer[] {
   const { name, description, inputSchema } = definition
   const toolName = typeof name === 'string' ? name : publicName
   const spellings = [publicName, toolName]
@@ -86,7 +88,10 @@ function toOffer(selection: ToolSelection, { server, publicName, definition }: L
       toolName,
       server,
       selection,
-      approval: resolveApproval(selection, server.requireApproval, spellings),
+      approval:
+        runsOthers === true && typeof selection.approval === 'object'
+          ? 'never'
+          : resolveApproval(selection, server.requireApproval, spellings),
       definition: {
         description: typeof description === 'string' ? description : undefined,
         inputSchema: isJsonObject(inputSchema) ? inputSchema : {},

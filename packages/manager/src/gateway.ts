@@ -4,10 +4,12 @@ import {
   type Clock,
   compose,
   type CredentialSource,
+  GatewayError,
   type JsonObject,
   type Layer,
   type NewId,
   type Recorder,
+  type Target,
 } from '@toolgate/core'
 import { authorize, serverNotFound } from './authorize.ts'
 import type { Catalog } from './catalog/catalog.ts'
@@ -19,6 +21,7 @@ import type { ManagedServer } from './registry/managed-server.ts'
 import type { NameMap } from './registry/name-map.ts'
 import type { Registry } from './registry/registry.ts'
 import { type Selection, selectServers } from './registry/selection.ts'
+import { type Look, withToolSearch } from './tool-search.ts'
 import type { Upstreams } from './upstream/upstreams.ts'
 import { withConnection } from './with-connection.ts'
 
@@ -36,6 +39,14 @@ export interface Gateway {
   select(caller: Caller, names?: readonly string[]): Selection
 }
 
+/** What an endpoint leads to: a request through it can neither reach nor name anything else, whatever its caller may use. */
+export interface Reach {
+  /** By id; absent: every server of the caller. */
+  readonly servers?: ReadonlySet<string> | undefined
+  /** Tool search and nothing beside it, whether or not the caller has it otherwise. */
+  readonly onlySearch?: boolean
+}
+
 export interface SendRequest {
   /** Id, name or alias. Given, the target is the server's own thing of that name, else the name is read with a prefix. */
   readonly server?: string | undefined
@@ -43,6 +54,10 @@ export interface SendRequest {
   readonly params: JsonObject
   /** Of the tool loop that sends it, for the trace. */
   readonly round?: number | undefined
+  /** Absent: everything. */
+  readonly reach?: Reach | undefined
+  /** Where a call is found only here, and wants approval: asked once the target is known and permitted. */
+  readonly mayRun?: (target: Target<ManagedServer>, publicName: string) => boolean
   /** False where the door, and not its caller, names the server. Then nothing goes there that was brought without a name. */
   readonly onlyServer?: boolean
 }
@@ -51,6 +66,10 @@ export interface ListRequest {
   readonly kind: ListKind
   /** Ids, names, aliases or access groups; absent: every server of the caller. */
   readonly servers?: readonly string[] | undefined
+  /** Absent: everything. */
+  readonly reach?: Reach | undefined
+  /** The request names the tools it wants: there is nothing to search for, whatever its caller has. */
+  readonly namesTools?: boolean
   /** False where this is one list of several for a request that names more servers. */
   readonly onlyServer?: boolean
 }
@@ -78,18 +97,20 @@ export function createGateway(options: GatewayOptions): Gateway {
   const recorded = recording(options)
   const ask = asking(options)
 
-  const permittedServer = (caller: Caller, handle: string): ManagedServer => {
+  const permittedServer = (caller: Caller, handle: string, reach: Reach | undefined): ManagedServer => {
     const server = registry.find(handle)
-    if (server === undefined || !permitsServer(caller.principal, server)) throw serverNotFound(handle)
+    if (server === undefined || !permittedTo(caller, reach)(server)) throw serverNotFound(handle)
     return server
   }
 
-  return {
-    send: (caller, { server: handle, method, params, round, onlyServer: only = true }) =>
+  const look = looking(options)
+
+  const gateway: Gateway = {
+    send: (caller, { server: handle, reach, method, params, round, mayRun, onlyServer: only = true }) =>
       recorded(caller, aboutSending(method, round), async (trace) => {
         const { kind, name, rename } = addressOf(method, params)
         trace.publicName = name
-        const within = handle === undefined ? undefined : permittedServer(caller, handle)
+        const within = handle === undefined ? undefined : permittedServer(caller, handle, reach)
         const onlyServer = only ? within : undefined
         const target = await names.locate({
           caller,
@@ -97,7 +118,7 @@ export function createGateway(options: GatewayOptions): Gateway {
           name,
           server: within,
           onlyServer,
-          includes: permittedTo(caller),
+          includes: permittedTo(caller, reach),
         })
         const request = { caller, trace, method, params: rename(target?.name ?? name) }
         const { separator } = names.rules
@@ -106,41 +127,60 @@ export function createGateway(options: GatewayOptions): Gateway {
         trace.serverId = server.id
         trace.serverName = server.name
         trace.targetName = call.target.name
+        if (mayRun?.(call.target, name) === false) throw needsApproval(name)
         // A policy may change what is sent, never where to.
         const result = await compose(policies, (passed: AuthorizedCall) => ask(passed, { server, onlyServer }))(call)
         trace.outcome = result['isError'] === true ? 'tool_error' : 'ok'
         return result
       }),
 
-    list: (caller, { kind, servers: handles, onlyServer: only = true }) =>
-      recorded(caller, { kind: 'list', method: listMethods[kind].method }, async () => {
-        const { principal } = caller
-        const { servers, unresolved } = selectServers(registry, principal, handles)
-        if (unresolved[0] !== undefined) throw serverNotFound(unresolved[0])
-        const waitMs = handles === undefined ? patienceMs : undefined
-        const onlyServer = only && handles !== undefined && servers.length === 1 ? servers[0] : undefined
-        const { separator } = names.rules
-        const listings = await catalog.list({ servers, caller, kind, waitMs, onlyServer })
-        const nameOf = await names.namer({
-          caller,
-          kind: listMethods[kind].target,
-          onlyServer,
-          includes: permittedTo(caller),
-        })
-        return offerTo({ kind, principal, separator, listings, nameOf })
+    list: (caller, request) =>
+      recorded(caller, { kind: 'list', method: listMethods[request.kind].method }, async () => {
+        const { listings, offer } = await look(caller, request)
+        return offer(listings)
       }),
 
     select: ({ principal }, handles) => selectServers(registry, principal, handles),
   }
+  return withToolSearch(gateway, { catalog, recorded, look })
 }
 
 function aboutSending(method: string, round: number | undefined) {
   return { kind: method === 'tools/call' ? 'tool_call' : 'mcp_request', method, round } as const
 }
 
+function needsApproval(name: string): GatewayError {
+  const way = 'A request that names the tool in allowed_tools gets the call handed back for approval.'
+  return new GatewayError('INVALID_REQUEST', `"${name}" was not run: it needs approval. ${way}`)
+}
+
+/** The lists behind a request, and what of them is the caller's. */
+function looking({ registry, catalog, names }: Pick<GatewayOptions, 'registry' | 'catalog' | 'names'>) {
+  return async (
+    caller: Caller,
+    { kind, servers: handles, reach, onlyServer: only = true }: ListRequest,
+  ): Promise<Look> => {
+    const { principal } = caller
+    const { servers: selected, unresolved } = selectServers(registry, principal, handles)
+    if (unresolved[0] !== undefined) throw serverNotFound(unresolved[0])
+    const servers = selected.filter(({ id }) => reaches(reach, id))
+    const waitMs = handles === undefined ? patienceMs : undefined
+    const onlyServer = only && handles !== undefined && servers.length === 1 ? servers[0] : undefined
+    const { separator } = names.rules
+    const listings = await catalog.list({ servers, caller, kind, waitMs, onlyServer })
+    const target = listMethods[kind].target
+    const nameOf = await names.namer({ caller, kind: target, onlyServer, includes: permittedTo(caller, reach) })
+    return { listings, offer: (some) => offerTo({ kind, principal, separator, listings: some, nameOf }) }
+  }
+}
+
 /** What names may mean, in lists and in calls alike. */
-function permittedTo({ principal }: Caller): (server: ManagedServer) => boolean {
-  return (server) => permitsServer(principal, server)
+function permittedTo({ principal }: Caller, reach: Reach | undefined): (server: ManagedServer) => boolean {
+  return (server) => reaches(reach, server.id) && permitsServer(principal, server)
+}
+
+function reaches({ servers }: Reach = {}, id: string): boolean {
+  return servers === undefined || servers.has(id)
 }
 
 /** The centre of the rings: credential, connection, request. */

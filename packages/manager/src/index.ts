@@ -14,7 +14,14 @@ export { createPostgresListStore } from './catalog/list-store.postgres.ts'
 export type { ListStore, ListVersion } from './catalog/list-store.ts'
 export { createPreview, type Preview } from './catalog/preview.ts'
 export type { ListedItem, Offer, WithheldItem } from './catalog/offer.ts'
-export { createGateway, type Gateway, type GatewayOptions, type ListRequest, type SendRequest } from './gateway.ts'
+export {
+  createGateway,
+  type Gateway,
+  type GatewayOptions,
+  type ListRequest,
+  type Reach,
+  type SendRequest,
+} from './gateway.ts'
 export { createHealth, type Health, type HealthOptions, type ServerHealth } from './health.ts'
 export type { HealthChange, HealthRecord } from './health-history.ts'
 export type { HealthStatus } from './health-status.ts'
@@ -34,3 +41,4 @@ export { transports } from './transports/index.ts'
 export { type Circuits, type CircuitState, createCircuits } from './upstream/circuit.ts'
 export { createPool, defaultPoolBounds, type PoolBounds, type PoolOptions } from './upstream/create-pool.ts'
 export type { Pool } from './upstream/pool.ts'
+export { isVirtualServer, isVirtualTool } from './catalog/search/virtual-tools.ts'

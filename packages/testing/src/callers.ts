@@ -8,6 +8,7 @@ export function principalOf(overrides: Partial<Principal> = {}): Principal {
     keyHash: 'key-hash',
     admin: false,
     autoTools: false,
+    toolSearch: false,
     grants: { ...noGrants, allServers: true },
     ...overrides,
   }

@@ -18,6 +18,7 @@ const objectPermissionSchema = z.strictObject({
   mcp_access_groups: names.optional(),
   mcp_tool_permissions: toolsByServer.optional(),
   blocked_tools: names.optional(),
+  mcp_tool_search_enabled: flag.optional(),
 })
 
 export const virtualKeySchema = z.looseObject({

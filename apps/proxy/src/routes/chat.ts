@@ -7,6 +7,7 @@ import {
   type LoopHooks,
   type Models,
   relayChatStream,
+  resolveApproval,
   runToolLoop,
   selectTools,
   streamToolLoop,
@@ -16,7 +17,7 @@ import {
   withOutcomes,
   withoutReports,
 } from '@toolgate/llm'
-import type { Gateway } from '@toolgate/manager'
+import { type Gateway, isVirtualServer, type SendRequest } from '@toolgate/manager'
 import { type Context, Hono } from 'hono'
 import { z } from 'zod'
 import type { AppEnv } from '../app-env.ts'
@@ -114,10 +115,11 @@ function namesOneServer(gateway: Gateway, caller: Caller, selections: readonly T
 }
 
 function attach({ gateway }: ChatOptions, { callerFor, onlyServer }: Asking, selections: readonly ToolSelection[]) {
-  return attachTools(selections, async ({ servers, headers }) =>
+  return attachTools(selections, async ({ servers, headers, allowedTools }) =>
     gateway.list(await callerFor({ headers }), {
       kind: 'tools',
       onlyServer,
+      namesTools: allowedTools !== undefined,
       ...(servers !== undefined && { servers }),
     }),
   )
@@ -148,9 +150,27 @@ function looping(
       call: async ({ server, toolName, selection }, input, { signal, round }) =>
         gateway.send(
           { ...(await callerFor(selection)), signal },
-          { server: server.id, onlyServer, round, method: 'tools/call', params: { name: toolName, arguments: input } },
+          {
+            server: server.id,
+            onlyServer,
+            round,
+            method: 'tools/call',
+            params: { name: toolName, arguments: input },
+            ...(isVirtualServer(server.id) && searching(gateway, caller, selection)),
+          },
         ),
     })
+}
+
+/** Tool search of one entry: it leads to the servers of that entry, and to tools that need no other approval than its own. */
+function searching(gateway: Gateway, caller: Caller, selection: ToolSelection): Pick<SendRequest, 'reach' | 'mayRun'> {
+  const { servers } = gateway.select(caller, selection.servers)
+  return {
+    reach: { servers: new Set(servers.map(({ id }) => id)) },
+    mayRun: ({ server, name }, publicName) =>
+      resolveApproval(selection, server.requireApproval, [publicName, ...(name === undefined ? [] : [name])]) ===
+      'never',
+  }
 }
 
 async function relay(

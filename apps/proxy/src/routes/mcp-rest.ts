@@ -6,7 +6,7 @@ import {
   outcomeError,
   type ServerOutcome,
 } from '@toolgate/core'
-import type { Gateway, ManagedServer, Offer } from '@toolgate/manager'
+import { type Gateway, isVirtualTool, type ListedItem, type Offer } from '@toolgate/manager'
 import { type Context, Hono } from 'hono'
 import { z } from 'zod'
 import type { AppEnv } from '../app-env.ts'
@@ -31,7 +31,10 @@ export function mcpRestRoutes({ gateway }: { gateway: Gateway }) {
     .get('/mcp-rest/tools/list', list(encodeBesideServers))
     .get('/mcp/tools/list', list(encodeByPublicName))
     .post('/mcp-rest/tools/call', async (context) => {
-      const { server_id: server, ...call } = parseBody(serverToolCall, await readJsonObject(context))
+      const body = await readJsonObject(context)
+      // The tools of tool search belong to no server.
+      const schema = isVirtualTool(body['name']) ? virtualToolCall : serverToolCall
+      const { server_id: server, ...call } = parseBody(schema, body)
       const request = { server, method: 'tools/call', params: toParams(call) }
       return context.json(await gateway.send(context.get('caller'), request))
     })
@@ -55,6 +58,8 @@ export const serverToolCall = toolCall.extend({
   /** Id, name or alias. */
   server_id: z.string().min(1),
 })
+
+const virtualToolCall = serverToolCall.partial({ server_id: true })
 
 function toParams({ name, arguments: given, _meta: meta }: z.output<typeof toolCall>): JsonObject {
   return { name, arguments: given ?? {}, ...(meta !== undefined && { _meta: meta }) }
@@ -85,7 +90,7 @@ function encodeBesideServers({ items, withheld, outcomes }: Offer) {
   return encodeList([...listed, ...unnamed], { outcomes, withheld: broken })
 }
 
-function encodeTool({ id, name, alias, info }: ManagedServer, definition: JsonObject) {
+function encodeTool({ id, name, alias, info }: ListedItem['server'], definition: JsonObject) {
   return { ...definition, mcp_info: { ...info, server_name: name, server_id: id, alias: alias ?? null } }
 }
 

@@ -18,6 +18,7 @@ const principal: Principal = {
   admin: true,
   grants: { ...noGrants, allServers: true },
   autoTools: false,
+  toolSearch: false,
 }
 
 /** Compares in constant time. Yields everything else: it may be a key of another kind. */

@@ -77,5 +77,6 @@ function toPrincipal(row: VirtualKeyRow, defaultAccess: DefaultAccess): Principa
     admin: false,
     grants: grantsOf(row, defaultAccess),
     autoTools: row.autoTools,
+    toolSearch: row.objectPermission?.mcp_tool_search_enabled === true,
   }
 }

@@ -56,7 +56,6 @@ const notEnforcedPermissions = [
   'agent_access_groups',
   'models',
   'search_tools',
-  'mcp_tool_search_enabled',
 ] as const satisfies readonly (keyof NonNullable<KeyChangeRequest['object_permission']>)[]
 
 /** One sentence for each field of the request that says something and is not acted on. */

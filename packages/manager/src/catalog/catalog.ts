@@ -28,6 +28,8 @@ export interface Catalog {
   list(request: CatalogRequest): Promise<readonly ServerListing[]>
   /** The lists in memory, by server id, as this caller may see them. Asks no upstream for a list. */
   known(request: CatalogRequest): Promise<ReadonlyMap<string, Listing>>
+  /** Every list of this kind that was read for everybody and is in memory. Asks nobody. */
+  shared(kind: ListKind): readonly Listed[]
   /**
    * Asks one server for its tools now, with the service's own credential, unless that was done a moment ago. Answers
    * within ten seconds. Rejects only when `signal` aborts.
@@ -66,6 +68,12 @@ export interface ServerListing {
   readonly outcome: ServerOutcome
   /** Absent where it could never be read. */
   readonly listing: Listing | undefined
+}
+
+/** A server and what it offers. */
+export interface Listed {
+  readonly server: ManagedServer
+  readonly listing: Listing
 }
 
 export interface RefreshedList {
@@ -131,6 +139,7 @@ export function createCatalog(options: CatalogOptions): Catalog {
       return found.map((entry) => withAge(entry, clock.now()))
     },
     known: (request) => knownListings(reader, request),
+    shared: (kind) => [...entries.shared()].flatMap((entry) => listed(entry, kind)),
     probe: createProber({ entries, places, refresh, lanes, circuits, clock, lifetime: sweeper.lifetime }),
     last(server) {
       const entry = entries.get(places.shared(server, 'tools'))
@@ -156,6 +165,10 @@ export function createCatalog(options: CatalogOptions): Catalog {
       return keeper.close()
     },
   }
+}
+
+function listed({ server, listing, kind }: Entry, wanted: ListKind): readonly Listed[] {
+  return kind === wanted && listing !== undefined ? [{ server, listing }] : []
 }
 
 async function knownListings(

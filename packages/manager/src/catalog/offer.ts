@@ -1,4 +1,4 @@
-import type { JsonObject, Principal, ServerOutcome } from '@toolgate/core'
+import type { JsonObject, Principal, ServerDefinition, ServerOutcome } from '@toolgate/core'
 import { type ListKind, listMethods } from '../methods.ts'
 import { permits } from '../permits.ts'
 import type { ManagedServer } from '../registry/managed-server.ts'
@@ -14,12 +14,17 @@ export interface Offer {
   readonly outcomes: readonly ServerOutcome[]
 }
 
+/** What a list tells of a server, and a tool loop goes by. */
+export type ListedServer = Pick<ServerDefinition, 'id' | 'name' | 'alias' | 'prefix' | 'info' | 'requireApproval'>
+
 export interface ListedItem {
-  readonly server: ManagedServer
+  readonly server: ListedServer
   /** The name to call it by: `name`, for resources the URI or the URI template. */
   readonly publicName: string
   /** As the upstream sent it, its description replaced where the operator wrote one. */
   readonly definition: JsonObject
+  /** It runs other tools: whether it may, is asked for each of those. */
+  readonly runsOthers?: boolean
 }
 
 export interface WithheldItem {
@@ -66,7 +71,8 @@ export function offerTo({ kind, principal, separator, listings, nameOf }: OfferR
   return { items, withheld, outcomes: listings.map(({ outcome }) => outcome) }
 }
 
-function described({ descriptions }: ManagedServer, name: string, definition: JsonObject): JsonObject {
+/** As it is shown, which is also how it is found. */
+export function described({ descriptions }: ManagedServer, name: string, definition: JsonObject): JsonObject {
   const description = descriptions.get(name)
   return description === undefined ? definition : { ...definition, description }
 }

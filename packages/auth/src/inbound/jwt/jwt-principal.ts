@@ -33,6 +33,7 @@ export function jwtPrincipal(
     admin: given.some(({ admin }) => admin),
     grants: grantsOf(mappings.length === 0 ? nothingSaid : joined(given), defaultAccess),
     autoTools: false,
+    toolSearch: false,
   }
 }
 
