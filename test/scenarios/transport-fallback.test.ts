@@ -12,9 +12,9 @@ describe('a server configured with an address and no transport', () => {
     await using gateway = await boot({ config: { mcp_servers: { docs: { url: legacy.url } } } })
     expect(await gateway.json('/mcp-rest/tools/list')).toMatchObject({ error: null })
     expect(await gateway.json('/mcp-rest/tools/call', { body: echo })).toMatchObject({ content: [{ text: 'hi' }] })
-    // Two connections at most, one for discovery and one for calls: it was found out once.
+    // Two connections at most, one for discovery and one for calls: it was found out once, for both eras of the protocol.
     const refused = legacy.requests.findIndex(({ method }) => method === 'GET')
-    expect(legacy.requests.slice(0, refused).map(({ method }) => method)).toEqual(['POST'])
+    expect(legacy.requests.slice(0, refused).map(({ method }) => method)).toEqual(['POST', 'POST'])
   })
 
   verifies('transports:fallback', 'is named with what it said to both where it speaks neither', async () => {

@@ -1,3 +1,4 @@
+import type { ProtocolEra } from './era.ts'
 import type { JsonObject, JsonRpcNotification } from './json-rpc.ts'
 import type { Principal } from './principal.ts'
 import type { Secret } from './secret.ts'
@@ -52,10 +53,14 @@ export const nothingForwarded: Forwarded = {
  * (elicitation, sampling, roots) that it answers. Doors without such a way use {@link silentPeer}.
  */
 export interface Peer {
+  /** What the client speaks; absent for doors that speak no MCP. A modern client is not asked: it is told what is missing. */
+  readonly era?: ProtocolEra | undefined
   /** The downstream session, where there is one; part of the connection's identity under `isolation: session`. */
   readonly sessionId?: string | undefined
   /** The client's MCP capabilities as it declared them. */
   readonly capabilities: JsonObject
+  /** The least severe log messages that a modern client wants to hear of this request; absent: none. */
+  readonly logLevel?: string | undefined
   notify(notification: JsonRpcNotification): void
   /** Rejects with a {@link GatewayError} `METHOD_NOT_FOUND` where the client cannot answer. */
   request(request: { method: string; params?: JsonObject }, options: { signal: AbortSignal }): Promise<JsonObject>

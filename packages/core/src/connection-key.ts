@@ -1,6 +1,7 @@
 import { createHmac, randomBytes } from 'node:crypto'
 import type { Caller } from './caller.ts'
 import { type Scope, sharedScope } from './credential.ts'
+import type { ProtocolEra } from './era.ts'
 import type { Isolation, ServerDefinition } from './server.ts'
 
 /**
@@ -11,16 +12,25 @@ import type { Isolation, ServerDefinition } from './server.ts'
 export function connectionKey(
   server: Pick<ServerDefinition, 'id' | 'revision'>,
   scope: Scope,
-  isolation: { readonly kind: Isolation; readonly of?: string } = { kind: 'server' },
+  isolation: Isolated = { kind: 'server' },
 ): string {
   const holder = scope.kind === 'shared' ? null : scope.holder
   const of = isolation.of ?? null
+  if (isolation.era !== undefined) return keyOf(server, [holder, isolation.kind, of, isolation.era])
   if (holder !== null || of !== null || isolation.kind !== 'server') return keyOf(server, [holder, isolation.kind, of])
   const known = sharedKeys.get(server)
   if (known !== undefined) return known
   const key = keyOf(server, [null, 'server', null])
   sharedKeys.set(server, key)
   return key
+}
+
+/** How far something is shared, and by whom. */
+export interface Isolated {
+  readonly kind: Isolation
+  readonly of?: string
+  /** Where a server speaks more than one, and this is for another than the newest. */
+  readonly era?: ProtocolEra
 }
 
 /** The key of what everybody shares, which nearly every call asks for several times; as long as the definition lives. */

@@ -3,7 +3,7 @@ export type { AuthorizedCall, Target, TargetKind, UpstreamCall } from './call.ts
 export { type Caller, type Forwarded, nothingForwarded, type Peer } from './caller.ts'
 export { type Cancel, type Clock, type Deadline, sleep, startDeadline, systemClock } from './clock.ts'
 export { compose, type Layer } from './compose.ts'
-export { type CallerScope, connectionKey, createCallerScope, joinScopes } from './connection-key.ts'
+export { type CallerScope, connectionKey, createCallerScope, type Isolated, joinScopes } from './connection-key.ts'
 export {
   type Credential,
   type CredentialSource,
@@ -13,6 +13,7 @@ export {
   sharedScope,
   type UpstreamAuth,
 } from './credential.ts'
+export { eraOfVersion, modernProtocolVersion, type ProtocolEra } from './era.ts'
 export { type ErrorCode, type ErrorDetails, GatewayError, toGatewayError, type UpstreamStage } from './errors.ts'
 export { type NewId, randomId } from './ids.ts'
 export {

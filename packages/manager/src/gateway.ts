@@ -15,6 +15,7 @@ import { authorize, serverNotFound } from './authorize.ts'
 import type { Catalog } from './catalog/catalog.ts'
 import { type Offer, offerTo } from './catalog/offer.ts'
 import { addressOf, type ListKind, listMethods } from './methods.ts'
+import { withoutEnvelope } from './modern/envelope.ts'
 import { permitsServer } from './permits.ts'
 import { recording } from './recording.ts'
 import type { ManagedServer } from './registry/managed-server.ts'
@@ -22,6 +23,7 @@ import type { NameMap } from './registry/name-map.ts'
 import type { Registry } from './registry/registry.ts'
 import { type Selection, selectServers } from './registry/selection.ts'
 import { type Look, withToolSearch } from './tool-search.ts'
+import { usableCapabilities } from './upstream/isolation.ts'
 import type { Upstreams } from './upstream/upstreams.ts'
 import { withConnection } from './with-connection.ts'
 
@@ -203,12 +205,13 @@ function asking({ credentials, pool, circuits }: Pick<GatewayOptions, 'credentia
         use: (connection, credential) =>
           connection.request({
             method,
-            params,
+            params: withoutEnvelope(params),
             headers: credential.headers(),
             signal: caller.signal,
             idleTimeoutMs: server.timeouts.callMs,
             totalTimeoutMs: server.timeouts.callTotalMs,
             peer: caller.peer,
+            clientCapabilities: usableCapabilities(server, caller.peer),
           }),
       },
     )

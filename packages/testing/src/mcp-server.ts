@@ -2,12 +2,15 @@ import { randomUUID } from 'node:crypto'
 import { serve } from '@hono/node-server'
 import { isJsonObject } from '@toolgate/core'
 import {
+  createMcpHandler,
+  isLegacyRequest,
   ProtocolError,
   Server,
   type ServerContext,
   WebStandardStreamableHTTPServerTransport,
 } from '@modelcontextprotocol/server'
 import { Hono } from 'hono'
+import { callModernTool, modernTools } from './mcp-modern-tools.ts'
 import { callFixtureTool, confirmForm, fixtureTools } from './mcp-tools.ts'
 
 export interface SdkMcpServerOptions {
@@ -15,18 +18,27 @@ export interface SdkMcpServerOptions {
   readonly sessions?: boolean
   /** Answers are one JSON document instead of an SSE stream; nothing can be said meanwhile. */
   readonly json?: boolean
+  /** Protocol version 2026-07-28: `beside` the sessions of the former versions, or `alone`. Absent: not spoken. */
+  readonly modern?: 'beside' | 'alone'
 }
 
 export interface SdkMcpServer extends AsyncDisposable {
   readonly url: string
   /** HTTP requests in the order they came, with their JSON-RPC method (undefined for GET and DELETE). */
-  readonly requests: readonly { readonly method: string; readonly rpcMethod: unknown; readonly headers: Headers }[]
+  readonly requests: readonly ReceivedRequest[]
   readonly handshakes: number
   readonly openSessions: number
   /** Forgets every session, as a restart does: the next request of each is a 404. */
   forgetSessions(): void
-  /** Tells every session that the tools changed, outside any request. */
+  /** Tells every session and every subscription that the tools changed, outside any request. */
   announceTools(): Promise<void>
+}
+
+export interface ReceivedRequest {
+  readonly method: string
+  readonly rpcMethod: unknown
+  readonly body: unknown
+  readonly headers: Headers
 }
 
 interface Session {
@@ -38,8 +50,9 @@ interface Session {
 export async function startMcpServer({
   sessions: withSessions = true,
   json = false,
+  modern,
 }: SdkMcpServerOptions = {}): Promise<SdkMcpServer> {
-  const requests: { method: string; rpcMethod: unknown; headers: Headers }[] = []
+  const requests: ReceivedRequest[] = []
   const sessions = new Map<string, Session>()
 
   const openSession = async (): Promise<Session> => {
@@ -59,11 +72,24 @@ export async function startMcpServer({
     return id === undefined ? undefined : sessions.get(id)
   }
 
+  const modernHandler = createMcpHandler(modernFixtureServer, { legacy: 'reject' })
+  const isForModern = async (request: Request, parsedBody: unknown) =>
+    modern === 'alone' ||
+    (modern === 'beside' && parsedBody !== undefined && !(await isLegacyRequest(request, parsedBody)))
+
   const app = new Hono()
   app.all('/mcp', async (context) => {
     const parsedBody: unknown = context.req.method === 'POST' ? await context.req.json() : undefined
     const rpcMethod = isJsonObject(parsedBody) ? parsedBody['method'] : undefined
-    requests.push({ method: context.req.method, rpcMethod, headers: new Headers(context.req.raw.headers) })
+    requests.push({
+      method: context.req.method,
+      rpcMethod,
+      body: parsedBody,
+      headers: new Headers(context.req.raw.headers),
+    })
+    if (await isForModern(context.req.raw, parsedBody)) {
+      return modernHandler.fetch(context.req.raw, parsedBody === undefined ? {} : { parsedBody })
+    }
     if (!withSessions && context.req.method !== 'POST') return context.body(null, 405)
     const session = await sessionFor(context.req.header('mcp-session-id'), rpcMethod)
     if (session === undefined) return context.json({ error: 'no such session' }, 404)
@@ -86,8 +112,10 @@ export async function startMcpServer({
     forgetSessions: () => sessions.clear(),
     async announceTools() {
       for (const { server } of sessions.values()) await server.sendToolListChanged()
+      modernHandler.notify.toolsChanged()
     },
     async [Symbol.asyncDispose]() {
+      await modernHandler.close()
       if ('closeAllConnections' in http) http.closeAllConnections()
       await new Promise((resolve) => http.close(resolve))
     },
@@ -103,6 +131,21 @@ function fixtureServer(): Server {
   server.setRequestHandler('tools/call', async ({ params }, context) => {
     if (params.name === 'break') throw new ProtocolError(-32050, 'broken on purpose', { part: 'spring' })
     return callFixtureTool(params.name, params.arguments ?? {}, fixtureContext(context))
+  })
+  return server
+}
+
+/** One request's server of the modern era: it asks by answering with what is missing. */
+function modernFixtureServer(): Server {
+  const server = new Server(
+    { name: 'fixture', version: '1.0.0' },
+    { capabilities: { tools: { listChanged: true }, logging: {} }, instructions: 'Use the tools.' },
+  )
+  server.setRequestHandler('tools/list', () => ({ tools: [...fixtureTools, ...modernTools], ttlMs: 0 }))
+  server.setRequestHandler('tools/call', async ({ params }, context) => {
+    if (params.name === 'break') throw new ProtocolError(-32050, 'broken on purpose', { part: 'spring' })
+    const answer = await callModernTool(params.name, params.arguments ?? {}, context)
+    return answer ?? callFixtureTool(params.name, params.arguments ?? {}, fixtureContext(context))
   })
   return server
 }

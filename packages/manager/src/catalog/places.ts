@@ -1,7 +1,14 @@
-import { type Caller, connectionKey, type Credential, type CredentialSource, sharedScope } from '@toolgate/core'
+import {
+  type Caller,
+  connectionKey,
+  type Credential,
+  type CredentialSource,
+  type Isolated,
+  sharedScope,
+} from '@toolgate/core'
 import type { ListKind } from '../methods.ts'
 import type { ManagedServer } from '../registry/managed-server.ts'
-import { isolatedFor, seesItsClient } from '../upstream/isolation.ts'
+import { isolatedFor, seesItsClient, usableCapabilities, wantedEra } from '../upstream/isolation.ts'
 import type { EntryKey } from './entries.ts'
 
 /** One list: of this server, of this kind, read with this credential. */
@@ -42,7 +49,8 @@ export function createPlaces(credentials: CredentialSource): Places {
     async own(server, { kind, caller, onlyServer }) {
       const resolve = () => credentials.forCaller(server, caller, { onlyServer: onlyServer?.id === server.id })
       const { scope } = await resolve()
-      const session = seesItsClient(server, caller) ? sessionOf(server, caller) : undefined
+      const era = server.transport.eraFor?.(wantedEra(caller), scope)
+      const session = seesItsClient(server, caller, era) ? sessionOf(server, caller) : undefined
       if (scope.kind === 'shared' && session === undefined) return undefined
       return {
         key: `${kind} ${connectionKey(server, scope, session)}`,
@@ -56,7 +64,12 @@ export function createPlaces(credentials: CredentialSource): Places {
   }
 }
 
-function sessionOf(server: ManagedServer, caller: Caller): { kind: 'session'; of?: string } {
+/** A client without a session is told from others of its principal by what it can be asked. */
+function sessionOf(server: ManagedServer, caller: Caller): Isolated {
+  const { principal, peer } = caller
+  if (peer.sessionId === undefined) {
+    return { kind: 'call', of: JSON.stringify([principal.id, usableCapabilities(server, peer)]) }
+  }
   const of = isolatedFor('session', { server, caller, callId: () => '' })
   return of === undefined ? { kind: 'session' } : { kind: 'session', of }
 }

@@ -51,6 +51,7 @@ export function connectRequestOf(overrides: Partial<ConnectRequest> = {}): Conne
     server: serverOf({ id: 'github', timeouts: quickTimeouts }),
     credential: credentialOf(),
     caller: undefined,
+    era: 'legacy',
     clientCapabilities: {},
     exclusive: false,
     signal: new AbortController().signal,

@@ -3,10 +3,10 @@ import type { Connection } from '../upstream/connection.ts'
 import type { ConnectRequest } from './transport.ts'
 
 /** HTTP statuses of a server that knows nothing of the POST of `initialize` (spec 2025-11-25, Backwards Compatibility). */
-const unknownToModern = new Set([400, 404, 405])
+const unknownToStreamable = new Set([400, 404, 405])
 
 /** HTTP statuses of a server that has no event stream at this address. */
-const unknownToLegacy = new Set([400, 404, 405, 406, 410, 415])
+const unknownToSse = new Set([400, 404, 405, 406, 410, 415])
 
 /** The server answered `initialize` with a status that says it does not speak this transport. */
 class SpeaksOtherwise extends Error {
@@ -21,7 +21,11 @@ class SpeaksOtherwise extends Error {
 
 /** Marks such a refusal of `initialize` itself. A JSON-RPC error is an MCP server's answer, whatever its status. */
 export function refusedAsUnknown(error: unknown): unknown {
-  return hasStatus(error, unknownToModern) ? new SpeaksOtherwise(error) : error
+  return hasStatus(error, unknownToStreamable) ? new SpeaksOtherwise(error) : error
+}
+
+export function isRefusedAsUnknown(error: unknown): boolean {
+  return error instanceof SpeaksOtherwise
 }
 
 export interface LegacyFallback {
@@ -32,8 +36,8 @@ export interface LegacyFallback {
 
 export interface LegacyFallbackOptions {
   /** Rejects with what {@link refusedAsUnknown} made of the failure. */
-  readonly modern: (request: ConnectRequest) => Promise<Connection>
-  readonly legacy: (request: ConnectRequest) => Promise<Connection>
+  readonly streamable: (request: ConnectRequest) => Promise<Connection>
+  readonly sse: (request: ConnectRequest) => Promise<Connection>
 }
 
 /**
@@ -41,28 +45,28 @@ export interface LegacyFallbackOptions {
  * the server says that it is that no longer. A refused credential, a server that is down or slow says nothing about its
  * transport and is passed on as it is.
  */
-export function createLegacyFallback({ modern, legacy }: LegacyFallbackOptions): LegacyFallback {
+export function createLegacyFallback({ streamable, sse }: LegacyFallbackOptions): LegacyFallback {
   let inUse: 'http' | 'sse' | undefined
 
-  const asLegacy = async (request: ConnectRequest) => {
-    const connection = await legacy(request)
+  const asSse = async (request: ConnectRequest) => {
+    const connection = await sse(request)
     inUse = 'sse'
     return connection
   }
 
-  const asModern = async (request: ConnectRequest) => {
-    const connection = await modern(request)
+  const asStreamable = async (request: ConnectRequest) => {
+    const connection = await streamable(request)
     inUse = 'http'
     return connection
   }
 
   const remembered = async (request: ConnectRequest) => {
     try {
-      return await asLegacy(request)
+      return await asSse(request)
     } catch (error) {
-      if (!hasStatus(error, unknownToLegacy)) throw error
+      if (!hasStatus(error, unknownToSse)) throw error
       inUse = undefined
-      return await asModern(request).catch((refusal: unknown) => {
+      return await asStreamable(request).catch((refusal: unknown) => {
         throw refusal instanceof SpeaksOtherwise ? neither(request, refusal, error) : refusal
       })
     }
@@ -70,10 +74,10 @@ export function createLegacyFallback({ modern, legacy }: LegacyFallbackOptions):
 
   const unknown = async (request: ConnectRequest) => {
     try {
-      return await asModern(request)
+      return await asStreamable(request)
     } catch (refusal) {
       if (!(refusal instanceof SpeaksOtherwise)) throw refusal
-      return await asLegacy(request).catch((error: unknown) => {
+      return await asSse(request).catch((error: unknown) => {
         throw isAboutTheTransport(error) ? neither(request, refusal, error) : error
       })
     }

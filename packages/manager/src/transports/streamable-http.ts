@@ -1,10 +1,17 @@
-import { definePlug, isJsonObject, type JsonObject } from '@toolgate/core'
+import { definePlug } from '@toolgate/core'
 import { z } from 'zod'
 import type { Connection, Handshake } from '../upstream/connection.ts'
 import { shakeHands } from '../upstream/handshake.ts'
+import { askable } from '../upstream/isolation.ts'
 import { withoutCredentials } from './address.ts'
+import { discoverServer } from './http/discover.ts'
+import { eraOf } from './http/era-memory.ts'
 import { HttpLink, type ServerLoad } from './http/http-link.ts'
-import { listen } from './http/http-listener.ts'
+import { type Heard, listen, listenBesideSession } from './http/http-listener.ts'
+import { ModernLink } from './http/modern-link.ts'
+import { createNegotiation } from './http/negotiation.ts'
+import { announced, listenModernly } from './http/subscription.ts'
+import { createToolHeaders, type ToolHeaders } from './http/tool-headers.ts'
 import { createLegacyFallback, refusedAsUnknown } from './legacy-fallback.ts'
 import { connectSse } from './sse.ts'
 import type { ConnectRequest, TransportOptions, UpstreamTransport } from './transport.ts'
@@ -15,25 +22,38 @@ const maxListeningStreams = 64
 const schema = z.strictObject({ url: z.url({ protocol: /^https?$/ }) })
 
 /**
- * Streamable HTTP, protocol versions 2024-11-05 to 2025-11-25 (spec 2025-11-25, Transports). A server at the same address
- * that only speaks the legacy HTTP+SSE is found out and spoken to in its way.
+ * Streamable HTTP of both eras, protocol versions 2024-11-05 to 2026-07-28. A server at the same address that only speaks
+ * the legacy HTTP+SSE is found out and spoken to in its way.
  */
 export const streamableHttp = definePlug({
   type: 'http',
   schema,
   create({ url }, options: TransportOptions): UpstreamTransport {
-    const target = { url, listening: { count: 0 }, load: { calls: 0 }, ...options }
-    const legacy = createLegacyFallback({
-      modern: (request) => connect(target, request),
-      legacy: (request) => connectSse(new URL(url), options, request),
+    const toolHeaders = createToolHeaders()
+    const target = { url, listening: { count: 0 }, load: { calls: 0 }, toolHeaders, ...options }
+    const negotiation = createNegotiation(options.clock, {
+      discover: (request) => discoverServer(modernLink(target, request), request),
+      modern: (request, handshake, onLost) => connectModernly(target, request, { handshake, onLost }),
+      legacy: (request) => connect(target, request),
+    })
+    const transport = createLegacyFallback({
+      streamable: negotiation.connect,
+      sse: (request) => connectSse(new URL(url), options, request),
     })
     return {
       type: 'http',
       address: withoutCredentials(url),
       sharing: 'unless-sessionful',
       sendsHeaders: true,
-      connect: legacy.connect,
-      diagnostics: () => ({ transportInUse: legacy.transportInUse }),
+      eraFor: (wanted, scope) => (transport.transportInUse === 'sse' ? 'legacy' : negotiation.eraFor(wanted, scope)),
+      connect: transport.connect,
+      diagnostics() {
+        const { latest } = negotiation
+        const { transportInUse } = transport
+        return latest === undefined || transportInUse === 'sse'
+          ? { transportInUse }
+          : { transportInUse, era: eraOf(latest), eraSince: latest.since }
+      },
     }
   },
 })
@@ -42,23 +62,13 @@ interface HttpTarget extends TransportOptions {
   readonly url: string
   readonly listening: { count: number }
   readonly load: ServerLoad
+  readonly toolHeaders: ToolHeaders
 }
 
 async function connect(target: HttpTarget, request: ConnectRequest): Promise<Connection> {
-  const { server, credential, clientCapabilities, exclusive, onUnsolicited } = request
-  const { url, load, outbound, clock, log, clientInfo } = target
-  const link = new HttpLink({
-    server: server.name,
-    url,
-    load,
-    outbound,
-    clock,
-    log,
-    credential: () => credential.headers(),
-    declared: clientCapabilities,
-    exclusive,
-    onUnsolicited,
-  })
+  const { clock, clientInfo } = target
+  const { server, clientCapabilities, exclusive } = request
+  const link = new HttpLink({ ...linkOptions(target, request), declared: clientCapabilities, exclusive })
   let initialised = false
   try {
     const carrier = {
@@ -76,13 +86,34 @@ async function connect(target: HttpTarget, request: ConnectRequest): Promise<Con
     throw initialised ? error : refusedAsUnknown(error)
   }
 }
+
+function linkOptions(
+  { url, load, outbound, clock, log }: HttpTarget,
+  { server, credential, onUnsolicited }: ConnectRequest,
+) {
+  return {
+    server: server.name,
+    url,
+    load,
+    outbound,
+    clock,
+    log,
+    credential: () => credential.headers(),
+    onUnsolicited,
+  }
+}
+
 function connectionOver(
   link: HttpLink,
   { target, request, handshake }: { target: HttpTarget; request: ConnectRequest; handshake: Handshake },
 ): Connection {
   const closing = new AbortController()
   const sessionful = link.sessionId !== undefined
-  if (sessionful && wantsToListen(request, handshake)) void listenInBackground(link, { target, request, closing })
+  if (sessionful && wantsToListen(request, handshake)) {
+    const options = { ...target, credential: () => request.credential.headers() }
+    const once = () => listenBesideSession(link, closing.signal, options)
+    void listenInBackground(once, { target, request, signal: closing.signal })
+  }
   return {
     handshake,
     sessionful,
@@ -97,31 +128,42 @@ function connectionOver(
   }
 }
 
-/** Who listens: the connection that catalogs are made over, and one whose caller the server may ask back. */
-function wantsToListen({ caller, clientCapabilities }: ConnectRequest, { capabilities }: Handshake): boolean {
-  if (Object.keys(clientCapabilities).length > 0) return true
-  return caller === undefined && ['tools', 'prompts', 'resources'].some((kind) => announces(capabilities[kind]))
+function modernLink(target: HttpTarget, request: ConnectRequest, onLost = () => {}): ModernLink {
+  const { clientInfo, toolHeaders } = target
+  const { caller, server, clientCapabilities } = request
+  // What is listed for everybody is listed for a client that can do whatever the server may ask.
+  const declared = caller === undefined ? askable(server) : clientCapabilities
+  return new ModernLink({ ...linkOptions(target, request), clientInfo, toolHeaders, declared, onLost })
 }
 
-function announces(capability: JsonObject[string] | undefined): boolean {
-  return isJsonObject(capability) && capability['listChanged'] === true
+function connectModernly(
+  target: HttpTarget,
+  request: ConnectRequest,
+  { handshake, onLost }: { handshake: Handshake; onLost: () => void },
+): Connection {
+  const link = modernLink(target, request, onLost)
+  const closing = new AbortController()
+  const notifications = request.caller === undefined ? announced(handshake) : undefined
+  if (notifications !== undefined) {
+    const credential = () => request.credential.headers()
+    const once = () => listenModernly(link, closing.signal, { notifications, credential })
+    void listenInBackground(once, { target, request, signal: closing.signal })
+  }
+  return link.connection(handshake, () => closing.abort())
+}
+
+/** Who listens: the connection that catalogs are made over, and one whose caller the server may ask back. */
+function wantsToListen({ caller, clientCapabilities }: ConnectRequest, handshake: Handshake): boolean {
+  return Object.keys(clientCapabilities).length > 0 || (caller === undefined && announced(handshake) !== undefined)
 }
 
 async function listenInBackground(
-  link: HttpLink,
-  { target, request, closing }: { target: HttpTarget; request: ConnectRequest; closing: AbortController },
+  once: () => Promise<Heard>,
+  { target, request, signal }: { target: HttpTarget; request: ConnectRequest; signal: AbortSignal },
 ): Promise<void> {
-  const { listening, url, outbound, clock, log } = target
+  const { listening, clock, log } = target
   if (listening.count >= maxListeningStreams) return
   listening.count += 1
-  const { server, credential } = request
-  await listen(link, closing.signal, {
-    server: server.name,
-    url,
-    outbound,
-    clock,
-    log,
-    credential: () => credential.headers(),
-  })
+  await listen(once, signal, { server: request.server.name, clock, log })
   listening.count -= 1
 }

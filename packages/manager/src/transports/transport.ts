@@ -1,4 +1,14 @@
-import type { Caller, Clock, Credential, JsonObject, Logger, Outbound, ServerDefinition } from '@toolgate/core'
+import type {
+  Caller,
+  Clock,
+  Credential,
+  JsonObject,
+  Logger,
+  Outbound,
+  ProtocolEra,
+  Scope,
+  ServerDefinition,
+} from '@toolgate/core'
 import type { Connection, UnsolicitedListener } from '../upstream/connection.ts'
 import type { ChildExit } from './stdio/child.ts'
 import type { ChildProcesses } from './stdio/child-processes.ts'
@@ -31,6 +41,11 @@ export interface UpstreamTransport {
   readonly sharing: 'always' | 'unless-sessionful'
   /** Requests carry headers. Without, no connection differs by its credential, and discovery shares the callers' one. */
   readonly sendsHeaders: boolean
+  /**
+   * The era that a connection would speak, as far as that is known: `wanted` where the server speaks both. Absent: always
+   * legacy.
+   */
+  eraFor?(wanted: ProtocolEra, scope: Scope): ProtocolEra | undefined
   /** Connects and shakes hands, within the server's time limits for both. Leaves nothing open on failure. */
   connect(request: ConnectRequest): Promise<Connection>
   /** What is known of the way to the server beside its answers, for administrators. Asks nobody. */
@@ -41,6 +56,9 @@ export interface UpstreamTransport {
 export interface TransportDiagnostics {
   /** The transport that the server turned out to speak, where that is found out. */
   readonly transportInUse?: string | undefined
+  /** The newest protocol era that it turned out to speak, and since when (milliseconds since the epoch) that is known. */
+  readonly era?: ProtocolEra | undefined
+  readonly eraSince?: number | undefined
   /** Of the latest child, while it runs. */
   readonly pid?: number | undefined
   /** The last that the latest child wrote to its standard error. */
@@ -59,6 +77,8 @@ export interface ConnectRequest {
   readonly credential: Credential
   /** Absent for discovery and health. */
   readonly caller: Caller | undefined
+  /** Of two eras that the server speaks, the one that suits the caller; otherwise the one there is. */
+  readonly era: ProtocolEra
   /** What the gateway declares it can do for this upstream, on behalf of the caller. */
   readonly clientCapabilities: JsonObject
   /** The connection will serve one downstream session, or one call: whatever the server says is that caller's. */

@@ -21,7 +21,7 @@ export interface Connection {
   close(): Promise<void>
 }
 
-/** What `initialize` agreed on (spec 2025-11-25, Lifecycle). */
+/** What `initialize` agreed on (spec 2025-11-25, Lifecycle), or what `server/discover` said (spec 2026-07-28). */
 export interface Handshake {
   readonly protocolVersion: string
   readonly capabilities: JsonObject
@@ -41,11 +41,13 @@ export interface UpstreamRequest {
   readonly totalTimeoutMs: number
   /** Gets the notifications and requests that the upstream sends because of this request. */
   readonly peer: Peer
+  /** What the server may ask of the caller, for eras that say it with each request; the others said it at the handshake. */
+  readonly clientCapabilities?: JsonObject
 }
 
 /**
- * The upstream no longer knows the session (HTTP 404, spec 2025-11-25, Session Management). Nothing was processed, so the
- * spine may open a new session and send the same request again, once.
+ * The upstream no longer knows the session (HTTP 404, spec 2025-11-25, Session Management), or no longer speaks the era of
+ * the connection. Nothing was processed, so the spine may connect anew and send the same request again, once.
  */
 export class SessionExpired extends Error {
   override readonly name = 'SessionExpired'

@@ -4,19 +4,17 @@ import {
   connectionKey,
   createSingleFlight,
   GatewayError,
-  type Isolation,
   type JsonRpcNotification,
   type Logger,
   type NewId,
   randomId,
-  type Scope,
-  sharedScope,
 } from '@toolgate/core'
 import type { ManagedServer } from '../registry/managed-server.ts'
 import { busy, cancelled } from './failure.ts'
-import { clientCapabilitiesFor, isExclusive, isolatedFor, isolationFor } from './isolation.ts'
+import { clientCapabilitiesFor, isExclusive } from './isolation.ts'
 import type { Connection } from './connection.ts'
 import type { AcquireRequest, Lease, Pool } from './pool.ts'
+import { type Place, placeOf } from './place.ts'
 import { PooledConnection } from './pooled-connection.ts'
 
 export interface PoolOptions {
@@ -97,7 +95,10 @@ class ConnectionPool implements Pool {
 
   async acquire(request: AcquireRequest): Promise<Lease> {
     const { server, signal } = request
-    const place = this.#place(request)
+    const place = placeOf(request, {
+      isSessionless: (memory) => this.#sessionless.has(memory),
+      callId: () => this.#newId('connection'),
+    })
     const key = connectionKey(server, place.scope, place.isolation)
     const ready = this.#usable(key)
     if (ready !== undefined) return ready.lend()
@@ -140,22 +141,6 @@ class ConnectionPool implements Pool {
     cancel()
   }
 
-  /** Where in the pool this request's connection is: how far it is shared, and whose quota pays. */
-  #place({ server, caller, credential }: AcquireRequest): Place {
-    // What a caller brings cannot make a difference where no request carries it; it must not make a process either.
-    const scope = server.transport.sendsHeaders ? credential.scope : sharedScope
-    const kind = isolationFor({ server, caller, sessionless: this.#sessionless.has(connectionKey(server, scope)) })
-    const of = isolatedFor(kind, { server, caller, callId: () => this.#newId('connection') })
-    const owner = kind === 'server' ? undefined : caller?.principal.id
-    return {
-      kind,
-      scope,
-      isolation: of === undefined ? { kind } : { kind, of },
-      holder: scope.kind === 'holder' ? scope.holder : owner,
-      payer: scope.kind === 'holder' ? caller?.principal.id : owner,
-    }
-  }
-
   #usable(key: string): PooledConnection | undefined {
     const entry = this.#byKey.get(key)
     if (entry === undefined || entry.connection.open) return entry
@@ -170,7 +155,7 @@ class ConnectionPool implements Pool {
   ): Promise<PooledConnection> {
     this.#closing.signal.throwIfAborted()
     this.#makeRoom(server, place)
-    const { kind, holder, payer } = place
+    const { kind, holder, payer, wanted, memory } = place
     const pending = {
       serverId: server.id,
       revision: server.revision,
@@ -184,12 +169,13 @@ class ConnectionPool implements Pool {
         server,
         credential,
         caller,
+        era: wanted,
         clientCapabilities: clientCapabilitiesFor(kind, { server, caller }),
         exclusive: isExclusive(kind),
         signal: AbortSignal.any([flight, this.#closing.signal]),
         onUnsolicited: (notification) => this.#onUnsolicited(server, notification),
       })
-      this.#learn(connectionKey(server, credential.scope), connection.sessionful)
+      this.#learn(memory, connection.sessionful)
       return this.#add(key, connection, pending)
     } finally {
       this.#pending.delete(pending)
@@ -273,15 +259,6 @@ interface PendingConnection {
   readonly holder: string | undefined
   readonly payer: string | undefined
   lastUse: boolean
-}
-
-interface Place {
-  readonly kind: Isolation
-  readonly scope: Scope
-  readonly isolation: { readonly kind: Isolation; readonly of?: string }
-  readonly holder: string | undefined
-  /** The principal behind the holder, who may hold many credentials; undefined where everybody shares. */
-  readonly payer: string | undefined
 }
 
 function shuttingDown(): GatewayError {

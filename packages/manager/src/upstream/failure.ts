@@ -18,7 +18,7 @@ export interface FailurePlace {
 
 /** Methods that enumerate are the `list` stage; what else is asked of an initialised server is a `call`. */
 export function stageOf(method: string): UpstreamStage {
-  if (method === 'initialize') return 'handshake'
+  if (method === 'initialize' || method === 'server/discover') return 'handshake'
   return method.endsWith('/list') ? 'list' : 'call'
 }
 

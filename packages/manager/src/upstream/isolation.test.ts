@@ -1,7 +1,7 @@
 import { callerOf } from '@toolgate/testing/callers'
 import { describe, expect, it } from 'vitest'
 import { serverOf } from '../fake-world.fixture.ts'
-import { clientCapabilitiesFor, isolationFor } from './isolation.ts'
+import { clientCapabilitiesFor, isolationFor, wantedEra } from './isolation.ts'
 
 const { transport: always } = serverOf({ id: 'any' })
 const http = { ...always, sharing: 'unless-sessionful' } as const
@@ -30,6 +30,35 @@ describe('how far a connection is shared', () => {
     ['discovery, whatever is declared', { server: perCall, caller: undefined }, 'server'],
   ])('%s', (_name, request, expected) => {
     expect(isolationFor({ sessionless: false, ...request })).toBe(expected)
+  })
+
+  const modernClient = callerOf({ peer: { ...withElicitation.peer, sessionId: undefined, era: 'modern' } })
+
+  it.each([
+    ['everyone, where nothing is kept', { server: unknown, caller: ann, era: 'modern' }, 'server'],
+    ['everyone, also where the client can be asked', { server: asking, caller: modernClient, era: 'modern' }, 'server'],
+    ['one call of a modern client that a legacy server may ask', { server: asking, caller: modernClient }, 'call'],
+    [
+      'one call, where a session is declared',
+      { server: { ...asking, isolation: 'session' }, caller: modernClient },
+      'call',
+    ],
+  ] as const)('in the modern era is %s', (_name, request, expected) => {
+    expect(isolationFor({ sessionless: false, ...request })).toBe(expected)
+  })
+
+  it('is not one call for roots, which nearly every client has', () => {
+    const peer = { ...modernClient.peer, capabilities: { roots: {} } }
+    expect(isolationFor({ server: asking, caller: callerOf({ peer }), sessionless: true })).toBe('server')
+  })
+
+  it.each([
+    ['a session', withElicitation, 'legacy'],
+    ['a modern client', modernClient, 'modern'],
+    ['a caller of another door', ann, 'modern'],
+    ['discovery', undefined, 'modern'],
+  ] as const)('of two eras is the one that suits %s', (_name, caller, era) => {
+    expect(wantedEra(caller)).toBe(era)
   })
 
   it('is one session for roots, which need no permission', () => {

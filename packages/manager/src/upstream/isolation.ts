@@ -1,4 +1,4 @@
-import type { Caller, Isolation, JsonObject } from '@toolgate/core'
+import type { Caller, Isolation, JsonObject, Peer, ProtocolEra } from '@toolgate/core'
 import type { ManagedServer } from '../registry/managed-server.ts'
 
 export interface IsolationRequest {
@@ -7,19 +7,31 @@ export interface IsolationRequest {
   readonly caller: Caller | undefined
   /** This revision of the server has been seen to keep no session for this credential; false while nobody knows. */
   readonly sessionless: boolean
+  /** What the connection will speak; absent while nobody knows. */
+  readonly era?: ProtocolEra | undefined
+}
+
+/** Of two eras, a session keeps its own: only there the server can ask it back. Everybody else gains by the newer one. */
+export function wantedEra(caller: Caller | undefined): ProtocolEra {
+  return caller?.peer.sessionId === undefined ? 'modern' : 'legacy'
 }
 
 /**
  * How far one connection to this server is shared on behalf of this caller. What the operator declared wins; else one
  * per downstream session where the server may ask the client back, one per principal where the server keeps state or
- * might, one for all where it does not. A caller without a session gets its principal's.
+ * might, one for all where it does not. A caller without a session gets its principal's, and where it can be asked back
+ * all the same a connection for the one call. In the modern era nothing is asked and nothing kept.
  */
-export function isolationFor({ server, caller, sessionless }: IsolationRequest): Isolation {
+export function isolationFor({ server, caller, sessionless, era }: IsolationRequest): Isolation {
   if (caller === undefined) return 'server'
-  const declared = server.isolation ?? (hasWayBack(server, caller) ? 'session' : undefined)
-  if (declared === 'session') return caller.peer.sessionId === undefined ? 'principal' : 'session'
+  const asks = era !== 'modern' && hasWayBack(server, caller)
+  const declared = server.isolation ?? (asks ? 'session' : undefined)
+  if (declared === 'session') {
+    if (caller.peer.sessionId !== undefined) return 'session'
+    return asks ? 'call' : 'principal'
+  }
   if (declared !== undefined) return declared
-  return server.transport.sharing === 'always' || sessionless ? 'server' : 'principal'
+  return server.transport.sharing === 'always' || sessionless || era === 'modern' ? 'server' : 'principal'
 }
 
 /** What distinguishes connections of one kind. `callId` must be new for each call. */
@@ -46,7 +58,7 @@ export function clientCapabilitiesFor(
   { server, caller }: { server: ManagedServer; caller: Caller | undefined },
 ): JsonObject {
   if (caller === undefined || !isExclusive(kind)) return {}
-  return usableCapabilities(server, caller)
+  return usableCapabilities(server, caller.peer)
 }
 
 /** One downstream session, or one call, is all that such a connection serves. */
@@ -54,17 +66,38 @@ export function isExclusive(kind: Isolation): boolean {
   return kind === 'session' || kind === 'call'
 }
 
-/** This caller's session meets another server than discovery does: servers offer more to a client that can be asked. */
-export function seesItsClient(server: ManagedServer, caller: Caller): boolean {
-  return isolationFor({ server, caller, sessionless: false }) === 'session' && hasWayBack(server, caller)
+/** This caller meets another server than discovery does: servers offer more to a client that can be asked. */
+export function seesItsClient(server: ManagedServer, caller: Caller, era?: ProtocolEra): boolean {
+  return isExclusive(isolationFor({ server, caller, sessionless: false, era })) && hasWayBack(server, caller)
 }
 
-function hasWayBack(server: ManagedServer, caller: Caller): boolean {
-  return caller.peer.sessionId !== undefined && Object.keys(usableCapabilities(server, caller)).length > 0
+/**
+ * Roots alone make no modern client one that is asked: nearly every client has some, and the price would be a connection
+ * for each of its calls.
+ */
+function hasWayBack(server: ManagedServer, { peer }: Caller): boolean {
+  const { roots: _roots, ...interactive } = usableCapabilities(server, peer)
+  if (peer.era === 'modern') return Object.keys(interactive).length > 0
+  return peer.sessionId !== undefined && Object.keys(usableCapabilities(server, peer)).length > 0
 }
 
-function usableCapabilities(server: ManagedServer, { peer }: Caller): JsonObject {
-  const { elicitation, sampling, roots } = peer.capabilities
+/** Whatever this server may ask of any client. */
+export function askable({
+  allowElicitation,
+  allowSampling,
+}: Pick<ManagedServer, 'allowElicitation' | 'allowSampling'>) {
+  return {
+    ...(allowElicitation && { elicitation: { form: {}, url: {} } }),
+    ...(allowSampling && { sampling: {} }),
+    roots: {},
+  }
+}
+
+/** What a client can do and this server may use. */
+export function usableCapabilities(
+  server: ManagedServer,
+  { capabilities: { elicitation, sampling, roots } }: Pick<Peer, 'capabilities'>,
+): JsonObject {
   return {
     ...(elicitation !== undefined && server.allowElicitation && { elicitation }),
     ...(sampling !== undefined && server.allowSampling && { sampling }),

@@ -1,8 +1,5 @@
 import {
   type Clock,
-  isJsonObject,
-  isJsonRpcMessage,
-  isResponse,
   type JsonObject,
   type JsonRpcMessage,
   type JsonRpcNotification,
@@ -13,36 +10,19 @@ import {
   startDeadline,
 } from '@toolgate/core'
 import { SessionExpired, type UpstreamRequest } from '../../upstream/connection.ts'
-import {
-  busy,
-  type FailurePlace,
-  outboundFailed,
-  outOfProtocol,
-  stageOf,
-  unreachable,
-  upstreamError,
-} from '../../upstream/failure.ts'
+import { busy, type FailurePlace, outboundFailed, stageOf, unreachable } from '../../upstream/failure.ts'
 import type { HandshakeLink, NotificationDelivery } from '../../upstream/handshake.ts'
 import { InFlightCall } from '../../upstream/in-flight-call.ts'
 import { type Reply, ServerTraffic, type ServerTrafficOptions } from '../../upstream/server-traffic.ts'
 import { addressSecrets } from '../address.ts'
-import { parseJson, readEventStream } from './event-stream.ts'
+import { drain, readAnswer, succeeded, unbounded } from './answer.ts'
 import { type CredentialHeaders, refusalOf } from './refusal.ts'
 
-/** Bytes of one JSON answer. */
-const maxAnswerBytes = 64 * 1024 * 1024
-
-/** Bytes of an answer that nobody reads. */
-const maxIgnoredBytes = 64 * 1024
-
 /** Calls in flight at one server, over all its sessions; more are refused, because each holds a socket. */
-const maxCallsInFlight = 512
+export const maxCallsInFlight = 512
 
 /** Milliseconds for what is sent on the side: answers to the server, cancellations, the end of the session. */
 const sideRequestTimeoutMs = 2_000
-
-/** Milliseconds that a server may take to end a stream after its response; then the socket is cut. */
-const lingerMs = 1_000
 
 /** What one server is being sent, shared by all links to it. */
 export interface ServerLoad {
@@ -166,64 +146,8 @@ export class HttpLink implements HandshakeLink {
     const response = await this.#post(call.message, call.headers, call.signal)
     if (!succeeded(response)) throw await this.#refusalOf(response, call)
     if (call.message.method === 'initialize') this.#remember(response.header('mcp-session-id'))
-    const contentType = response.header('content-type')?.toLowerCase() ?? ''
-    if (contentType.startsWith('application/json')) return this.#readDocument(response, call)
-    if (contentType.startsWith('text/event-stream')) return this.#readStream(response, call)
-    response.discard()
-    throw outOfProtocol(call.place, `HTTP ${response.status} and neither JSON nor an event stream`)
-  }
-
-  async #readDocument(response: OutboundResponse, call: InFlightCall): Promise<JsonObject> {
-    const parsed = parseJson(await response.text(maxAnswerBytes))
-    // A batch may answer a single request in protocol version 2025-03-26.
-    for (const value of Array.isArray(parsed) ? parsed : [parsed]) {
-      const result = this.#take(value, call)
-      if (result !== undefined) return result
-    }
-    throw outOfProtocol(call.place, 'no response to this request')
-  }
-
-  async #readStream(response: OutboundResponse, call: InFlightCall): Promise<JsonObject> {
-    const stream = readEventStream(response.body)
-    try {
-      for (let event = await stream.next(); event.done !== true; event = await stream.next()) {
-        const result = this.#take(event.value, call)
-        if (result === undefined) continue
-        void this.#finish(stream, response)
-        return result
-      }
-    } catch (error) {
-      response.discard()
-      throw error
-    }
-    throw unreachable(call.place, { why: 'ended its event stream before it answered' })
-  }
-
-  /** A stream ends with its response; reading that end keeps the socket for the next call, cutting it does not. */
-  async #finish(stream: AsyncGenerator, response: OutboundResponse): Promise<void> {
-    const cancel = this.#options.clock.after(lingerMs, () => response.discard())
-    try {
-      while ((await stream.next()).done !== true);
-    } catch {
-      // The answer is in; how the stream ends after it concerns nobody.
-    } finally {
-      cancel()
-    }
-  }
-
-  /** The result, where this message is the response; anything else is the server's own traffic. */
-  #take(value: unknown, call: InFlightCall): JsonObject | undefined {
-    if (!isJsonRpcMessage(value)) throw outOfProtocol(call.place, 'something that is no JSON-RPC message')
-    if (!isResponse(value)) {
-      this.traffic.hear(value, call)
-      return undefined
-    }
-    // An error without id is the answer to a request that could not be read: on this exchange, ours.
-    const unread = 'error' in value && (value.id === undefined || value.id === null)
-    if (value.id !== call.id && !unread) throw outOfProtocol(call.place, 'the response to another request')
-    if ('error' in value) throw upstreamError(call.place, value.error, this.#secrets(call.headers))
-    if (!isJsonObject(value.result)) throw outOfProtocol(call.place, 'a result that is no object')
-    return value.result
+    const { clock } = this.#options
+    return readAnswer(response, { call, traffic: this.traffic, secrets: this.#secrets(call.headers), clock })
   }
 
   #secrets(credential: CredentialHeaders): readonly Secret[] {
@@ -280,16 +204,3 @@ export class HttpLink implements HandshakeLink {
     this.#open = false
   }
 }
-
-function succeeded({ status }: OutboundResponse): boolean {
-  return status >= 200 && status <= 299
-}
-
-/** Reads a small body away, which keeps the socket usable. An event stream may never end and is cut. */
-async function drain(response: OutboundResponse): Promise<void> {
-  if (response.header('content-type')?.startsWith('text/event-stream') === true) return response.discard()
-  await response.text(maxIgnoredBytes)
-}
-
-/** The call's own clocks bound every exchange, so that messages say which one ran out. */
-const unbounded = { headersTimeoutMs: 0, bodyTimeoutMs: 0 } as const

@@ -9,28 +9,36 @@ const maxFruitlessAttempts = 5
 /** Milliseconds before the first attempt after a stream ended; doubled for each further one. */
 const firstRetryMs = 1_000
 
-export interface HttpListenerOptions {
+export interface ListeningOptions {
   readonly server: string
-  readonly url: string
-  readonly outbound: Outbound
   readonly clock: Clock
   readonly log: Logger
+}
+
+export interface SessionListenerOptions {
+  readonly url: string
+  readonly outbound: Outbound
   /** Asked anew for each attempt: a token may have been replaced meanwhile. */
   readonly credential: () => CredentialHeaders
 }
 
+/** What came of one stream. */
+export type Heard = 'refused' | 'nothing' | 'something'
+
 /**
- * The GET stream of a session (spec 2025-11-25, Transports, Listening for Messages): what a server says outside any
- * request. In the background and best effort: a server that has none (405), or that keeps ending it, is left alone, and
- * no call waits for it. Runs until `signal` aborts.
+ * Hears what a server says outside any request, over one stream after the other. In the background and best effort: a
+ * server that has none (405), or that keeps ending it, is left alone, and no call waits for it. Runs until `signal` aborts.
  */
-export async function listen(link: HttpLink, signal: AbortSignal, options: HttpListenerOptions): Promise<void> {
-  const { server, clock, log } = options
+export async function listen(
+  listenOnce: () => Promise<Heard>,
+  signal: AbortSignal,
+  { server, clock, log }: ListeningOptions,
+): Promise<void> {
   for (let fruitless = 0; fruitless < maxFruitlessAttempts && !signal.aborted; fruitless += 1) {
     if (fruitless > 0) await sleep(clock, firstRetryMs * 2 ** (fruitless - 1), signal)
     if (signal.aborted) return
     try {
-      const heard = await listenOnce(link, signal, options)
+      const heard = await listenOnce()
       if (heard === 'refused') return
       if (heard === 'something') fruitless = 0
     } catch (error) {
@@ -40,11 +48,12 @@ export async function listen(link: HttpLink, signal: AbortSignal, options: HttpL
   }
 }
 
-async function listenOnce(
+/** The GET stream of a session (spec 2025-11-25, Transports, Listening for Messages), until it ends. */
+export async function listenBesideSession(
   link: HttpLink,
   signal: AbortSignal,
-  { url, outbound, credential }: HttpListenerOptions,
-): Promise<'refused' | 'nothing' | 'something'> {
+  { url, outbound, credential }: SessionListenerOptions,
+): Promise<Heard> {
   const response = await outbound.request({
     url,
     method: 'GET',
@@ -58,7 +67,7 @@ async function listenOnce(
     response.discard()
     return response.status < 500 ? 'refused' : 'nothing'
   }
-  let heard: 'nothing' | 'something' = 'nothing'
+  let heard: Heard = 'nothing'
   for await (const message of readEventStream(response.body)) {
     heard = 'something'
     if (isJsonRpcMessage(message) && !isResponse(message)) link.traffic.hear(message)
