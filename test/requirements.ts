@@ -404,6 +404,29 @@ export const requirements = {
     status: 'held',
     statement: 'The compose file and the Dockerfile are valid, health-checked and run without root.',
   },
+  'mcp:endpoints': {
+    status: 'held',
+    statement:
+      'An MCP endpoint is all servers, some or one, under every spelling that LiteLLM has; it lists what it calls and reaches nothing else.',
+  },
+  'mcp:access': {
+    status: 'held',
+    statement:
+      'An MCP endpoint refuses what the key may not use, in LiteLLM’s words, and never widens what was asked for.',
+  },
+  'mcp:envelope': {
+    status: 'held',
+    statement: 'Whatever is no JSON-RPC request gets the error that JSON-RPC and its protocol version have for it.',
+  },
+  'mcp:origin': {
+    status: 'held',
+    statement: 'A web page of elsewhere, or a name that somebody bound to this machine, does not reach MCP.',
+  },
+  'mcp:faults': {
+    status: 'held',
+    statement:
+      'One server in trouble costs an aggregate that server alone; an endpoint of its own shows the true fault in HTTP.',
+  },
 } as const satisfies Record<string, Requirement>
 
 export type RequirementId = keyof typeof requirements

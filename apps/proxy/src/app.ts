@@ -10,6 +10,7 @@ import { chatRoutes } from './routes/chat.ts'
 import { configRoutes } from './routes/config.ts'
 import { healthRoutes } from './routes/health.ts'
 import { keyRoutes } from './routes/keys.ts'
+import { mcpRoutes } from './routes/mcp/routes.ts'
 import { mcpPreviewRoutes } from './routes/mcp-preview.ts'
 import { mcpRestRoutes } from './routes/mcp-rest.ts'
 import { mcpServerAdminRoutes } from './routes/mcp-servers-admin.ts'
@@ -49,6 +50,8 @@ export function createApp(services: Services): App {
     modelRoutes(services),
     chatRoutes(services),
     keyRoutes(services),
+    // Last: its paths begin or end with a server's name.
+    mcpRoutes(services),
   ]) {
     app.route('/', routes)
   }

@@ -1,13 +1,16 @@
+import { mcpEndpointOf } from './mcp-endpoint.ts'
+
 /**
  * Which door a path belongs to: the label of logs, metrics and the ledger, and the dialect of its errors. One table,
  * longest prefix first; a path that is in none of them is answered in the dialect of the admin API.
  */
 
-export type Door = 'mcp-rest' | 'mcp-admin' | 'chat' | 'models' | 'admin' | 'health' | 'metadata'
+export type Door = 'mcp' | 'mcp-rest' | 'mcp-admin' | 'chat' | 'models' | 'admin' | 'health' | 'metadata'
 
 const doors: readonly (readonly [prefix: string, door: Door])[] = [
   ['/mcp-rest/', 'mcp-rest'],
   ['/mcp/tools/', 'mcp-rest'],
+  ['/mcp/enabled', 'mcp-rest'],
   ['/v1/mcp/', 'mcp-admin'],
   ['/v1/chat/completions', 'chat'],
   ['/chat/completions', 'chat'],
@@ -20,5 +23,7 @@ const doors: readonly (readonly [prefix: string, door: Door])[] = [
 ]
 
 export function doorOf(path: string): Door {
+  // First: a server may be called as any other door's prefix begins.
+  if (mcpEndpointOf(path) !== undefined) return 'mcp'
   return doors.find(([prefix]) => path.startsWith(prefix))?.[1] ?? 'admin'
 }

@@ -6,7 +6,7 @@ import type { AppEnv } from './app-env.ts'
  * Levels of nesting. Whatever writes JSON again recurses: a body that is deeper would fail there, and look like a fault of
  * whoever it was meant for.
  */
-const maxDepth = 256
+export const maxBodyDepth = 256
 
 /** Reads a body that must be a JSON object. Says what is wrong with it, never what is in it. */
 export async function readJsonObject(context: Context<AppEnv>): Promise<JsonObject> {
@@ -14,13 +14,13 @@ export async function readJsonObject(context: Context<AppEnv>): Promise<JsonObje
   if (text === '') throw new GatewayError('INVALID_REQUEST', 'The request body is empty; a JSON object is needed.')
   const value = parseJson(text)
   if (!isJsonObject(value)) throw new GatewayError('INVALID_REQUEST', 'The request body must be a JSON object.')
-  if (text.length > maxDepth && isDeeperThan(value, maxDepth)) {
-    throw new GatewayError('INVALID_REQUEST', `The request body is nested more than ${maxDepth} levels deep.`)
+  if (isNestedTooDeep(value, text.length)) {
+    throw new GatewayError('INVALID_REQUEST', `The request body is nested more than ${maxBodyDepth} levels deep.`)
   }
   return value
 }
 
-async function readText(context: Context<AppEnv>): Promise<string> {
+export async function readText(context: Context<AppEnv>): Promise<string> {
   try {
     return await context.req.text()
   } catch (cause) {
@@ -35,6 +35,12 @@ function parseJson(text: string): unknown {
   } catch (cause) {
     throw new GatewayError('INVALID_REQUEST', 'The request body is not valid JSON.', { cause })
   }
+}
+
+/** `textLength`: of what it was parsed from; a short text cannot be deep. */
+export function isNestedTooDeep(value: unknown, textLength: number): boolean {
+  if (textLength <= maxBodyDepth || typeof value !== 'object' || value === null) return false
+  return isDeeperThan(value, maxBodyDepth)
 }
 
 /** Level by level, so that the question itself does not recurse. */

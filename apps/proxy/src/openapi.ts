@@ -29,6 +29,7 @@ const operations: Readonly<Record<string, Operation>> = {
   'POST /config/reload': { summary: 'Put what changed in the configuration file in force' },
   'GET /mcp-rest/tools/list': toolList,
   'POST /mcp-rest/tools/call': { summary: 'Call a tool of a server', body: serverToolCall },
+  'GET /mcp/enabled': { summary: 'Whether MCP is spoken here' },
   'GET /mcp/tools/list': toolList,
   'POST /mcp/tools/call': { summary: 'Call a tool by a name that one permitted server has', body: toolCall },
   ...serverOperations,

@@ -20,6 +20,7 @@ describe('the routes of a key', () => {
       '/key/rotate',
       '/mcp-rest/tools/call',
       '/mcp-rest/tools/list',
+      '/mcp/enabled',
       '/mcp/tools/call',
       '/mcp/tools/list',
       '/models',
@@ -64,5 +65,17 @@ describe('the routes of a key', () => {
     ['', []],
   ])('are those that the entry %j says and no others', (entry, expected) => {
     expect(allowedBy(entry)).toEqual(expected)
+  })
+})
+
+describe('an MCP endpoint', () => {
+  it('is one route, whichever way round it is written', () => {
+    for (const path of ['/mcp/github', '/mcp/github/', '/github/mcp', '/github/mcp/']) {
+      expect([path, allowsRoute(new Set(['/mcp/github']), path)]).toEqual([path, true])
+      expect([path, allowsRoute(new Set(['llm_api_routes']), path)]).toEqual([path, true])
+      expect([path, allowsRoute(new Set(['/mcp/other', '/github', 'management_routes']), path)]).toEqual([path, false])
+    }
+    expect(allowsRoute(new Set(['/mcp/github']), '/mcp')).toBe(false)
+    expect(allowsRoute(new Set(['/mcp/github']), '/mcp/github,other')).toBe(false)
   })
 })

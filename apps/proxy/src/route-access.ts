@@ -1,10 +1,12 @@
+import { canonicalMcpPath } from './mcp-endpoint.ts'
+
 /**
  * Which routes a key may call: LiteLLM's `allowed_routes`, which `key_type` is short for. Pure. An entry is one of the
  * groups below, a path, or a path that ends in `*`; an entry that is none of these allows nothing.
  */
 
 /** What lists and calls tools; trying servers out is management. */
-const mcpInference = ['/mcp/tools/*', '/mcp-rest/tools/*', '/v1/mcp/tools']
+const mcpInference = ['/mcp', '/mcp/*', '/sse', '/sse/*', '/mcp-rest/tools/*', '/v1/mcp/tools']
 const mcpServers = [
   '/v1/mcp/server',
   '/v1/mcp/server/*',
@@ -27,10 +29,13 @@ const groups: ReadonlyMap<string, readonly string[]> = new Map([
   ['info_routes', [...keyInfo, '/v1/models', '/models']],
 ])
 
-/** No entry at all is every route. */
+/** No entry at all is every route. An MCP endpoint is one route, however it is spelt. */
 export function allowsRoute(allowed: ReadonlySet<string>, path: string): boolean {
   if (allowed.size === 0) return true
-  return [...allowed].flatMap((entry) => groups.get(entry) ?? [entry]).some((pattern) => matches(pattern, path))
+  const paths = [path, canonicalMcpPath(path) ?? path]
+  return [...allowed]
+    .flatMap((entry) => groups.get(entry) ?? [entry])
+    .some((pattern) => paths.some((spelling) => matches(pattern, spelling)))
 }
 
 function matches(pattern: string, path: string): boolean {

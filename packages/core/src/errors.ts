@@ -22,6 +22,11 @@ const table = {
   ADMIN_ONLY: { blame: 'caller', retryable: false },
   /** The key is restricted to other routes (`allowed_routes`). */
   ROUTE_NOT_ALLOWED: { blame: 'caller', retryable: false },
+  /** A page in a browser, or a name bound to this machine by somebody else. */
+  ORIGIN_NOT_ALLOWED: { blame: 'caller', retryable: false },
+  SESSION_NOT_FOUND: { blame: 'caller', retryable: false },
+  SESSION_OF_ANOTHER: { blame: 'caller', retryable: false },
+  TOO_MANY_SESSIONS: { blame: 'caller', retryable: true },
   STORE_UNAVAILABLE: { blame: 'operator', retryable: true },
 
   KEY_NOT_FOUND: { blame: 'caller', retryable: false },

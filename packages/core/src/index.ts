@@ -22,6 +22,7 @@ export {
   isRequest,
   isResponse,
   type JsonObject,
+  type JsonRpcErrorBody,
   type JsonRpcId,
   type JsonRpcMessage,
   type JsonRpcNotification,

@@ -23,6 +23,7 @@ import type { NameMap } from './registry/name-map.ts'
 import type { Registry } from './registry/registry.ts'
 import { type Selection, selectServers } from './registry/selection.ts'
 import { type Look, withToolSearch } from './tool-search.ts'
+import type { Handshake } from './upstream/connection.ts'
 import { usableCapabilities } from './upstream/isolation.ts'
 import type { Upstreams } from './upstream/upstreams.ts'
 import { withConnection } from './with-connection.ts'
@@ -39,25 +40,34 @@ export interface Gateway {
   list(caller: Caller, request: ListRequest): Promise<Offer>
   /** For doors that do not refuse a request because of one name. */
   select(caller: Caller, names?: readonly string[]): Selection
+  /** What each server said of itself when it was last connected to, from memory; absent where it never was. */
+  introductions(caller: Caller, reach?: Reach): readonly Introduction[]
 }
 
 /** What an endpoint leads to: a request through it can neither reach nor name anything else, whatever its caller may use. */
 export interface Reach {
   /** By id; absent: every server of the caller. */
   readonly servers?: ReadonlySet<string> | undefined
+  /** The id of the one server that the request names, where it names one and no other. */
+  readonly sole?: string | undefined
   /** Tool search and nothing beside it, whether or not the caller has it otherwise. */
   readonly onlySearch?: boolean
+}
+
+export interface Introduction {
+  readonly server: ManagedServer
+  readonly handshake: Handshake | undefined
 }
 
 export interface SendRequest {
   /** Id, name or alias. Given, the target is the server's own thing of that name, else the name is read with a prefix. */
   readonly server?: string | undefined
+  /** Absent: everything. */
+  readonly reach?: Reach | undefined
   readonly method: string
   readonly params: JsonObject
   /** Of the tool loop that sends it, for the trace. */
   readonly round?: number | undefined
-  /** Absent: everything. */
-  readonly reach?: Reach | undefined
   /** Where a call is found only here, and wants approval: asked once the target is known and permitted. */
   readonly mayRun?: (target: Target<ManagedServer>, publicName: string) => boolean
   /** False where the door, and not its caller, names the server. Then nothing goes there that was brought without a name. */
@@ -89,10 +99,11 @@ export interface GatewayOptions extends Upstreams {
 }
 
 /**
- * Milliseconds that a list of everything waits for servers that were never listed. Whoever asks for a server by name waits
- * for that server; the others must not wait for one that hangs, and some clients give up after two seconds.
+ * Milliseconds that a list of several servers waits for those that were never listed. Whoever asks for one server by name
+ * waits for that server; the others must not wait for one that hangs, and some clients give up after two seconds in which
+ * they want several lists.
  */
-const patienceMs = 1_500
+const patienceMs = 700
 
 export function createGateway(options: GatewayOptions): Gateway {
   const { registry, catalog, names, policies } = options
@@ -113,7 +124,7 @@ export function createGateway(options: GatewayOptions): Gateway {
         const { kind, name, rename } = addressOf(method, params)
         trace.publicName = name
         const within = handle === undefined ? undefined : permittedServer(caller, handle, reach)
-        const onlyServer = only ? within : undefined
+        const onlyServer = only ? (within ?? soleServer(registry, caller, reach)) : undefined
         const target = await names.locate({
           caller,
           kind,
@@ -143,8 +154,18 @@ export function createGateway(options: GatewayOptions): Gateway {
       }),
 
     select: ({ principal }, handles) => selectServers(registry, principal, handles),
+
+    introductions: (caller, reach) => introductionsTo(options, { caller, reach }),
   }
   return withToolSearch(gateway, { catalog, recorded, look })
+}
+
+function introductionsTo(
+  { registry, catalog }: Pick<GatewayOptions, 'registry' | 'catalog'>,
+  { caller, reach }: { caller: Caller; reach: Reach | undefined },
+): readonly Introduction[] {
+  const servers = registry.list().filter(permittedTo(caller, reach))
+  return servers.map((server) => ({ server, handshake: catalog.handshake(server) }))
 }
 
 function aboutSending(method: string, round: number | undefined) {
@@ -166,8 +187,9 @@ function looking({ registry, catalog, names }: Pick<GatewayOptions, 'registry' |
     const { servers: selected, unresolved } = selectServers(registry, principal, handles)
     if (unresolved[0] !== undefined) throw serverNotFound(unresolved[0])
     const servers = selected.filter(({ id }) => reaches(reach, id))
-    const waitMs = handles === undefined ? patienceMs : undefined
-    const onlyServer = only && handles !== undefined && servers.length === 1 ? servers[0] : undefined
+    const named = handles !== undefined && servers.length === 1 ? servers[0] : undefined
+    const waitMs = named === undefined ? patienceMs : undefined
+    const onlyServer = only ? (named ?? soleServer(registry, caller, reach)) : undefined
     const { separator } = names.rules
     const listings = await catalog.list({ servers, caller, kind, waitMs, onlyServer })
     const target = listMethods[kind].target
@@ -179,6 +201,11 @@ function looking({ registry, catalog, names }: Pick<GatewayOptions, 'registry' |
 /** What names may mean, in lists and in calls alike. */
 function permittedTo({ principal }: Caller, reach: Reach | undefined): (server: ManagedServer) => boolean {
   return (server) => reaches(reach, server.id) && permitsServer(principal, server)
+}
+
+function soleServer(registry: Registry, caller: Caller, reach: Reach | undefined): ManagedServer | undefined {
+  const server = reach?.sole === undefined ? undefined : registry.find(reach.sole)
+  return server !== undefined && permittedTo(caller, reach)(server) ? server : undefined
 }
 
 function reaches({ servers }: Reach = {}, id: string): boolean {

@@ -18,6 +18,7 @@ export {
   createGateway,
   type Gateway,
   type GatewayOptions,
+  type Introduction,
   type ListRequest,
   type Reach,
   type SendRequest,
@@ -25,7 +26,7 @@ export {
 export { createHealth, type Health, type HealthOptions, type ServerHealth } from './health.ts'
 export type { HealthChange, HealthRecord } from './health-history.ts'
 export type { HealthStatus } from './health-status.ts'
-export { type ListKind, listKinds, outdatedBy } from './methods.ts'
+export { type ListKind, listKinds, listMethods, outdatedBy } from './methods.ts'
 export { permits, permitsServer } from './permits.ts'
 export { defaultNaming, joinName, type NamingRules, type PrefixMode } from './public-name.ts'
 export type { ManagedServer } from './registry/managed-server.ts'
@@ -39,6 +40,7 @@ export type { TransportOptions, UpstreamTransport } from './transports/transport
 export { type ChildProcesses, createChildProcesses } from './transports/stdio/child-processes.ts'
 export { transports } from './transports/index.ts'
 export { type Circuits, type CircuitState, createCircuits } from './upstream/circuit.ts'
+export type { Handshake } from './upstream/connection.ts'
 export { createPool, defaultPoolBounds, type PoolBounds, type PoolOptions } from './upstream/create-pool.ts'
 export type { Pool } from './upstream/pool.ts'
 export { isVirtualServer, isVirtualTool } from './catalog/search/virtual-tools.ts'

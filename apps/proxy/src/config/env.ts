@@ -39,6 +39,8 @@ export interface Environment {
   readonly shortToolPrefix: boolean
   /** `MCP_TOOL_PREFIX_SEPARATOR` */
   readonly toolPrefixSeparator: string
+  /** How MCP endpoints of several servers introduce themselves. */
+  readonly mcpIdentity: { readonly name: string; readonly description: string | undefined }
   /** Commands that servers of the API may run, by their base name; undefined: none, they are switched off. */
   readonly stdioCommands: ReadonlySet<string> | undefined
   readonly keyRotation: KeyRotationSettings
@@ -126,6 +128,8 @@ const variablesSchema = z.object({
     .regex(/^[A-Za-z0-9_.-]{1,8}$/)
     .default('-'),
   LITELLM_USE_SHORT_MCP_TOOL_PREFIX: wordyFlag.default(false),
+  LITELLM_MCP_SERVER_NAME: z.string().default('toolgate'),
+  LITELLM_MCP_SERVER_DESCRIPTION: z.string().optional(),
   LITELLM_ENABLE_MCP_STDIO: flag.default(false),
   LITELLM_MCP_STDIO_EXTRA_COMMANDS: list.default([]),
   LITELLM_KEY_ROTATION_ENABLED: flag.default(false),
@@ -208,6 +212,7 @@ function toEnvironment(checked: z.output<typeof variablesSchema>, variables: Var
     clientSideAuthHeader: checked.LITELLM_MCP_CLIENT_SIDE_AUTH_HEADER_NAME,
     shortToolPrefix: checked.LITELLM_USE_SHORT_MCP_TOOL_PREFIX,
     toolPrefixSeparator: checked.MCP_TOOL_PREFIX_SEPARATOR,
+    mcpIdentity: { name: checked.LITELLM_MCP_SERVER_NAME, description: checked.LITELLM_MCP_SERVER_DESCRIPTION },
     stdioCommands: checked.LITELLM_ENABLE_MCP_STDIO
       ? new Set([...stdioCommands, ...checked.LITELLM_MCP_STDIO_EXTRA_COMMANDS])
       : undefined,

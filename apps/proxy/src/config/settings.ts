@@ -27,6 +27,8 @@ export const generalSettingsSchema = z.object({
   mcp_allowed_private_networks: z
     .array(z.string().refine(isNetwork, { error: 'must be an IP address or a network such as 10.0.0.0/8' }))
     .optional(),
+  mcp_allowed_origins: z.array(z.string()).optional(),
+  mcp_allowed_hosts: z.array(z.string().toLowerCase()).optional(),
   config_watch: flag.optional(),
   allow_public_health_readiness_details: flag.optional(),
   enable_drain_endpoint: flag.optional(),
@@ -54,6 +56,10 @@ export interface Settings extends KeyParams {
   readonly toolPrefix: 'always' | 'when_ambiguous' | 'never'
   /** Beside the public Internet, where servers that were added through the API may be. */
   readonly allowedPrivateNetworks: readonly string[]
+  /** Origins of web pages that may talk MCP to the gateway, beside those of this machine. */
+  readonly allowedOrigins: readonly string[]
+  /** Names under which MCP clients may reach it; absent: any, or with a gateway on loopback those of this machine. */
+  readonly allowedHosts: readonly string[] | undefined
   /** A change of the file is followed by a reload. */
   readonly configWatch: boolean
   /** `/health/readiness` tells everybody its details. */
@@ -100,6 +106,8 @@ export function readSettings(sections: SettingsSections, variables: JwtVariables
     defaultAccess: general?.mcp_default_access ?? 'none',
     toolPrefix: general?.mcp_tool_prefix ?? 'always',
     allowedPrivateNetworks: general?.mcp_allowed_private_networks ?? [],
+    allowedOrigins: general?.mcp_allowed_origins ?? [],
+    allowedHosts: general?.mcp_allowed_hosts,
     configWatch: general?.config_watch ?? false,
     publicReadinessDetails: general?.allow_public_health_readiness_details ?? false,
     drainEndpoint: general?.enable_drain_endpoint ?? false,

@@ -4,11 +4,13 @@ import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import type { AppEnv } from '../app-env.ts'
 import { type Door, doorOf } from '../door.ts'
 import { printablePath } from '../printable-path.ts'
+import { renderMcpError } from '../render/json-rpc.ts'
 import { type RenderedError, renderAdminError, renderOpenAiError } from '../render/openai.ts'
 import { renderRestError } from '../render/rest.ts'
 
-/** Which dialect a door's failures are told in. A refused credential is LiteLLM's `auth_error` at every door. */
+/** Which dialect a door's failures are told in. A refused credential is LiteLLM's `auth_error` at every door but MCP. */
 const renderers = {
+  mcp: renderMcpError,
   'mcp-rest': renderRestError,
   'mcp-admin': renderRestError,
   chat: renderOpenAiError,
@@ -40,7 +42,7 @@ export function errorAnswers(log: Logger) {
 
     const { status, body } = rendererFor(error, context.req.path)(error)
     const { challenge, retryAfter } = error.details
-    if (challenge !== undefined && status === 401) context.header('www-authenticate', challenge)
+    if (status === 401) challengeWith(context, challenge ?? gatewayChallenge(error, context))
     if (error.retryable && (status === 503 || status === 429)) context.header('retry-after', '1')
     else if (typeof retryAfter === 'string') context.header('retry-after', retryAfter)
     return context.json(body, contentful(status))
@@ -48,11 +50,22 @@ export function errorAnswers(log: Logger) {
 }
 
 function rendererFor({ code }: GatewayError, path: string) {
-  return credentialCodes.has(code) ? renderOpenAiError : renderers[doorOf(path)]
+  const door = doorOf(path)
+  return door !== 'mcp' && credentialCodes.has(code) ? renderOpenAiError : renderers[door]
+}
+
+function challengeWith(context: Context<AppEnv>, challenge: string | undefined): void {
+  if (challenge !== undefined) context.header('www-authenticate', challenge)
+}
+
+/** RFC 6750 §3: MCP clients look for the scheme, and whether it was their credential that was refused. */
+function gatewayChallenge({ code }: GatewayError, context: Context<AppEnv>): string | undefined {
+  if (doorOf(context.req.path) !== 'mcp') return undefined
+  return code === 'CREDENTIAL_MISSING' ? 'Bearer' : 'Bearer error="invalid_token"'
 }
 
 /** A relayed provider status may be anything; what cannot carry a body becomes a plain 502. */
-function contentful(status: number): ContentfulStatusCode {
+export function contentful(status: number): ContentfulStatusCode {
   return isContentful(status) ? status : 502
 }
 

@@ -28,6 +28,10 @@ const errorType = {
   KEY_BLOCKED: 'auth_error',
   ADMIN_ONLY: 'auth_error',
   ROUTE_NOT_ALLOWED: 'auth_error',
+  ORIGIN_NOT_ALLOWED: 'auth_error',
+  SESSION_NOT_FOUND: 'not_found_error',
+  SESSION_OF_ANOTHER: 'auth_error',
+  TOO_MANY_SESSIONS: 'rate_limit_error',
   STORE_UNAVAILABLE: 'service_unavailable',
 
   KEY_NOT_FOUND: 'not_found_error',

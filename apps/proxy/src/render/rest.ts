@@ -21,6 +21,10 @@ const restError = {
   KEY_BLOCKED: 'authentication_required',
   ADMIN_ONLY: 'forbidden',
   ROUTE_NOT_ALLOWED: 'forbidden',
+  ORIGIN_NOT_ALLOWED: 'forbidden',
+  SESSION_NOT_FOUND: 'session_not_found',
+  SESSION_OF_ANOTHER: 'forbidden',
+  TOO_MANY_SESSIONS: 'too_many_sessions',
   STORE_UNAVAILABLE: 'store_unavailable',
 
   KEY_NOT_FOUND: 'key_not_found',

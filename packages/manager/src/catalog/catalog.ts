@@ -2,8 +2,10 @@ import type { Clock, CredentialSource, Logger, ServerOutcome } from '@toolgate/c
 import { type ListKind, listKinds } from '../methods.ts'
 import type { ManagedServer } from '../registry/managed-server.ts'
 import type { Registry } from '../registry/registry.ts'
+import type { Handshake } from '../upstream/connection.ts'
 import type { Upstreams } from '../upstream/upstreams.ts'
 import type { RefreshTiming } from './attempt.ts'
+import { createHandshakes } from './handshakes.ts'
 import { createEntries, type Entry, type EntryBounds } from './entries.ts'
 import { createLanes } from './lanes.ts'
 import { createListKeeper, type ListKeeper } from './list-keeper.ts'
@@ -37,6 +39,8 @@ export interface Catalog {
   readonly probe: Probe
   /** What the last such attempt came to; absent where there was none. */
   last(server: ManagedServer): Attempt | undefined
+  /** What the server said of itself when it was last connected to for its lists. */
+  handshake(server: ManagedServer): Handshake | undefined
   /** Reads every list of one server now, whatever its circuit says. Rejects only when `signal` aborts. */
   refresh(server: ManagedServer, signal: AbortSignal): Promise<readonly RefreshedList[]>
   /** What changed in the lists of a server, the newest first, at most a hundred. Rejects with `STORE_UNAVAILABLE`. */
@@ -125,7 +129,8 @@ export function createCatalog(options: CatalogOptions): Catalog {
     const attempt = toAttempt(entry)
     if (attempt !== undefined) for (const watcher of watchers) watcher(attempt, entry.kind)
   }
-  const refresh = createRefresh({ ...options, entries, timing, random, onRead })
+  const handshakes = createHandshakes()
+  const refresh = createRefresh({ ...options, entries, timing, random, onRead, onMet: handshakes.note })
   const sweeper = createSweeper({ registry, entries, places, refresh, lanes, clock, timing, hydrate: keeper.hydrate })
   const reader = createReader({ entries, places, refresh, clock, lifetime: sweeper.lifetime })
   const readNow = (server: ManagedServer, kind: ListKind, signal: AbortSignal) =>
@@ -145,6 +150,7 @@ export function createCatalog(options: CatalogOptions): Catalog {
       const entry = entries.get(places.shared(server, 'tools'))
       return entry && toAttempt(entry)
     },
+    handshake: handshakes.of,
     refresh: (server, signal) =>
       Promise.all(
         listKinds.map(async (kind) => {

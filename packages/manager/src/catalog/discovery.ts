@@ -10,7 +10,7 @@ import {
 } from '@toolgate/core'
 import { type ListKind, listMethods } from '../methods.ts'
 import type { ManagedServer } from '../registry/managed-server.ts'
-import type { Connection } from '../upstream/connection.ts'
+import type { Connection, Handshake } from '../upstream/connection.ts'
 import type { Upstreams } from '../upstream/upstreams.ts'
 import { withConnection } from '../with-connection.ts'
 import { emptyListing, type Listing, listingOf } from './listing.ts'
@@ -28,6 +28,8 @@ export interface DiscoveryRequest {
   /** Tries also where the circuit of the server is open. */
   readonly despiteCircuit: boolean
   resolve(): Promise<Credential>
+  /** Told what the server said of itself. */
+  met?(handshake: Handshake): void
 }
 
 /**
@@ -36,7 +38,7 @@ export interface DiscoveryRequest {
  */
 export async function discover(
   { clock, ...upstreams }: Upstreams & { clock: Clock },
-  { server, kind, caller, signal, despiteCircuit, resolve }: DiscoveryRequest,
+  { server, kind, caller, signal, despiteCircuit, resolve, met }: DiscoveryRequest,
 ): Promise<Listing> {
   return withConnection(upstreams, {
     server,
@@ -45,6 +47,7 @@ export async function discover(
     despiteCircuit,
     resolve,
     use: async (connection, credential) => {
+      met?.(connection.handshake)
       const request = { server, kind, credential, signal, clock }
       if (connection.handshake.capabilities[listMethods[kind].capability] !== undefined) {
         return listingOf(kind, await readPages(connection, request))

@@ -1,4 +1,6 @@
 import { type Clock, createSingleFlight } from '@toolgate/core'
+import type { ManagedServer } from '../registry/managed-server.ts'
+import type { Handshake } from '../upstream/connection.ts'
 import type { Upstreams } from '../upstream/upstreams.ts'
 import { type Found, judge, type RefreshTiming } from './attempt.ts'
 import { discover } from './discovery.ts'
@@ -12,6 +14,8 @@ export interface RefreshOptions extends Upstreams {
   readonly random: () => number
   /** Told of every reading that was kept for everybody. */
   readonly onRead: (entry: Entry) => void
+  /** Told what a server said of itself to the service. */
+  readonly onMet: (server: ManagedServer, handshake: Handshake) => void
 }
 
 export interface Refresh {
@@ -23,7 +27,7 @@ export interface Refresh {
 
 /** The one way into the catalog's memory. Whoever wants the same list at the same time shares one reading. */
 export function createRefresh(options: RefreshOptions): Refresh {
-  const { entries, pool, circuits, clock, onRead } = options
+  const { entries, pool, circuits, clock, onRead, onMet } = options
   const flight = createSingleFlight<Entry>()
   const begun = new Map<string, number>()
 
@@ -31,7 +35,8 @@ export function createRefresh(options: RefreshOptions): Refresh {
     const { server, kind, caller } = place
     try {
       const resolve = () => place.resolve(signal)
-      const request = { server, kind, caller, signal, despiteCircuit, resolve }
+      const met = (handshake: Handshake) => caller === undefined && onMet(server, handshake)
+      const request = { server, kind, caller, signal, despiteCircuit, resolve, met }
       return { listing: await discover({ pool, circuits, clock }, request) }
     } catch (error) {
       signal.throwIfAborted()

@@ -1,0 +1,78 @@
+import { type Caller, GatewayError } from '@toolgate/core'
+import type { Gateway } from '@toolgate/manager'
+import { type Context, Hono } from 'hono'
+import type { AppEnv } from '../../app-env.ts'
+import { mcpEndpointOf, mcpPathPatterns } from '../../mcp-endpoint.ts'
+import { routeNotFound } from '../../middleware/errors.ts'
+import type { LiveConfig } from '../../reload/live-config.ts'
+import { createAnswer } from './answer.ts'
+import { speaksModern } from './era.ts'
+import { createIntroduction } from './introduction.ts'
+import { createLegacyEra } from './legacy/legacy-era.ts'
+import { answerModern } from './modern/modern-era.ts'
+import { isLoopback, refuseForeignOrigin } from './origin.ts'
+import { readMessages, type Received } from './read-messages.ts'
+import { type View, viewOf } from './view.ts'
+
+/** One HTTP request to an MCP endpoint: who asks, and what there is to see. */
+export interface McpExchange {
+  readonly context: Context<AppEnv>
+  readonly caller: Caller
+  readonly view: View
+}
+
+/** A POST, its body parsed once. */
+export interface McpPost extends McpExchange {
+  readonly received: Received
+}
+
+export interface McpServices {
+  readonly gateway: Gateway
+  readonly live: Pick<LiveConfig, 'current'>
+}
+
+/**
+ * The MCP door: `/mcp`, `/mcp/{names}` and `/{names}/mcp`. It finds out what the endpoint leads to, reads the body, and hands
+ * the request to the era of the protocol that it speaks. What a request means is the same in all of them: `answer.ts`.
+ */
+export function mcpRoutes(services: McpServices) {
+  const { gateway, live } = services
+  const answer = createAnswer({ gateway })
+  const introduce = createIntroduction({ gateway, identity: () => live.current.environment.mcpIdentity })
+  const legacy = createLegacyEra({ gateway, answer, introduce })
+
+  const handle = async (context: Context<AppEnv>): Promise<Response> => {
+    const { path, method } = context.req
+    const endpoint = mcpEndpointOf(path)
+    if (endpoint === undefined || endpoint.transport !== 'streamable') return routeNotFound(context)
+    refuseForeignOrigin(context, originRules(live))
+    const { caller } = context.var
+    const view = viewOf(gateway, { caller, endpoint, header: context.req.header('x-mcp-servers') })
+    const exchange = { context, caller, view }
+    if (method === 'POST') return post({ ...exchange, received: await readMessages(context) })
+    if (method === 'GET') return legacy.listen(exchange)
+    if (method === 'DELETE') return legacy.end(exchange)
+    context.header('allow', 'GET, POST, DELETE')
+    if (method === 'OPTIONS') return context.body(null, 204)
+    throw new GatewayError('METHOD_NOT_ALLOWED', `An MCP endpoint takes GET, POST and DELETE, not ${method}.`)
+  }
+
+  /** The seam between the eras: what says that it is of the one without sessions never meets one. */
+  const post = (request: McpPost): Promise<Response> => {
+    const { received, context } = request
+    const header = context.req.header('mcp-protocol-version')
+    if (received.kind === 'message' && speaksModern(received.message, header)) {
+      return answerModern({ ...request, message: received.message })
+    }
+    return legacy.post(request)
+  }
+
+  const app = new Hono<AppEnv>().get('/mcp/enabled', (context) => context.json({ enabled: true }))
+  for (const pattern of mcpPathPatterns) app.all(pattern, handle)
+  return app
+}
+
+function originRules({ current: { config, environment } }: Pick<LiveConfig, 'current'>) {
+  const { allowedOrigins, allowedHosts } = config
+  return { allowedOrigins, allowedHosts, loopbackOnly: isLoopback(environment.host) }
+}

@@ -1,0 +1,66 @@
+import { type Caller, GatewayError } from '@toolgate/core'
+import type { Gateway, ManagedServer, Reach } from '@toolgate/manager'
+import { listOf, type McpEndpoint } from '../../mcp-endpoint.ts'
+
+/** What one request can see: never more than its caller may use, and less where its endpoint or its headers say so. */
+export interface View extends Reach {
+  /**
+   * The one server of an endpoint of its own: its names carry no prefix, and its faults are the answer. Absent: several
+   * servers behind one, however many there are at the moment.
+   */
+  readonly single?: ManagedServer | undefined
+  /** What was asked for and leads to no server of the caller. */
+  readonly unresolved: readonly string[]
+}
+
+export interface ViewRequest {
+  readonly caller: Caller
+  readonly endpoint: McpEndpoint
+  /** `x-mcp-servers`. It counts where the path names nothing. */
+  readonly header: string | undefined
+}
+
+const everything: View = { unresolved: [] }
+
+/**
+ * Fails closed: a request that asks for servers and gets none of them is refused, and what cannot be resolved never stands
+ * for "all".
+ */
+export function viewOf(gateway: Pick<Gateway, 'select'>, { caller, endpoint, header }: ViewRequest): View {
+  const names = endpoint.names ?? (header === undefined ? undefined : listOf(header))
+  if (names === undefined) return everything
+  const { servers, unresolved } = gateway.select(caller, names)
+  const [first] = servers
+  if (first === undefined) throw notAllowed(names)
+  const sole = names.length === 1 && isNamed(first, names[0]) ? first : undefined
+  return {
+    servers: new Set(servers.map(({ id }) => id)),
+    sole: sole?.id,
+    // A group stays an aggregate also while it has one member: names must not change with its size.
+    single: endpoint.names === undefined ? undefined : sole,
+    unresolved,
+  }
+}
+
+function isNamed({ id, name, alias }: ManagedServer, handle: string | undefined): boolean {
+  return handle === id || handle === name || handle === alias
+}
+
+/** One text for what does not exist and what is not the caller's. */
+function notAllowed(names: readonly string[]): GatewayError {
+  return new GatewayError(
+    'SERVER_NOT_FOUND',
+    `The key is not allowed to access the requested MCP servers: ${names.join(', ')}`,
+  )
+}
+
+/** A key that may use nothing at all should hear so when it connects, and not wonder at an empty list. */
+export function requireAnyServer(gateway: Pick<Gateway, 'select'>, caller: Caller): void {
+  const { admin, grants } = caller.principal
+  if (admin || (grants.allServers && !grants.noServers)) return
+  if (gateway.select(caller).servers.length > 0) return
+  throw new GatewayError(
+    'SERVER_NOT_FOUND',
+    'The key has no MCP servers granted, so there is nothing to connect to. An administrator can grant some with `object_permission`.',
+  )
+}
