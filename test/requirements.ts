@@ -427,6 +427,36 @@ export const requirements = {
     statement:
       'One server in trouble costs an aggregate that server alone; an endpoint of its own shows the true fault in HTTP.',
   },
+  'mcp:sessions': {
+    status: 'held',
+    statement:
+      'The official clients of both lines use every server through the gateway, in sessions of protocol versions up to 2025-11-25.',
+  },
+  'mcp:way-back': {
+    status: 'held',
+    statement: 'What a server asks during a call is asked of the client whose call it is, on the stream of that call.',
+  },
+  'mcp:cancel': {
+    status: 'held',
+    statement: 'A client that gives up a request, or leaves, gives it up at the upstream too.',
+  },
+  'mcp:logging': {
+    status: 'held',
+    statement: 'A client hears what servers log during its calls, from the level it wants.',
+  },
+  'mcp:session-owner': {
+    status: 'held',
+    statement: 'A session is its owner’s: another caller’s id is refused, and an ended one is gone everywhere.',
+  },
+  'mcp:session-cap': {
+    status: 'held',
+    statement: 'A caller has a bounded number of sessions; the longest idle one makes room, and one in use never does.',
+  },
+  'mcp:stateless': { status: 'held', statement: 'A client that keeps no session is served all the same.' },
+  'mcp:news': {
+    status: 'held',
+    statement: 'A client hears of changed lists that it could see, each kind once, also when it listens later.',
+  },
 } as const satisfies Record<string, Requirement>
 
 export type RequirementId = keyof typeof requirements

@@ -15,8 +15,11 @@ import {
   type Health,
   type NamingRules,
   outdatedBy,
+  type SessionNews,
+  type Sessions,
 } from '@toolgate/manager'
 import { reportServers } from './compose-health.ts'
+import { composeSessions } from './compose-sessions.ts'
 import { composeServers, type ServersPart } from './compose-servers.ts'
 import type { Foundation } from './foundation.ts'
 import { logHealth } from './health-log.ts'
@@ -28,6 +31,7 @@ export interface Manager extends Omit<ServersPart, 'close'> {
   readonly gateway: Gateway
   readonly health: Health
   readonly catalog: Catalog
+  readonly sessions: Sessions
   readonly servers: LiveServers
   /** Ends what is read, followed and open. */
   closeManager(): Promise<void>
@@ -35,14 +39,56 @@ export interface Manager extends Omit<ServersPart, 'close'> {
 
 /** Resolves when the registry holds the servers of the file and the stored ones. */
 export async function composeManager(foundation: Foundation, record: Recorder): Promise<Manager> {
-  const { live, database, log, clock, newId } = foundation
+  const { live, log, clock, newId } = foundation
+  const { sessions, news } = composeSessions(foundation)
+  const upstreams = composeUpstreams(foundation, news)
+  const { pool, circuits, registry, credentials, catalog } = upstreams
+  await sessions.start()
+  const health = createHealth({ catalog, circuits, clock })
+  logHealth(log, health)
+  reportServers(foundation.metrics, { registry, health, catalog })
+  const names = createNameMap({ registry, catalog, rules: () => namingRules(live) })
+  const gateway = createGateway({ ...upstreams, names, record, policies: [], clock, newId })
+  const preview = createPreview({ pool, circuits, credentials, clock })
+  const { close, ...serversPart } = composeServers(foundation, {
+    registry,
+    catalog,
+    preview,
+    children: foundation.serverOptions.transportOptions.children,
+  })
+  await serversPart.serverSet.start()
+  return {
+    gateway,
+    health,
+    catalog,
+    sessions,
+    servers: liveServers({ registry, use: (config) => serversPart.serverSet.useConfig(config) }),
+    ...serversPart,
+    async closeManager() {
+      news.close()
+      await catalog.close()
+      await sessions.close()
+      await pool.close()
+      await close()
+    },
+  }
+}
+
+function namingRules(live: Foundation['live']): NamingRules {
+  const { environment, config } = live.current
+  return { separator: environment.toolPrefixSeparator, mode: config.toolPrefix }
+}
+
+/** What there is behind the gateway, and what is kept of it. */
+function composeUpstreams({ database, log, clock, newId }: Foundation, news: SessionNews) {
   const pool = createPool({
     clock,
     log,
     newId,
     isCurrent: ({ id, revision }) => registry.find(id)?.revision === revision,
-    onUnsolicited(server, { method }) {
-      for (const kind of outdatedBy(method)) catalog.invalidate(server.id, kind)
+    onUnsolicited(server, notification, holder) {
+      for (const kind of outdatedBy(notification.method)) catalog.invalidate(server.id, kind)
+      news.heard(server, notification, holder)
     },
   })
   const circuits = createCircuits({ clock })
@@ -51,45 +97,12 @@ export async function composeManager(foundation: Foundation, record: Recorder): 
       pool.retire(serverId, currentRevision)
       circuits.retire(serverId, currentRevision)
     },
+    onRemove: news.gone,
     onReplace: () => catalog.expectChange(),
   })
   const credentials: CredentialSource = createCredentialSource({ prefixes: registry.handles, log })
   const store = createPostgresListStore(database.db)
   const catalog = createCatalog({ registry, pool, circuits, credentials, clock, log, store })
-  const health = createHealth({ catalog, circuits, clock })
-  logHealth(log, health)
-  reportServers(foundation.metrics, { registry, health, catalog })
-  const rules = (): NamingRules => {
-    const { environment, config } = live.current
-    return { separator: environment.toolPrefixSeparator, mode: config.toolPrefix }
-  }
-  const names = createNameMap({ registry, catalog, rules })
-  const gateway = createGateway({
-    registry,
-    catalog,
-    names,
-    credentials,
-    pool,
-    circuits,
-    record,
-    policies: [],
-    clock,
-    newId,
-  })
-  const preview = createPreview({ pool, circuits, credentials, clock })
-  const { children } = foundation.serverOptions.transportOptions
-  const { close, ...serversPart } = composeServers(foundation, { registry, catalog, preview, children })
-  await serversPart.serverSet.start()
-  return {
-    gateway,
-    health,
-    catalog,
-    servers: liveServers({ registry, use: (config) => serversPart.serverSet.useConfig(config) }),
-    ...serversPart,
-    async closeManager() {
-      await catalog.close()
-      await pool.close()
-      await close()
-    },
-  }
+  catalog.watchChanges(news.listChanged)
+  return { pool, circuits, registry, credentials, catalog }
 }

@@ -5,6 +5,8 @@ export type Phase = 'starting' | 'ready' | 'draining'
 
 export interface Lifecycle {
   readonly phase: Phase
+  /** Aborted when the gateway begins to drain: what waits for nothing in particular ends then. */
+  readonly leaving: AbortSignal
   enter(phase: Phase): void
   /** Counts a request in; the returned function counts it out, once. */
   begin(): () => void
@@ -16,6 +18,7 @@ export interface Lifecycle {
 export function createLifecycle(clock: Clock = systemClock): Lifecycle {
   let phase: Phase = 'starting'
   let inFlight = 0
+  const leaving = new AbortController()
   let onIdle: (() => void) | undefined
 
   const end = () => {
@@ -27,8 +30,10 @@ export function createLifecycle(clock: Clock = systemClock): Lifecycle {
     get phase() {
       return phase
     },
+    leaving: leaving.signal,
     enter(next) {
       phase = next
+      if (next === 'draining') leaving.abort()
     },
     begin() {
       inFlight += 1

@@ -11,7 +11,7 @@ import {
 } from '@toolgate/core'
 import type { Database } from '@toolgate/db'
 import { createModels, createTurnRecords, type Models, toDeployment, type TurnRecords } from '@toolgate/llm'
-import { type Catalog, createChildProcesses, type Gateway, type Health } from '@toolgate/manager'
+import { type Catalog, createChildProcesses, type Gateway, type Health, type Sessions } from '@toolgate/manager'
 import { createLedger, createPostgresLedgerStore, createRecorder, type Ledger } from '@toolgate/policies'
 import { composeHealth, type HealthServices } from './compose-health.ts'
 import { composeIdentity } from './compose-identity.ts'
@@ -47,6 +47,7 @@ export interface Services extends HealthServices {
   readonly gateway: Gateway
   readonly health: Health
   readonly catalog: Catalog
+  readonly sessions: Sessions
   readonly serverSet: ServerSet
   readonly serverAdmin: ServerAdmin
   readonly serverPreview: ServerPreview

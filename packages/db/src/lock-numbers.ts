@@ -8,4 +8,5 @@ export const lockNumbers = {
   keyNames: 7_106_421_915,
   keyRotation: 7_106_421_916,
   storedServers: 7_106_421_920,
+  mcpSessions: 7_106_421_940,
 } as const

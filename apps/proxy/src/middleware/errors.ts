@@ -33,13 +33,7 @@ const credentialCodes = new Set([
 export function errorAnswers(log: Logger) {
   return function answerError(thrown: unknown, context: Context<AppEnv>): Response {
     const error = toGatewayError(thrown)
-    const { requestId } = context.var
-    const facts = { requestId, code: error.code, blame: error.blame, details: error.details, internal: error.internal }
-    // What may pass by itself is a warning; what will not is the operator's to look at.
-    if (error.blame !== 'operator') log.debug(facts, error.message)
-    else if (error.retryable) log.warn(facts, error.message)
-    else log.error({ ...facts, err: error.cause ?? error }, error.message)
-
+    logFailure(log, error, context.var.requestId)
     const { status, body } = rendererFor(error, context.req.path)(error)
     const { challenge, retryAfter } = error.details
     if (status === 401) challengeWith(context, challenge ?? gatewayChallenge(error, context))
@@ -47,6 +41,14 @@ export function errorAnswers(log: Logger) {
     else if (typeof retryAfter === 'string') context.header('retry-after', retryAfter)
     return context.json(body, contentful(status))
   }
+}
+
+/** What may pass by itself is a warning; what will not is the operator's to look at. */
+export function logFailure(log: Logger, error: GatewayError, requestId: string): void {
+  const facts = { requestId, code: error.code, blame: error.blame, details: error.details, internal: error.internal }
+  if (error.blame !== 'operator') log.debug(facts, error.message)
+  else if (error.retryable) log.warn(facts, error.message)
+  else log.error({ ...facts, err: error.cause ?? error }, error.message)
 }
 
 function rendererFor({ code }: GatewayError, path: string) {

@@ -6,6 +6,7 @@ import type { Handshake } from '../upstream/connection.ts'
 import type { Upstreams } from '../upstream/upstreams.ts'
 import type { RefreshTiming } from './attempt.ts'
 import { createHandshakes } from './handshakes.ts'
+import { isOtherList } from './changed-list.ts'
 import { createEntries, type Entry, type EntryBounds } from './entries.ts'
 import { createLanes } from './lanes.ts'
 import { createListKeeper, type ListKeeper } from './list-keeper.ts'
@@ -55,6 +56,8 @@ export interface Catalog {
   invalidate(serverId: string, kind: ListKind): void
   /** Hears of every attempt to read a list for everybody. Must not throw. */
   watch(watcher: (attempt: Attempt, kind: ListKind) => void): void
+  /** Hears of every list for everybody that is another one than before, or that its server said is. Must not throw. */
+  watchChanges(watcher: (server: ManagedServer, kind: ListKind) => void): void
   /** Begins refreshing; resolves once stored lists are in memory and every server was asked, or after `warmUpMs`. */
   start(): Promise<void>
   /** Ends every reading; what is being written to the store gets a few seconds. */
@@ -124,7 +127,9 @@ export function createCatalog(options: CatalogOptions): Catalog {
   const places = createPlaces(options.credentials)
   const keeper = createListKeeper({ ...options, entries, places })
   const lanes = createLanes(clock)
-  const onRead = (entry: Entry) => {
+  const changeWatchers: ((server: ManagedServer, kind: ListKind) => void)[] = []
+  const onRead = (entry: Entry, previous: Entry | undefined) => {
+    if (isOtherList(entry, previous)) for (const watcher of changeWatchers) watcher(entry.server, entry.kind)
     keeper.observe(entry)
     const attempt = toAttempt(entry)
     if (attempt !== undefined) for (const watcher of watchers) watcher(attempt, entry.kind)
@@ -164,6 +169,7 @@ export function createCatalog(options: CatalogOptions): Catalog {
       sweeper.soon()
     },
     watch: (watcher) => void watchers.push(watcher),
+    watchChanges: (watcher) => void changeWatchers.push(watcher),
     expectChange: sweeper.soon,
     start: sweeper.start,
     close() {

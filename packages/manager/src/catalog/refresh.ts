@@ -13,7 +13,7 @@ export interface RefreshOptions extends Upstreams {
   readonly timing: RefreshTiming
   readonly random: () => number
   /** Told of every reading that was kept for everybody. */
-  readonly onRead: (entry: Entry) => void
+  readonly onRead: (entry: Entry, previous: Entry | undefined) => void
   /** Told what a server said of itself to the service. */
   readonly onMet: (server: ManagedServer, handshake: Handshake) => void
 }
@@ -51,9 +51,10 @@ export function createRefresh(options: RefreshOptions): Refresh {
     if (!despiteCircuit) begun.set(place.key, started)
     const found = await read(place, signal, despiteCircuit).finally(() => despiteCircuit || begun.delete(place.key))
     const latencyMs = clock.monotonic() - started
-    const entry = judge({ place, found, previous: entries.get(place), edition, latencyMs }, options)
+    const previous = entries.get(place)
+    const entry = judge({ place, found, previous, edition, latencyMs }, options)
     entries.set(place, entry)
-    if (place.holder === undefined) onRead(entry)
+    if (place.holder === undefined) onRead(entry, previous)
     return entry
   }
 

@@ -39,11 +39,17 @@ export interface Quarantined {
 export interface RegistryOptions {
   /** Called for each server that is gone or has another revision, after the swap; fits `Pool.retire`. */
   readonly onRetire?: (serverId: string, currentRevision?: string) => void
+  /** Called for each server that is gone, after the swap. */
+  readonly onRemove?: (server: ManagedServer) => void
   /** Called after every swap. */
   readonly onReplace?: () => void
 }
 
-export function createRegistry({ onRetire = () => {}, onReplace = () => {} }: RegistryOptions = {}): Registry {
+export function createRegistry({
+  onRetire = () => {},
+  onRemove = () => {},
+  onReplace = () => {},
+}: RegistryOptions = {}): Registry {
   let current = snapshotOf([], [])
   return {
     list: () => current.servers,
@@ -56,9 +62,11 @@ export function createRegistry({ onRetire = () => {}, onReplace = () => {} }: Re
       const previous = current
       current = snapshotOf(servers, leftOut)
       const revisions = new Map(current.servers.map(({ id, revision }) => [id, revision]))
-      for (const { id, revision } of previous.servers) {
+      for (const server of previous.servers) {
+        const { id, revision } = server
         const now = revisions.get(id)
         if (now !== revision) onRetire(id, now)
+        if (now === undefined) onRemove(server)
       }
       onReplace()
     },

@@ -22,7 +22,8 @@ export interface PoolOptions {
   readonly log: Logger
   readonly newId?: NewId
   /** Hears what a server says outside any request, such as `notifications/tools/list_changed`. */
-  readonly onUnsolicited?: (server: ManagedServer, notification: JsonRpcNotification) => void
+  /** `holder`: the principal whose connection it is; absent where everybody shares it. */
+  readonly onUnsolicited?: (server: ManagedServer, notification: JsonRpcNotification, holder?: string) => void
   /** Whether the registry still has this revision: a connection of another serves the call that found it, and no more. */
   readonly isCurrent?: (server: ManagedServer) => boolean
   readonly bounds?: Partial<PoolBounds>
@@ -67,7 +68,7 @@ class ConnectionPool implements Pool {
   readonly #clock: Clock
   readonly #log: Logger
   readonly #newId: NewId
-  readonly #onUnsolicited: (server: ManagedServer, notification: JsonRpcNotification) => void
+  readonly #onUnsolicited: (server: ManagedServer, notification: JsonRpcNotification, holder?: string) => void
   readonly #isCurrent: (server: ManagedServer) => boolean
   readonly #bounds: PoolBounds
   readonly #byKey = new Map<string, PooledConnection>()
@@ -173,7 +174,7 @@ class ConnectionPool implements Pool {
         clientCapabilities: clientCapabilitiesFor(kind, { server, caller }),
         exclusive: isExclusive(kind),
         signal: AbortSignal.any([flight, this.#closing.signal]),
-        onUnsolicited: (notification) => this.#onUnsolicited(server, notification),
+        onUnsolicited: (notification) => this.#onUnsolicited(server, notification, payer),
       })
       this.#learn(memory, connection.sessionful)
       return this.#add(key, connection, pending)

@@ -31,7 +31,7 @@ const listed = ['tools', 'prompts', 'resources'] as const
 
 /** Servers come and go while a client is connected, so an aggregate has lists of every kind, be they empty. */
 function mergedCapabilities(servers: readonly ServerIntroduction[]): JsonObject {
-  return { ...Object.fromEntries(listed.map((kind) => [kind, {}])), ...besides(servers) }
+  return { ...listsOf(listed, servers), ...besides(servers) }
 }
 
 /** A server that was never reached may have anything. */
@@ -39,12 +39,26 @@ function ownCapabilities(servers: readonly ServerIntroduction[]): JsonObject {
   const has = (kind: string) =>
     servers.some(({ handshake }) => handshake === undefined || isJsonObject(handshake.capabilities[kind]))
   const kinds = listed.filter(has)
-  return { ...Object.fromEntries(kinds.map((kind) => [kind, {}])), ...besides(servers) }
+  return { ...listsOf(kinds, servers), ...besides(servers) }
+}
+
+/** Whatever a list is made of, the gateway notices when it changes. */
+function listsOf(kinds: readonly string[], servers: readonly ServerIntroduction[]): JsonObject {
+  const subscribe = servers.some(({ handshake }) => {
+    const resources = handshake?.capabilities['resources']
+    return isJsonObject(resources) && resources['subscribe'] === true
+  })
+  return Object.fromEntries(
+    kinds.map((kind) => [kind, { ...(kind === 'resources' && subscribe && { subscribe }), listChanged: true }]),
+  )
 }
 
 /** What is passed on to whichever server it concerns, where any has it. */
 function besides(servers: readonly ServerIntroduction[]): JsonObject {
-  return anyHas(servers, 'completions') ? { completions: {} } : {}
+  return {
+    ...(anyHas(servers, 'completions') && { completions: {} }),
+    ...(anyHas(servers, 'logging') && { logging: {} }),
+  }
 }
 
 function anyHas(servers: readonly ServerIntroduction[], capability: string): boolean {

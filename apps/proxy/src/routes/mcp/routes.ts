@@ -1,8 +1,9 @@
-import { type Caller, GatewayError } from '@toolgate/core'
-import type { Gateway } from '@toolgate/manager'
+import { type Caller, type Clock, GatewayError, type Logger } from '@toolgate/core'
+import type { Gateway, Sessions } from '@toolgate/manager'
 import { type Context, Hono } from 'hono'
 import type { AppEnv } from '../../app-env.ts'
 import { mcpEndpointOf, mcpPathPatterns } from '../../mcp-endpoint.ts'
+import type { Lifecycle } from '../../lifecycle.ts'
 import { routeNotFound } from '../../middleware/errors.ts'
 import type { LiveConfig } from '../../reload/live-config.ts'
 import { createAnswer } from './answer.ts'
@@ -28,6 +29,10 @@ export interface McpPost extends McpExchange {
 
 export interface McpServices {
   readonly gateway: Gateway
+  readonly sessions: Sessions
+  readonly clock: Clock
+  readonly log: Logger
+  readonly lifecycle: Pick<Lifecycle, 'leaving'>
   readonly live: Pick<LiveConfig, 'current'>
 }
 
@@ -39,7 +44,7 @@ export function mcpRoutes(services: McpServices) {
   const { gateway, live } = services
   const answer = createAnswer({ gateway })
   const introduce = createIntroduction({ gateway, identity: () => live.current.environment.mcpIdentity })
-  const legacy = createLegacyEra({ gateway, answer, introduce })
+  const legacy = createLegacyEra({ ...services, answer, introduce })
 
   const handle = async (context: Context<AppEnv>): Promise<Response> => {
     const { path, method } = context.req

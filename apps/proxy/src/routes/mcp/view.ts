@@ -9,6 +9,8 @@ export interface View extends Reach {
    * servers behind one, however many there are at the moment.
    */
   readonly single?: ManagedServer | undefined
+  /** What was asked for; absent: everything. */
+  readonly names?: readonly string[] | undefined
   /** What was asked for and leads to no server of the caller. */
   readonly unresolved: readonly string[]
 }
@@ -38,6 +40,7 @@ export function viewOf(gateway: Pick<Gateway, 'select'>, { caller, endpoint, hea
     sole: sole?.id,
     // A group stays an aggregate also while it has one member: names must not change with its size.
     single: endpoint.names === undefined ? undefined : sole,
+    names,
     unresolved,
   }
 }

@@ -1,99 +1,151 @@
 import {
   type Caller,
+  type Clock,
   GatewayError,
   isRequest,
   isResponse,
-  type JsonObject,
   type JsonRpcMessage,
   type JsonRpcRequest,
-  type JsonRpcResponse,
-  toGatewayError,
+  jsonRpcCodes,
+  type Logger,
 } from '@toolgate/core'
-import type { Gateway } from '@toolgate/manager'
+import type { Session, Sessions } from '@toolgate/manager'
 import type { Context } from 'hono'
 import type { AppEnv } from '../../../app-env.ts'
+import type { Lifecycle } from '../../../lifecycle.ts'
 import { contentful } from '../../../middleware/errors.ts'
-import { isUpstreamFault, jsonRpcErrorOf, toolFailureOf } from '../../../render/json-rpc.ts'
 import { httpStatus } from '../../../render/status.ts'
-import type { Answer } from '../answer.ts'
-import type { createIntroduction } from '../introduction.ts'
+import { EventStream } from '../event-stream.ts'
 import { isMalformed, type Malformed } from '../read-messages.ts'
 import type { McpExchange, McpPost } from '../routes.ts'
-import { requireAnyServer, type View } from '../view.ts'
-import { assumedVersion, hasBatches, legacyVersionOf, negotiate, unsupportedVersion } from './versions.ts'
+import type { View } from '../view.ts'
+import { createLegacyMethods, type LegacyMethodsOptions } from './methods.ts'
+import { linked, peerWithoutSession, ReplyStream } from './reply-stream.ts'
+import { type Answered, respond, type Responding } from './respond.ts'
+import { assumedVersion, hasBatches, legacyVersionOf, unsupportedVersion } from './versions.ts'
 
-export interface LegacyEraOptions {
-  readonly gateway: Gateway
-  readonly answer: Answer
-  readonly introduce: ReturnType<typeof createIntroduction>
+export interface LegacyEraOptions extends LegacyMethodsOptions {
+  readonly clock: Clock
+  readonly log: Logger
+  readonly lifecycle: Pick<Lifecycle, 'leaving'>
 }
 
-/** What a response may still become: where nothing was sent yet, a fault of the one server of an endpoint is its status. */
-interface Answered {
-  readonly response: JsonRpcResponse
-  readonly fault?: GatewayError | undefined
-}
-
-/** Protocol versions 2024-11-05 to 2025-11-25 over streamable HTTP. */
-export function createLegacyEra({ gateway, answer, introduce }: LegacyEraOptions) {
-  const resultOf = async (caller: Caller, view: View, { method, params = {} }: JsonRpcRequest): Promise<JsonObject> => {
-    if (method !== 'initialize') return answer({ caller, view, method, params })
-    requireAnyServer(gateway, caller)
-    const { capabilities, serverInfo, instructions } = introduce(caller, view)
-    const protocolVersion = negotiate(params)
-    return { protocolVersion, capabilities, serverInfo, ...(instructions !== undefined && { instructions }) }
-  }
-
-  const respond = async (caller: Caller, view: View, request: JsonRpcRequest): Promise<Answered> => {
-    const { id, method } = request
-    try {
-      return { response: { jsonrpc: '2.0', id, result: await resultOf(caller, view, request) } }
-    } catch (thrown) {
-      const error = toGatewayError(thrown)
-      if (view.single !== undefined && isUpstreamFault(error)) {
-        return { response: { jsonrpc: '2.0', id, error: jsonRpcErrorOf(error, method) }, fault: error }
-      }
-      const result = method === 'tools/call' ? toolFailureOf(error) : undefined
-      if (result !== undefined) return { response: { jsonrpc: '2.0', id, result } }
-      return { response: { jsonrpc: '2.0', id, error: jsonRpcErrorOf(error, method) } }
-    }
-  }
+/** Protocol versions 2024-11-05 to 2025-11-25 over streamable HTTP, with sessions and without. */
+export function createLegacyEra(options: LegacyEraOptions) {
+  const { sessions, clock, log, lifecycle } = options
+  const methods = createLegacyMethods(options)
 
   return {
     async post({ context, caller, view, received }: McpPost): Promise<Response> {
       if (isMalformed(received)) return context.json(refusalOf(received), 400)
+      const session = await sessionOf(sessions, context, caller)
       const header = context.req.header('mcp-protocol-version')
-      const version = header === undefined ? assumedVersion : legacyVersionOf(header)
-      const first = received.kind === 'message' ? received.message : undefined
-      if (version === undefined) return context.json(unsupported(first, header ?? ''), 400)
-      if (received.kind === 'batch') {
-        if (!hasBatches(version)) return context.json(refusalOf(noBatches), 400)
-        const responses = await Promise.all(
-          received.messages.map(async (message) => {
-            if (isMalformed(message)) return refusalOf(message)
-            return isRequest(message) ? (await respond(caller, view, message)).response : []
-          }),
-        )
-        const given = responses.flat()
-        return given.length === 0 ? context.body(null, 202) : context.json(given)
+      const version = legacyVersionOf(header ?? session?.protocolVersion ?? assumedVersion)
+      const messages = received.kind === 'message' ? [received.message] : received.messages
+      if (version === undefined) return refuseVersion(context, messages[0], header ?? '')
+      if (received.kind === 'batch' && !hasBatches(version)) return context.json(refusalOf(noBatches), 400)
+      for (const message of messages) {
+        if (!isMalformed(message) && session !== undefined) await hear(sessions, session, message)
       }
-      if (!isRequest(received.message)) return context.body(null, 202)
-      return encode(context, await respond(caller, view, received.message))
+      const requests = messages.filter((message) => isMalformed(message) || isRequest(message))
+      if (requests.length === 0) return context.body(null, 202)
+      const batch = received.kind === 'batch'
+      return answerAll({ methods, log, clock }, { context, caller, view, session, requests, batch })
     },
 
-    async listen({ context }: McpExchange): Promise<Response> {
-      context.header('allow', 'POST')
-      throw new GatewayError('METHOD_NOT_ALLOWED', 'There is no stream without a session.')
+    /** The stream for what is said outside any request. Without a session there is none, and clients know what 405 means. */
+    async listen({ context, caller }: McpExchange): Promise<Response> {
+      const session = await sessionOf(sessions, context, caller)
+      if (session === undefined) {
+        context.header('allow', 'POST')
+        throw new GatewayError('METHOD_NOT_ALLOWED', 'There is no stream without a session.')
+      }
+      const stream = new EventStream({ clock, headers: { 'mcp-session-id': session.id } })
+      const leave = () => stream.close()
+      lifecycle.leaving.addEventListener('abort', leave, { once: true })
+      stream.signal.addEventListener('abort', () => lifecycle.leaving.removeEventListener('abort', leave))
+      session.listen(stream)
+      return stream.response
     },
 
-    async end({ context }: McpExchange): Promise<Response> {
-      context.header('allow', 'POST')
-      throw new GatewayError('METHOD_NOT_ALLOWED', 'There is no session to end.')
+    /** Unknown sessions have ended already, which is what was asked for; but only whoever has one may know that it is there. */
+    async end({ context, caller }: McpExchange): Promise<Response> {
+      const session = await sessionOf(sessions, context, caller)
+      if (session === undefined) {
+        context.header('allow', 'POST')
+        throw new GatewayError('METHOD_NOT_ALLOWED', 'There is no session to end.')
+      }
+      await sessions.end(session)
+      return context.json({ message: 'Session terminated successfully' })
     },
   }
 }
 
-function encode(context: Context<AppEnv>, { response, fault }: Answered): Response {
+async function sessionOf(
+  sessions: Sessions,
+  context: Context<AppEnv>,
+  { principal }: Caller,
+): Promise<Session | undefined> {
+  const id = context.req.header('mcp-session-id')
+  return id === undefined || id === '' ? undefined : sessions.find(id, principal)
+}
+
+/** What a client says beside its requests. */
+async function hear(sessions: Sessions, session: Session, message: JsonRpcMessage): Promise<void> {
+  if (isResponse(message)) return sessions.settle(session, message)
+  if (isRequest(message) || message.method !== 'notifications/cancelled') return
+  const requestId = message.params?.['requestId']
+  if (typeof requestId === 'string' || typeof requestId === 'number') await sessions.cancel(session, requestId)
+}
+
+interface Answering {
+  readonly context: Context<AppEnv>
+  readonly caller: Caller
+  readonly view: View
+  readonly session: Session | undefined
+  readonly requests: readonly (JsonRpcRequest | Malformed)[]
+  readonly batch: boolean
+}
+
+async function answerAll(
+  { clock, ...responding }: Responding & { clock: Clock },
+  { context, caller, view, session, requests, batch }: Answering,
+): Promise<Response> {
+  const reply = new ReplyStream({ clock, allowed: takesStreams(context), gone: caller.signal })
+  const answers = requests.map(async (request): Promise<Answered> => {
+    if (isMalformed(request)) return { response: refusalOf(request) }
+    if (batch && request.method === 'initialize') return { response: refusalOf({ ...aloneOnly, id: request.id }) }
+    if (session === undefined || request.method === 'initialize') {
+      return respond(responding, { caller: { ...caller, peer: peerWithoutSession(reply) }, view, session, request })
+    }
+    using call = session.begin(request.id)
+    using _ = linked(caller, call)
+    const own = { ...caller, signal: call.signal, peer: session.peer(reply) }
+    return respond(responding, { caller: own, view, session, request })
+  })
+  const all = answerTogether(answers, reply)
+  const first = await Promise.race([all, reply.started])
+  return first instanceof Response ? first : encode(context, first, batch)
+}
+
+async function answerTogether(answers: readonly Promise<Answered>[], reply: ReplyStream): Promise<readonly Answered[]> {
+  using _ = reply
+  const answered = await Promise.all(answers)
+  reply.finish(answered.map(({ response }) => response))
+  return answered
+}
+
+/** Lenient: a client that says nothing, or anything, takes what the spec has it take. */
+function takesStreams(context: Context<AppEnv>): boolean {
+  const accept = context.req.header('accept')
+  return accept === undefined || accept.includes('text/event-stream') || accept.includes('*/*')
+}
+
+function encode(context: Context<AppEnv>, answered: readonly Answered[], batch: boolean): Response {
+  const [first] = answered
+  if (batch || first === undefined) return context.json(answered.map(({ response }) => response))
+  const { response, fault, sessionId } = first
+  if (sessionId !== undefined) context.header('mcp-session-id', sessionId)
   if (fault === undefined) return context.json(response)
   const { challenge } = fault.details
   const status = contentful(httpStatus[fault.code])
@@ -105,14 +157,21 @@ function encode(context: Context<AppEnv>, { response, fault }: Answered): Respon
 const noBatches: Malformed = {
   kind: 'malformed',
   id: null,
-  error: { code: -32600, message: 'Invalid Request: this protocol version has no batches.' },
+  error: { code: jsonRpcCodes.invalidRequest, message: 'Invalid Request: this protocol version has no batches.' },
+}
+
+/** Spec 2025-03-26, Lifecycle. */
+const aloneOnly: Malformed = {
+  kind: 'malformed',
+  id: null,
+  error: { code: jsonRpcCodes.invalidRequest, message: 'Invalid Request: "initialize" is no part of a batch.' },
 }
 
 function refusalOf({ id, error }: Malformed) {
-  return { jsonrpc: '2.0', id, error }
+  return { jsonrpc: '2.0' as const, id, error }
 }
 
-function unsupported(message: JsonRpcMessage | undefined, header: string) {
-  const id = message === undefined || !('id' in message) || isResponse(message) ? null : message.id
-  return { jsonrpc: '2.0', id, error: unsupportedVersion(header) }
+function refuseVersion(context: Context<AppEnv>, message: JsonRpcMessage | Malformed | undefined, header: string) {
+  const id = message === undefined || !('id' in message) ? null : (message.id ?? null)
+  return context.json({ jsonrpc: '2.0', id, error: unsupportedVersion(header) }, 400)
 }

@@ -1,0 +1,58 @@
+import {
+  isJsonObject,
+  isJsonRpcMessage,
+  isResponse,
+  type JsonObject,
+  type JsonRpcId,
+  type JsonRpcResponse,
+} from '@toolgate/core'
+
+/** What gateways tell each other about sessions. All of them hear all of it; most of it concerns one. */
+export type Notice =
+  | { readonly kind: 'end'; readonly sessionId: string }
+  /** The client answered a request that another gateway asked it. */
+  | { readonly kind: 'reply'; readonly sessionId: string; readonly response: JsonRpcResponse }
+  /** The client gave up a request that runs elsewhere. */
+  | { readonly kind: 'cancel'; readonly sessionId: string; readonly requestId: JsonRpcId }
+  /** The client came back for a stream that another gateway may still think to be whole. */
+  | { readonly kind: 'resume'; readonly streamId: string }
+  | { readonly kind: 'grown'; readonly streamId: string }
+  | { readonly kind: 'mail'; readonly mailId: string }
+
+export function endNotice(sessionId: string): string {
+  return writeNotice({ kind: 'end', sessionId })
+}
+
+export function mailNotice(mailId: string): string {
+  return writeNotice({ kind: 'mail', mailId })
+}
+
+export function writeNotice(notice: Notice): string {
+  return JSON.stringify(notice)
+}
+
+/** Another version of this program may say more: what is not understood is nothing. */
+export function readNotice(text: string): Notice | undefined {
+  const notice = parse(text)
+  if (notice === undefined) return undefined
+  const { kind, sessionId, streamId, mailId, requestId, response } = notice
+  if (kind === 'mail' && typeof mailId === 'string') return { kind, mailId }
+  if ((kind === 'resume' || kind === 'grown') && typeof streamId === 'string') return { kind, streamId }
+  if (typeof sessionId !== 'string') return undefined
+  if (kind === 'end') return { kind, sessionId }
+  if (kind === 'cancel' && (typeof requestId === 'string' || typeof requestId === 'number')) {
+    return { kind, sessionId, requestId }
+  }
+  if (kind === 'reply' && isJsonRpcMessage(response) && isResponse(response)) return { kind, sessionId, response }
+  return undefined
+}
+
+function parse(text: string): JsonObject | undefined {
+  try {
+    const value: unknown = JSON.parse(text)
+    return isJsonObject(value) ? value : undefined
+  } catch {
+    // Not of this program.
+    return undefined
+  }
+}

@@ -1,0 +1,197 @@
+import {
+  GatewayError,
+  type JsonObject,
+  type JsonRpcId,
+  type JsonRpcNotification,
+  type JsonRpcRequest,
+  type JsonRpcResponse,
+  type Peer,
+  type Principal,
+} from '@toolgate/core'
+import { isLogged } from './log-levels.ts'
+import type { StoredSession } from './session-store.ts'
+
+/** Requests to the client that may wait for its answer at a time, per session. */
+const maxAsked = 64
+
+/** News that wait for a client that listens to none at the moment, per session; each kind counts once. */
+const maxMissed = 64
+
+/** A way to the client: the stream of one of its requests, or the one it listens on. */
+export interface Outlet {
+  send(message: JsonRpcNotification | JsonRpcRequest): void
+  /** Aborted once nothing that is sent can arrive any more. */
+  readonly signal: AbortSignal
+}
+
+/** The stream that a client listens on outside any request. */
+export interface Listener extends Outlet {
+  close(): void
+}
+
+/**
+ * One client's session as this gateway has it: who owns it, what the client declared, and what is under way here. Costs next
+ * to nothing while nothing is. What survives it is its row.
+ */
+export class Session {
+  readonly id: string
+  readonly owner: string
+  readonly protocolVersion: string
+  readonly capabilities: JsonObject
+  readonly names: readonly string[] | undefined
+  logLevel: string | undefined
+  /** Of its latest request. */
+  principal: Principal | undefined
+  /** Monotonic milliseconds. */
+  usedMs: number
+  /** Since the store was told last. */
+  used = false
+
+  readonly #newRequestId: () => string
+  #calls: Map<JsonRpcId, AbortController> | undefined
+  #asked: Map<JsonRpcId, PromiseWithResolvers<JsonObject>> | undefined
+  #missed: Map<string, JsonRpcNotification> | undefined
+  #listener: Listener | undefined
+  #subscriptions: Set<string> | undefined
+  #ended = false
+
+  constructor(stored: StoredSession, { nowMs, newRequestId }: { nowMs: number; newRequestId: () => string }) {
+    this.id = stored.id
+    this.owner = stored.owner
+    this.protocolVersion = stored.protocolVersion
+    this.capabilities = stored.capabilities
+    this.names = stored.names
+    this.logLevel = stored.logLevel
+    this.usedMs = nowMs
+    this.#newRequestId = newRequestId
+  }
+
+  get ended(): boolean {
+    return this.#ended
+  }
+
+  /** Something runs in it, or listens to it. */
+  get busy(): boolean {
+    return this.#listener !== undefined || (this.#calls?.size ?? 0) > 0
+  }
+
+  get listening(): boolean {
+    return this.#listener !== undefined
+  }
+
+  /** From now until disposed, the client can cancel this request by its id. */
+  begin(id: JsonRpcId): { readonly signal: AbortSignal; abort(reason: GatewayError): void } & Disposable {
+    const controller = new AbortController()
+    const calls = (this.#calls ??= new Map())
+    calls.set(id, controller)
+    return {
+      signal: controller.signal,
+      abort: (reason) => controller.abort(reason),
+      [Symbol.dispose]: () => {
+        if (calls.get(id) === controller) calls.delete(id)
+      },
+    }
+  }
+
+  /** Whether that request runs here. */
+  cancel(id: JsonRpcId): boolean {
+    const call = this.#calls?.get(id)
+    call?.abort(new GatewayError('CANCELLED', 'The client cancelled the request.'))
+    return call !== undefined
+  }
+
+  /** The client's answer to a request. Whether it was asked here. */
+  settle(response: JsonRpcResponse): boolean {
+    const { id } = response
+    const waiting = id === undefined || id === null ? undefined : this.#asked?.get(id)
+    if (waiting === undefined) return false
+    if ('error' in response) waiting.reject(clientError(response.error))
+    else waiting.resolve(response.result)
+    return true
+  }
+
+  /** The way back to the client for one of its requests. */
+  peer(outlet: Outlet): Peer {
+    return {
+      sessionId: this.id,
+      capabilities: this.capabilities,
+      notify: (notification) => {
+        if (isLogged(notification, this.logLevel)) outlet.send(notification)
+      },
+      request: (request, { signal }) => this.#ask(outlet, request, signal),
+    }
+  }
+
+  /** The newest stream counts: of an older one the client may have lost the other end. */
+  listen(listener: Listener): void {
+    this.#listener?.close()
+    this.#listener = listener
+    listener.signal.addEventListener('abort', () => {
+      if (this.#listener === listener) this.#listener = undefined
+    })
+    const missed = [...(this.#missed?.values() ?? [])]
+    this.#missed = undefined
+    for (const notification of missed) listener.send(notification)
+  }
+
+  /** Outside any request. Waits for the client to listen where it does not; each kind of news once. */
+  tell(notification: JsonRpcNotification): void {
+    if (this.#listener !== undefined) return this.#listener.send(notification)
+    const missed = (this.#missed ??= new Map())
+    const { uri } = notification.params ?? {}
+    missed.set(`${notification.method} ${typeof uri === 'string' ? uri : ''}`, notification)
+    const [oldest] = missed.keys()
+    if (missed.size > maxMissed && oldest !== undefined) missed.delete(oldest)
+  }
+
+  get subscriptions(): Set<string> {
+    return (this.#subscriptions ??= new Set())
+  }
+
+  subscribed(uri: string): boolean {
+    return this.#subscriptions?.has(uri) === true
+  }
+
+  /** Ends what is under way here. */
+  end(): void {
+    if (this.#ended) return
+    this.#ended = true
+    const reason = new GatewayError('CANCELLED', 'The session was ended.')
+    for (const call of this.#calls?.values() ?? []) call.abort(reason)
+    for (const waiting of this.#asked?.values() ?? []) waiting.reject(reason)
+    this.#listener?.close()
+  }
+
+  async #ask(
+    outlet: Outlet,
+    { method, params }: { method: string; params?: JsonObject },
+    signal: AbortSignal,
+  ): Promise<JsonObject> {
+    const asked = (this.#asked ??= new Map())
+    if (asked.size >= maxAsked) throw new GatewayError('OVERLOADED', 'Too many requests wait for this client.')
+    const id = this.#newRequestId()
+    const waiting = Promise.withResolvers<JsonObject>()
+    const withdraw = () => {
+      outlet.send({ jsonrpc: '2.0', method: 'notifications/cancelled', params: { requestId: id } })
+      waiting.reject(new GatewayError('CANCELLED', 'Nobody waits for this answer any more.'))
+    }
+    const gone = () => waiting.reject(new GatewayError('CANCELLED', 'The client went away before it answered.'))
+    signal.addEventListener('abort', withdraw, { once: true })
+    outlet.signal.addEventListener('abort', gone, { once: true })
+    asked.set(id, waiting)
+    try {
+      signal.throwIfAborted()
+      outlet.send({ jsonrpc: '2.0', id, method, ...(params !== undefined && { params }) })
+      return await waiting.promise
+    } finally {
+      asked.delete(id)
+      signal.removeEventListener('abort', withdraw)
+      outlet.signal.removeEventListener('abort', gone)
+    }
+  }
+}
+
+/** An error of the client goes back to the upstream as it came. */
+function clientError(error: { code: number; message: string; data?: unknown }): GatewayError {
+  return new GatewayError('UPSTREAM_ERROR', error.message, { details: { upstream: error } })
+}

@@ -1,0 +1,246 @@
+import { Client as Client2, StreamableHTTPClientTransport as Transport2 } from '@modelcontextprotocol/client'
+import { Client } from '@modelcontextprotocol/sdk/client/index.js'
+import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js'
+import {
+  CreateMessageRequestSchema,
+  ElicitRequestSchema,
+  ListRootsRequestSchema,
+  LoggingMessageNotificationSchema,
+  ToolListChangedNotificationSchema,
+} from '@modelcontextprotocol/sdk/types.js'
+import { isJsonObject } from '@toolgate/core'
+import { everythingStdio, startEverything } from '@toolgate/testing/mcp-everything'
+import { afterAll, beforeAll, describe, expect, vi } from 'vitest'
+import { boot, type Booted } from '../boot.ts'
+import { verifies } from '../verifies.ts'
+
+const address = new URL('http://gateway.test/mcp')
+const everything = (options: object) => ({ allow_elicitation: true, allow_sampling: true, ...options })
+
+let gateway: Booted
+let http: Awaited<ReturnType<typeof startEverything>>
+beforeAll(async () => {
+  http = await startEverything()
+  gateway = await boot({
+    config: { mcp_servers: { stdio: everything(everythingStdio), http: everything({ url: http.url }) } },
+  })
+})
+afterAll(async () => {
+  await gateway[Symbol.asyncDispose]()
+  await http[Symbol.asyncDispose]()
+})
+
+/** The official client of the legacy line, over the gateway in this process. */
+async function connectV1(at: Booted, { path = '/mcp', key = at.masterKey, capabilities = {} } = {}) {
+  const requestInit = { headers: { 'x-litellm-api-key': key } }
+  const transport = new StreamableHTTPClientTransport(new URL(path, address), { fetch: at.fetch, requestInit })
+  const client = new Client({ name: 'legacy', version: '1' }, { capabilities })
+  await client.connect(transport)
+  return { client, transport, [Symbol.asyncDispose]: () => client.close() }
+}
+
+async function connectV2(at: Booted, { path = '/mcp' } = {}) {
+  const requestInit = { headers: { 'x-litellm-api-key': at.masterKey } }
+  const transport = new Transport2(new URL(path, address), { fetch: at.fetch, requestInit })
+  const client = new Client2({ name: 'current', version: '1' }, { capabilities: {} })
+  await client.connect(transport)
+  return { client, transport, [Symbol.asyncDispose]: () => client.close() }
+}
+
+const textOf = (result: unknown) => JSON.stringify(isJsonObject(result) ? result['content'] : result)
+
+describe('the official clients', () => {
+  for (const server of ['stdio', 'http']) {
+    verifies('mcp:sessions', `of both lines use ${server} through the aggregate and alone`, async () => {
+      for (const connect of [connectV1, connectV2]) {
+        for (const { path, prefix } of [
+          { path: '/mcp', prefix: `${server}-` },
+          { path: `/${server}/mcp`, prefix: '' },
+        ]) {
+          await using session = await connect(gateway, { path })
+          const { client, transport } = session
+          expect(transport.sessionId).toMatch(/^session_/)
+          const names = (await client.listTools()).tools.map(({ name }) => name)
+          expect(names).toContain(`${prefix}echo`)
+          const echo = await client.callTool({ name: `${prefix}echo`, arguments: { message: 'hi' } })
+          expect(textOf(echo)).toContain('Echo: hi')
+          expect((await client.listPrompts()).prompts.map(({ name }) => name)).toContain(`${prefix}simple-prompt`)
+          const prompt = await client.getPrompt({ name: `${prefix}args-prompt`, arguments: { city: 'Rome' } })
+          expect(JSON.stringify(prompt)).toContain('Rome')
+          await client.ping()
+          await client.setLoggingLevel('error')
+        }
+      }
+    })
+
+    verifies('mcp:sessions', `hear the progress of a call at ${server}, on its own stream`, async () => {
+      await using session = await connectV1(gateway)
+      const heard: unknown[] = []
+      const result = await session.client.callTool(
+        { name: `${server}-trigger-long-running-operation`, arguments: { duration: 0.2, steps: 2 } },
+        undefined,
+        { onprogress: (progress) => void heard.push(progress) },
+      )
+      expect(textOf(result)).toContain('completed')
+      expect(heard).toMatchObject([
+        { progress: 1, total: 2 },
+        { progress: 2, total: 2 },
+      ])
+    })
+
+    verifies('mcp:way-back', `answer what ${server} asks of the very client whose call it is`, async () => {
+      const person = async (name: string) => {
+        const session = await connectV1(gateway, { capabilities: { elicitation: {}, sampling: {}, roots: {} } })
+        session.client.setRequestHandler(ElicitRequestSchema, async () => ({ action: 'accept', content: { name } }))
+        session.client.setRequestHandler(CreateMessageRequestSchema, async () => ({
+          model: 'm',
+          role: 'assistant',
+          content: { type: 'text', text: `said by ${name}` },
+        }))
+        session.client.setRequestHandler(ListRootsRequestSchema, async () => ({
+          roots: [{ uri: `file:///home/${name}`, name }],
+        }))
+        return session
+      }
+      await using ann = await person('Ann')
+      await using bob = await person('Bob')
+      const ask = async ({ client }: Pick<typeof ann, 'client'>, tool: string, args = {}) =>
+        textOf(await client.callTool({ name: `${server}-${tool}`, arguments: args }))
+      const answers = await Promise.all([
+        ask(ann, 'trigger-elicitation-request'),
+        ask(bob, 'trigger-elicitation-request'),
+        ask(ann, 'trigger-sampling-request', { prompt: 'x', maxTokens: 5 }),
+        ask(bob, 'trigger-sampling-request', { prompt: 'x', maxTokens: 5 }),
+        ask(bob, 'get-roots-list'),
+      ])
+      expect(answers.map((answer) => [answer.includes('Ann'), answer.includes('Bob')])).toEqual([
+        [true, false],
+        [false, true],
+        [true, false],
+        [false, true],
+        [false, true],
+      ])
+    })
+  }
+
+  verifies('mcp:cancel', 'cancel a call, and the upstream hears of it', async () => {
+    await using session = await connectV1(gateway)
+    const leaving = new AbortController()
+    const call = session.client.callTool(
+      { name: 'http-trigger-long-running-operation', arguments: { duration: 30, steps: 300 } },
+      undefined,
+      { signal: leaving.signal, onprogress: () => leaving.abort('enough') },
+    )
+    await expect(call).rejects.toThrow('enough')
+    // The session goes on.
+    expect(textOf(await session.client.callTool({ name: 'http-echo', arguments: { message: 'on' } }))).toContain('on')
+  })
+
+  verifies('mcp:logging', 'hear what a server logs during a call, from the level they want', async () => {
+    await using session = await connectV1(gateway)
+    const heard: string[] = []
+    session.client.setNotificationHandler(
+      LoggingMessageNotificationSchema,
+      ({ params }) => void heard.push(params.level),
+    )
+    await session.client.setLoggingLevel('debug')
+    await session.client.callTool({ name: 'http-toggle-simulated-logging', arguments: {} })
+    await session.client.callTool({ name: 'http-toggle-simulated-logging', arguments: {} })
+  })
+})
+
+describe('a session', () => {
+  const send = (
+    at: Booted,
+    id: string | null,
+    { key = at.masterKey, ...body }: { key?: string; method: string; id: unknown; params?: object },
+  ) =>
+    at.request('/mcp', { key, body: { jsonrpc: '2.0', ...body }, headers: id === null ? {} : { 'mcp-session-id': id } })
+  const open = async (at: Booted, key = at.masterKey) => {
+    const params = { protocolVersion: '2025-06-18', capabilities: {}, clientInfo: { name: 'raw', version: '1' } }
+    const response = await send(at, null, { id: 0, method: 'initialize', params, key })
+    await response.body?.cancel()
+    return { id: response.headers.get('mcp-session-id') ?? '', status: response.status }
+  }
+  const ping = async (at: Booted, id: string, key = at.masterKey) =>
+    (await send(at, id, { id: 1, method: 'ping', key })).status
+
+  verifies('mcp:session-owner', 'is its owner’s alone, and gone once it is ended', async () => {
+    const { id } = await open(gateway)
+    expect(await ping(gateway, id)).toBe(200)
+    const stranger = await gateway.makeKey({ object_permission: { mcp_servers: ['stdio'] } })
+    const refused = await send(gateway, id, { id: 1, method: 'ping', key: stranger })
+    expect([refused.status, await refused.json()]).toEqual([
+      403,
+      { error: 'Forbidden', details: 'mcp-session-id is bound to a different caller.' },
+    ])
+    for (const method of ['GET', 'DELETE']) {
+      const response = await gateway.request('/mcp', { method, key: stranger, headers: { 'mcp-session-id': id } })
+      expect([method, response.status]).toEqual([method, 403])
+    }
+    const end = () => gateway.request('/mcp', { method: 'DELETE', headers: { 'mcp-session-id': id } })
+    expect((await end()).status).toBe(200)
+    expect([await ping(gateway, id), (await end()).status, await ping(gateway, 'session_of_nobody')]).toEqual([
+      404, 404, 404,
+    ])
+  })
+
+  verifies(
+    'mcp:session-cap',
+    'makes room by ending the longest idle one of its owner, and never one in use',
+    async () => {
+      const key = await gateway.makeKey({ object_permission: { mcp_servers: ['stdio'] } })
+      const opened = []
+      for (let count = 0; count < 100; count += 1) opened.push((await open(gateway, key)).id)
+      const [first = '', second = ''] = opened
+      const stream = await gateway.request('/mcp', { key, headers: { 'mcp-session-id': first } })
+      expect((await open(gateway, key)).status).toBe(200)
+      expect([await ping(gateway, first, key), await ping(gateway, second, key)]).toEqual([200, 404])
+      await stream.body?.cancel()
+      const held = await Promise.all(
+        [first, ...opened.slice(2)].map((id) => gateway.request('/mcp', { key, headers: { 'mcp-session-id': id } })),
+      )
+      const last = (await open(gateway, key)).id
+      const lastStream = await gateway.request('/mcp', { key, headers: { 'mcp-session-id': last } })
+      const refused = await open(gateway, key)
+      expect(refused.status).toBe(429)
+      for (const response of [...held, lastStream]) await response.body?.cancel()
+    },
+  )
+
+  verifies('mcp:stateless', 'is not needed: without one, and without a version, everything else works', async () => {
+    const call = { id: 'a', method: 'tools/call', params: { name: 'stdio-echo', arguments: { message: 'hi' } } }
+    expect(await (await send(gateway, null, call)).json()).toMatchObject({
+      id: 'a',
+      result: { content: [{ text: 'Echo: hi' }] },
+    })
+    const get = await gateway.request('/mcp')
+    expect([get.status, get.headers.get('allow')]).toEqual([405, 'POST'])
+    const long = {
+      id: 1,
+      method: 'tools/call',
+      params: {
+        name: 'http-trigger-long-running-operation',
+        arguments: { duration: 0.1, steps: 1 },
+        _meta: { progressToken: 'p' },
+      },
+    }
+    const streamed = await send(gateway, null, long)
+    expect(streamed.headers.get('content-type')).toBe('text/event-stream')
+    expect(await streamed.text()).toMatch(/"progressToken":"p"[^]*"id":1,"result"/)
+  })
+
+  verifies('mcp:news', 'hears once that lists changed, also on a stream that it opens later', async () => {
+    const config = { mcp_servers: { one: { url: http.url } } }
+    await using changing = await boot({ config })
+    await using session = await connectV1(changing)
+    const heard = vi.fn()
+    session.client.setNotificationHandler(ToolListChangedNotificationSchema, heard)
+    await changing.reload({ mcp_servers: { ...config.mcp_servers, two: { url: http.url } } })
+    await vi.waitFor(() => expect(heard).toHaveBeenCalled(), { timeout: 10_000 })
+    expect((await session.client.listTools()).tools.map(({ name }) => name)).toContain('two-echo')
+    heard.mockClear()
+    await changing.reload({ mcp_servers: { two: { url: http.url } } })
+    await vi.waitFor(() => expect(heard).toHaveBeenCalledTimes(1), { timeout: 10_000 })
+  })
+})
