@@ -453,6 +453,11 @@ export const requirements = {
     statement: 'A caller has a bounded number of sessions; the longest idle one makes room, and one in use never does.',
   },
   'mcp:stateless': { status: 'held', statement: 'A client that keeps no session is served all the same.' },
+  'mcp:relay': {
+    status: 'held',
+    statement:
+      'An endpoint of one server passes on methods and fields that the gateway does not know, for callers that may use it whole; an aggregate passes on fields alone.',
+  },
   'mcp:news': {
     status: 'held',
     statement: 'A client hears of changed lists that it could see, each kind once, also when it listens later.',

@@ -40,6 +40,8 @@ export function authorize<Server extends ServerDefinition>({
 }
 
 export function targetNotFound(kind: TargetKind, publicName: string): GatewayError {
+  // Aimed at a server is what no table knows, by the name of its method.
+  if (kind === 'server') return new GatewayError('METHOD_NOT_FOUND', `Method not found: ${publicName}`)
   return new GatewayError('TARGET_NOT_FOUND', `Unknown ${kind}: ${publicName}`)
 }
 

@@ -14,9 +14,9 @@ import {
 import { authorize, serverNotFound } from './authorize.ts'
 import type { Catalog } from './catalog/catalog.ts'
 import { type Offer, offerTo } from './catalog/offer.ts'
-import { addressOf, type ListKind, listMethods } from './methods.ts'
+import { addressOf, isUnknown, type ListKind, listMethods } from './methods.ts'
 import { withoutEnvelope } from './modern/envelope.ts'
-import { permitsServer } from './permits.ts'
+import { permits, permitsServer } from './permits.ts'
 import { recording } from './recording.ts'
 import type { ManagedServer } from './registry/managed-server.ts'
 import type { NameMap } from './registry/name-map.ts'
@@ -57,6 +57,8 @@ export interface Reach {
 export interface Introduction {
   readonly server: ManagedServer
   readonly handshake: Handshake | undefined
+  /** The caller may use all of it, also what nobody here knows. */
+  readonly whole: boolean
 }
 
 export interface SendRequest {
@@ -68,6 +70,8 @@ export interface SendRequest {
   readonly params: JsonObject
   /** Of the tool loop that sends it, for the trace. */
   readonly round?: number | undefined
+  /** `server` is all that the request's endpoint has: it gets methods that nobody here knows, from callers that may use it whole. */
+  readonly relay?: boolean
   /** Where a call is found only here, and wants approval: asked once the target is known and permitted. */
   readonly mayRun?: (target: Target<ManagedServer>, publicName: string) => boolean
   /** False where the door, and not its caller, names the server. Then nothing goes there that was brought without a name. */
@@ -118,12 +122,33 @@ export function createGateway(options: GatewayOptions): Gateway {
 
   const look = looking(options)
 
+  /** Everything behind authorization. */
+  const perform = async (call: AuthorizedCall<ManagedServer>, onlyServer: ManagedServer | undefined) => {
+    const { server, kind, name } = call.target
+    const { trace } = call
+    trace.serverId = server.id
+    trace.serverName = server.name
+    trace.targetName = name
+    const perCaller = kind === 'server'
+    // A policy may change what is sent, never where to.
+    const centre = (passed: AuthorizedCall) => ask(passed, { server, onlyServer, perCaller })
+    const result = await compose(policies, centre)(call)
+    trace.outcome = result['isError'] === true ? 'tool_error' : 'ok'
+    return result
+  }
+
   const gateway: Gateway = {
-    send: (caller, { server: handle, reach, method, params, round, mayRun, onlyServer: only = true }) =>
+    send: (caller, { server: handle, reach, method, params, round, relay, mayRun, onlyServer: only = true }) =>
       recorded(caller, aboutSending(method, round), async (trace) => {
+        const within = handle === undefined ? undefined : permittedServer(caller, handle, reach)
+        const { separator } = names.rules
+        if (relay === true && within !== undefined && isUnknown(method)) {
+          const target = { server: within, kind: 'server' } as const
+          const request = { caller, trace, method, params, kind: target.kind, publicName: method, target, separator }
+          return perform(authorize(request), within)
+        }
         const { kind, name, rename } = addressOf(method, params)
         trace.publicName = name
-        const within = handle === undefined ? undefined : permittedServer(caller, handle, reach)
         const onlyServer = only ? (within ?? soleServer(registry, caller, reach)) : undefined
         const target = await names.locate({
           caller,
@@ -134,17 +159,9 @@ export function createGateway(options: GatewayOptions): Gateway {
           includes: permittedTo(caller, reach),
         })
         const request = { caller, trace, method, params: rename(target?.name ?? name) }
-        const { separator } = names.rules
         const call = authorize({ ...request, kind, publicName: name, target, separator })
-        const { server } = call.target
-        trace.serverId = server.id
-        trace.serverName = server.name
-        trace.targetName = call.target.name
         if (mayRun?.(call.target, name) === false) throw needsApproval(name)
-        // A policy may change what is sent, never where to.
-        const result = await compose(policies, (passed: AuthorizedCall) => ask(passed, { server, onlyServer }))(call)
-        trace.outcome = result['isError'] === true ? 'tool_error' : 'ok'
-        return result
+        return perform(call, onlyServer)
       }),
 
     list: (caller, request) =>
@@ -161,11 +178,12 @@ export function createGateway(options: GatewayOptions): Gateway {
 }
 
 function introductionsTo(
-  { registry, catalog }: Pick<GatewayOptions, 'registry' | 'catalog'>,
+  { registry, catalog, names }: Pick<GatewayOptions, 'registry' | 'catalog' | 'names'>,
   { caller, reach }: { caller: Caller; reach: Reach | undefined },
 ): readonly Introduction[] {
   const servers = registry.list().filter(permittedTo(caller, reach))
-  return servers.map((server) => ({ server, handshake: catalog.handshake(server) }))
+  const wholly = (server: ManagedServer) => permits(caller.principal, { server, kind: 'server' }, names.rules.separator)
+  return servers.map((server) => ({ server, handshake: catalog.handshake(server), whole: wholly(server) }))
 }
 
 function aboutSending(method: string, round: number | undefined) {
@@ -212,17 +230,25 @@ function reaches({ servers }: Reach = {}, id: string): boolean {
   return servers === undefined || servers.has(id)
 }
 
+interface Asking {
+  readonly server: ManagedServer
+  readonly onlyServer: ManagedServer | undefined
+  /** What is sent is not understood here, so what it leaves behind must be the caller's alone. */
+  readonly perCaller: boolean
+}
+
 /** The centre of the rings: credential, connection, request. */
 function asking({ credentials, pool, circuits }: Pick<GatewayOptions, 'credentials' | 'pool' | 'circuits'>) {
   return (
     { caller, trace, method, params }: AuthorizedCall,
-    { server, onlyServer }: { server: ManagedServer; onlyServer: ManagedServer | undefined },
+    { server, onlyServer, perCaller }: Asking,
   ): Promise<JsonObject> =>
     withConnection(
       { pool, circuits },
       {
         server,
         caller,
+        perCaller,
         signal: caller.signal,
         async resolve() {
           const credential = await credentials.forCaller(server, caller, { onlyServer: onlyServer?.id === server.id })

@@ -23,6 +23,16 @@ const targeted = new Map<string, (params: JsonObject) => Aim | undefined>([
   ['completion/complete', ({ ref }) => (isJsonObject(ref) ? completionAim(ref['type']) : undefined)],
 ])
 
+/**
+ * A method that this table does not know and a server may: all of it is for that server to understand. What makes or
+ * ends a session is never passed on, and neither is what the gateway answers for itself.
+ */
+export function isUnknown(method: string): boolean {
+  return !targeted.has(method) && !ownMethods.has(method) && !method.startsWith('notifications/')
+}
+
+const ownMethods = new Set(['initialize', 'ping', 'logging/setLevel', 'server/discover', 'subscriptions/listen'])
+
 function completionAim(type: unknown): Aim | undefined {
   if (type === 'ref/prompt') return { kind: 'prompt', path: ['ref', 'name'] }
   if (type === 'ref/resource') return { kind: 'resource', path: ['ref', 'uri'] }

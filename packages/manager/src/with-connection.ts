@@ -15,6 +15,8 @@ export interface ConnectionUse<Result> {
   /** Absent for discovery. */
   readonly caller: Caller | undefined
   readonly signal: AbortSignal
+  /** The connection is this caller's, whatever the server and its operator say. */
+  readonly perCaller?: boolean | undefined
   /** Tries also where the circuit of the server is open: somebody wants to know how it is at this moment. */
   readonly despiteCircuit?: boolean | undefined
   /** Called again after a rejection. */
@@ -78,11 +80,11 @@ async function withSession<Result>(
 
 async function once<Result>(
   { pool, passage }: Ways,
-  { server, caller, signal, use, asked = () => true }: ConnectionUse<Result>,
+  { server, caller, signal, perCaller, use, asked = () => true }: ConnectionUse<Result>,
   credential: Credential,
 ): Promise<Result> {
   try {
-    await using lease = await pool.acquire({ server, credential, caller, signal })
+    await using lease = await pool.acquire({ server, credential, caller, perCaller, signal })
     try {
       const result = await use(lease.connection, credential)
       if (asked(result)) passage.reached()

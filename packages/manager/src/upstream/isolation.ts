@@ -7,6 +7,8 @@ export interface IsolationRequest {
   readonly caller: Caller | undefined
   /** This revision of the server has been seen to keep no session for this credential; false while nobody knows. */
   readonly sessionless: boolean
+  /** Shared with no other caller, whatever the server and its operator say. */
+  readonly perCaller?: boolean | undefined
   /** What the connection will speak; absent while nobody knows. */
   readonly era?: ProtocolEra | undefined
 }
@@ -22,7 +24,13 @@ export function wantedEra(caller: Caller | undefined): ProtocolEra {
  * might, one for all where it does not. A caller without a session gets its principal's, and where it can be asked back
  * all the same a connection for the one call. In the modern era nothing is asked and nothing kept.
  */
-export function isolationFor({ server, caller, sessionless, era }: IsolationRequest): Isolation {
+export function isolationFor({ perCaller = false, ...request }: IsolationRequest): Isolation {
+  const isolation = sharedAs(request)
+  if (!perCaller || isolation !== 'server' || request.era === 'modern') return isolation
+  return request.caller?.peer.sessionId === undefined ? 'principal' : 'session'
+}
+
+function sharedAs({ server, caller, sessionless, era }: IsolationRequest): Isolation {
   if (caller === undefined) return 'server'
   const asks = era !== 'modern' && hasWayBack(server, caller)
   const declared = server.isolation ?? (asks ? 'session' : undefined)

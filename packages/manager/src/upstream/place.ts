@@ -21,7 +21,7 @@ export interface PlaceContext {
   readonly callId: () => string
 }
 
-export function placeOf({ server, caller, credential }: AcquireRequest, context: PlaceContext): Place {
+export function placeOf({ server, caller, credential, perCaller }: AcquireRequest, context: PlaceContext): Place {
   // What a caller brings cannot make a difference where no request carries it; it must not make a process either.
   const { transport } = server
   const scope = transport.sendsHeaders ? credential.scope : sharedScope
@@ -30,7 +30,7 @@ export function placeOf({ server, caller, credential }: AcquireRequest, context:
   // A server that speaks both is two servers: one may keep sessions and the other none.
   const apart = transport.eraFor !== undefined && wanted === 'legacy' ? ({ era: wanted } as const) : undefined
   const memory = connectionKey(server, scope, apart && { kind: 'server', ...apart })
-  const kind = isolationFor({ server, caller, sessionless: context.isSessionless(memory), era })
+  const kind = isolationFor({ server, caller, perCaller, sessionless: context.isSessionless(memory), era })
   const of = isolatedFor(kind, { server, caller, callId: context.callId })
   const owner = kind === 'server' ? undefined : caller?.principal.id
   return {

@@ -20,6 +20,8 @@ export interface AcquireRequest {
   readonly credential: Credential
   readonly caller: Caller | undefined
   readonly signal: AbortSignal
+  /** Shared with no other caller, whatever the server and its operator say. */
+  readonly perCaller?: boolean | undefined
 }
 
 /** Returned by `await using` or `[Symbol.asyncDispose]`; keeps the connection from being closed as idle. */

@@ -28,7 +28,13 @@ export function createAnswer({ gateway }: { gateway: Gateway }): Answer {
     const kind = kindOfList.get(method)
     if (kind !== undefined) return list(gateway, kind, request)
     if (method === 'ping') return {}
-    return gateway.send(caller, { server: view.single?.id, reach: view, method, params })
+    return gateway.send(caller, {
+      server: view.single?.id,
+      relay: view.single !== undefined,
+      reach: view,
+      method,
+      params,
+    })
   }
 }
 

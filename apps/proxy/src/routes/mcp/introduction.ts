@@ -39,7 +39,15 @@ function ownCapabilities(servers: readonly ServerIntroduction[]): JsonObject {
   const has = (kind: string) =>
     servers.some(({ handshake }) => handshake === undefined || isJsonObject(handshake.capabilities[kind]))
   const kinds = listed.filter(has)
-  return { ...listsOf(kinds, servers), ...besides(servers) }
+  return { ...unknownCapabilities(servers), ...listsOf(kinds, servers), ...besides(servers) }
+}
+
+const known = new Set<string>([...listed, 'completions', 'logging'])
+
+/** What the one server has beside, its methods being passed on to whoever may use it whole. */
+function unknownCapabilities([own]: readonly ServerIntroduction[]): JsonObject {
+  if (own?.handshake === undefined || !own.whole) return {}
+  return Object.fromEntries(Object.entries(own.handshake.capabilities).filter(([name]) => !known.has(name)))
 }
 
 /** Whatever a list is made of, the gateway notices when it changes. */

@@ -1,0 +1,177 @@
+import { type JsonRpcNotification, randomId, silentLogger } from '@toolgate/core'
+import type { Database } from '@toolgate/db'
+import { principalOf } from '@toolgate/testing/callers'
+import { describeOnStores } from '@toolgate/testing/database'
+import { fakeClock } from '@toolgate/testing/fake-clock'
+import { describe, expect, it, vi } from 'vitest'
+import { isLogged } from './log-levels.ts'
+import { readNotice, writeNotice } from './notices.ts'
+import type { Outlet, Session } from './session.ts'
+import { createPostgresSessionStore } from './session-store.postgres.ts'
+import { createSessions, type SessionBounds } from './sessions.ts'
+
+const ann = principalOf({ id: 'ann' })
+const bob = principalOf({ id: 'bob' })
+const wanted = { protocolVersion: '2025-11-25', capabilities: { roots: {} }, names: ['one'] }
+
+async function sessionsOn(database: Database, bounds: Partial<SessionBounds> = {}) {
+  const clock = fakeClock()
+  const store = createPostgresSessionStore(database)
+  const ended: string[] = []
+  const sessions = createSessions({
+    store,
+    feed: database,
+    clock,
+    log: silentLogger,
+    newId: randomId,
+    onEnd: ({ id }) => void ended.push(id),
+    bounds: { perOwner: 3, ...bounds },
+  })
+  await sessions.start()
+  return { sessions, store, clock, ended }
+}
+
+/** A client's end of a stream. */
+function outletOf() {
+  const sent: object[] = []
+  const over = new AbortController()
+  const outlet: Outlet = { send: (message) => void sent.push(message), signal: over.signal }
+  return { ...outlet, sent, close: () => over.abort() }
+}
+
+const codeOf = (work: Promise<unknown>) =>
+  work.then(
+    () => 'ok',
+    (error: unknown) => Reflect.get(Object(error), 'code'),
+  )
+
+describeOnStores('sessions', (openStore) => {
+  it('are found by every gateway, by their owner alone, and by nobody once they are ended', async () => {
+    const { database, openAgain } = await openStore()
+    const here = await sessionsOn(database)
+    const there = await sessionsOn(await openAgain())
+    const { id } = await here.sessions.open(ann, wanted)
+    const found = await there.sessions.find(id, ann)
+    expect(found).toMatchObject({ id, owner: 'ann', ...wanted })
+    expect(await codeOf(there.sessions.find(id, bob))).toBe('SESSION_OF_ANOTHER')
+    await here.sessions.end(await here.sessions.find(id, ann))
+    expect(await codeOf(here.sessions.find(id, ann))).toBe('SESSION_NOT_FOUND')
+    await vi.waitFor(() => expect(there.ended).toEqual([id]))
+    expect(await codeOf(there.sessions.find(id, ann))).toBe('SESSION_NOT_FOUND')
+    await Promise.all([here.sessions.close(), there.sessions.close()])
+  })
+
+  it('of one owner are bounded: the longest idle one makes room, one in use never does', async () => {
+    const { database } = await openStore()
+    const { sessions } = await sessionsOn(database)
+    const open = async () => (await sessions.open(ann, wanted)).id
+    const [first = '', second = '', third = ''] = [await open(), await open(), await open()]
+    const listening = async (id: string) => (await sessions.find(id, ann)).listen(outletOf())
+    await listening(first)
+    const fourth = await open()
+    expect(await codeOf(sessions.find(second, ann))).toBe('SESSION_NOT_FOUND')
+    for (const id of [third, fourth]) await listening(id)
+    expect(await codeOf(open())).toBe('TOO_MANY_SESSIONS')
+    await sessions.open(bob, wanted)
+    await sessions.close()
+  })
+
+  it('cost no query while they are used, and vanish when nobody uses them, here and in the store', async () => {
+    const { database } = await openStore()
+    const { sessions, store, clock, ended } = await sessionsOn(database, { idleMs: 1, noteMs: 1_000_000 })
+    const load = vi.spyOn(store, 'load')
+    const { id } = await sessions.open(ann, wanted)
+    for (let use = 0; use < 100; use += 1) await sessions.find(id, ann)
+    expect(load).not.toHaveBeenCalled()
+    clock.advance(1_000_000)
+    await vi.waitFor(() => expect(ended).toEqual([id]))
+    await vi.waitFor(async () => expect(await store.endIdle(1)).toEqual([]))
+    expect(await codeOf(sessions.find(id, ann))).toBe('SESSION_NOT_FOUND')
+    await sessions.close()
+  })
+
+  it('lead an answer, however long, and a cancellation to the gateway that waits for it', async () => {
+    const { database, openAgain } = await openStore()
+    const here = await sessionsOn(database)
+    const there = await sessionsOn(await openAgain())
+    const session = await here.sessions.open(ann, wanted)
+    const elsewhere = await there.sessions.find(session.id, ann)
+    for (const size of [1, 20_000]) {
+      const outlet = outletOf()
+      const answer = session.peer(outlet).request({ method: 'roots/list' }, { signal: new AbortController().signal })
+      const id = Reflect.get(Object(outlet.sent[0]), 'id')
+      const result = { text: 'x'.repeat(size) }
+      await there.sessions.settle(elsewhere, { jsonrpc: '2.0', id, result })
+      expect(await answer).toEqual(result)
+    }
+    using call = session.begin(7)
+    await there.sessions.cancel(elsewhere, 7)
+    await vi.waitFor(() => expect(call.signal.aborted).toBe(true))
+    await Promise.all([here.sessions.close(), there.sessions.close()])
+  })
+})
+
+describe('a session', () => {
+  const opened = async (): Promise<Session> => {
+    const { Session } = await import('./session.ts')
+    let asked = 0
+    const stored = { id: 's', owner: 'ann', logLevel: undefined, ...wanted }
+    return new Session(stored, { nowMs: 0, newRequestId: () => `gateway_1.${(asked += 1)}` })
+  }
+  const news = (method: string, params = {}): JsonRpcNotification => ({ jsonrpc: '2.0', method, params })
+
+  it('keeps news of each kind once for a client that does not listen, and a bounded number', async () => {
+    const session = await opened()
+    for (let count = 0; count < 100; count += 1) {
+      session.tell(news('notifications/tools/list_changed'))
+      session.tell(news('notifications/resources/updated', { uri: `n://${count}` }))
+    }
+    const stream = outletOf()
+    session.listen(stream)
+    expect(stream.sent).toHaveLength(64)
+    const next = outletOf()
+    session.listen(next)
+    expect([stream.signal.aborted, next.sent]).toEqual([true, []])
+  })
+
+  it('withdraws a question that nobody waits for, and fails one whose client left', async () => {
+    const session = await opened()
+    const outlet = outletOf()
+    const leaving = new AbortController()
+    const asked = session.peer(outlet).request({ method: 'roots/list' }, { signal: leaving.signal })
+    leaving.abort()
+    expect(await codeOf(asked)).toBe('CANCELLED')
+    expect(outlet.sent.at(-1)).toMatchObject({
+      method: 'notifications/cancelled',
+      params: { requestId: 'gateway_1.1' },
+    })
+    const second = session.peer(outlet).request({ method: 'roots/list' }, { signal: new AbortController().signal })
+    outlet.close()
+    expect(await codeOf(second)).toBe('CANCELLED')
+  })
+
+  it('hears logs from its level on, and whatever has no level', () => {
+    const heard = (level: string, wantedLevel?: string) =>
+      isLogged({ jsonrpc: '2.0', method: 'notifications/message', params: { level } }, wantedLevel)
+    expect([heard('debug'), heard('debug', 'error'), heard('alert', 'error'), heard('odd', 'error')]).toEqual([
+      true,
+      false,
+      true,
+      true,
+    ])
+  })
+})
+
+it.each([
+  '',
+  '{',
+  '[]',
+  '{"kind":"end"}',
+  '{"kind":"cancel","sessionId":"a"}',
+  '{"kind":"reply","sessionId":"a","response":{}}',
+])('a notice that is none is nothing: %s', (text) => expect(readNotice(text)).toBeUndefined())
+
+it('a notice is read as it was written', () => {
+  const notice = { kind: 'cancel', sessionId: 's', requestId: 1 } as const
+  expect(readNotice(writeNotice(notice))).toEqual(notice)
+})
