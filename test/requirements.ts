@@ -17,7 +17,7 @@ export const requirements = {
       'A tool call of the model that names a gateway tool is executed or answered with an explicit error, whatever the provider called its finish reason.',
   },
   'chat:one-lifecycle-per-stream': {
-    status: 'planned',
+    status: 'held',
     pain: 2,
     statement:
       'A client stream has one id, one role chunk and one finish reason, with text as it arrives and no delta of a gateway tool.',
@@ -335,6 +335,15 @@ export const requirements = {
     status: 'held',
     statement:
       'In a turn with gateway tools and client functions the client gets its own calls only, and the results meet again when it continues.',
+  },
+  'chat:tool-progress': {
+    status: 'held',
+    statement:
+      'Who asks is told in the stream when tools start, advance and finish, in chunks that standard SDKs pass over.',
+  },
+  'chat:hang-up-stops-all': {
+    status: 'held',
+    statement: 'A client that hangs up ends the model and the tools that work for it at once.',
   },
   'chat:relays-unknown-fields': {
     status: 'held',

@@ -1,4 +1,4 @@
-import { completion, message, toolCall } from '@toolgate/testing/llm-server'
+import { completion, message, messageEvents, toolCall } from '@toolgate/testing/llm-server'
 import { resultFor, startRawMcpServer } from '@toolgate/testing/mcp-raw'
 import { serveOnLoopback } from '@toolgate/testing/loopback'
 import { type SdkMcpServer, startMcpServer } from '@toolgate/testing/mcp-server'
@@ -101,7 +101,8 @@ describe('a stream with gateway tools', () => {
       for (const { delta } of choices) if (delta.content) texts.push(delta.content)
       if (texts.length > 0) release.resolve()
     }
-    expect(texts).toEqual(['Wait.', '\n\nDone.'])
+    expect(texts.join('')).toEqual('Wait.\n\nDone.')
+    expect(texts[0]).toBe('Wait.')
   })
 
   verifies('chat:mixed-turns', 'hands the client its own calls, whole, under one finish', async () => {
@@ -124,11 +125,15 @@ describe('a stream with gateway tools', () => {
 
   verifies('chat:executes-tools', 'works on a Claude model as well', async () => {
     world.play(
-      message([
-        { type: 'text', text: 'Let me.' },
-        { type: 'tool_use', id: 'toolu_1', name: 'srv-echo', input: { message: 'hi' } },
-      ]),
-      message([{ type: 'text', text: 'It says hi.' }]),
+      {
+        events: messageEvents(
+          message([
+            { type: 'text', text: 'Let me.' },
+            { type: 'tool_use', id: 'toolu_1', name: 'srv-echo', input: { message: 'hi' } },
+          ]),
+        ),
+      },
+      { events: messageEvents(message([{ type: 'text', text: 'It says hi.' }])) },
     )
     const completed = await world
       .client()
@@ -159,7 +164,7 @@ describe('a stream that cannot go on', () => {
         for (const { delta } of choices) if (delta.content) texts.push(delta.content)
     }
     await expect(read()).rejects.toMatchObject({ message: expect.stringContaining('out of order') })
-    expect(texts).toEqual(['First.'])
+    expect(texts.join('')).toBe('First.')
   })
 })
 

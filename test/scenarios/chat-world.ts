@@ -1,7 +1,7 @@
 import { isJsonObject, type JsonObject, type JsonValue } from '@toolgate/core'
 import { type CallRow, calls, type Database } from '@toolgate/db'
 import { openTestDatabase } from '@toolgate/testing/database'
-import { type LlmServer, type ScriptedAnswer, startLlmServer } from '@toolgate/testing/llm-server'
+import { completionEvents, type LlmServer, type ScriptedAnswer, startLlmServer } from '@toolgate/testing/llm-server'
 import OpenAI from 'openai'
 import { expect, vi } from 'vitest'
 import { boot, type BootOptions, type Booted } from '../boot.ts'
@@ -11,7 +11,10 @@ export interface ChatWorld extends AsyncDisposable {
   readonly gateway: Booted
   readonly llm: LlmServer
   readonly database: Database
-  /** What the model answers from now on, one entry per request, past the end the last again; forgets what it was asked. */
+  /**
+   * What the model answers from now on, one entry per request, past the end the last again; forgets what it was asked. A
+   * completion is streamed where a stream is asked for.
+   */
   play(...answers: (JsonObject | ScriptedAnswer)[]): void
   /** Bodies of the requests to the model since `play`. */
   readonly asked: readonly JsonObject[]
@@ -40,12 +43,16 @@ export async function startChatWorld({
   config = {},
   ...options
 }: ChatWorldOptions = {}): Promise<ChatWorld> {
-  let script: ScriptedAnswer[] = []
+  let script: (JsonObject | ScriptedAnswer)[] = []
   let asked: JsonObject[] = []
   const llm = await startLlmServer([
     ({ body }) => {
       asked.push(body)
-      return script[Math.min(asked.length, script.length) - 1] ?? { text: 'the script is empty', status: 500 }
+      const next = script[Math.min(asked.length, script.length) - 1] ?? { text: 'the script is empty', status: 500 }
+      if (isScripted(next)) return next
+      return body['stream'] === true && next['object'] === 'chat.completion'
+        ? { events: completionEvents(next) }
+        : { json: next }
     },
   ])
   const database = await openTestDatabase()
@@ -73,7 +80,7 @@ export async function startChatWorld({
     database,
     client,
     play(...answers) {
-      script = answers.map((answer) => (isScripted(answer) ? answer : { json: answer }))
+      script = answers
       asked = []
     },
     get asked() {

@@ -10,7 +10,13 @@ export type Decision<Tool extends LoopTool = LoopTool> =
 export type Answerable<Tool extends LoopTool = LoopTool> =
   | { readonly kind: 'run'; readonly call: TurnCall; readonly tool: Tool }
   /** Answered without running anything. */
-  | { readonly kind: 'refuse'; readonly call: TurnCall; readonly reason: string; readonly overLimit: boolean }
+  | {
+      readonly kind: 'refuse'
+      readonly call: TurnCall
+      readonly reason: string
+      readonly overLimit: boolean
+      readonly tool?: Tool | undefined
+    }
 
 export function isAnswerable<Tool extends LoopTool>(decision: Decision<Tool>): decision is Answerable<Tool> {
   return decision.kind !== 'return'
@@ -19,6 +25,12 @@ export function isAnswerable<Tool extends LoopTool>(decision: Decision<Tool>): d
 export interface Offer<Tool extends LoopTool> {
   readonly tools: readonly Tool[]
   readonly clientFunctions: ReadonlySet<string>
+}
+
+/** Whether calls of this name are the client's to answer: its own functions, and tools that it has to approve. */
+export function isHandedBack<Tool extends LoopTool>({ tools, clientFunctions }: Offer<Tool>, name: string): boolean {
+  if (clientFunctions.has(name)) return true
+  return tools.some(({ functionName, approval }) => functionName === name && approval === 'always')
 }
 
 const namesShownToTheModel = 20
@@ -41,7 +53,7 @@ export function decideCalls<Tool extends LoopTool>(
     if (tool.approval === 'always') return { kind: 'return', call }
     if (left <= 0) {
       const reason = 'Not executed: the limit of tool calls for one request is reached.'
-      return { kind: 'refuse', call, reason, overLimit: true }
+      return { kind: 'refuse', call, tool, reason, overLimit: true }
     }
     left -= 1
     return { kind: 'run', call, tool }

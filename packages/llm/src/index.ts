@@ -1,4 +1,6 @@
-export { type LoopHooks, relayChatStream, streamToolLoop } from './chat-stream.ts'
+export { openChatClientStream } from './dialects/chat-client-stream.ts'
+export type { ClientStream, Send } from './dialects/client-stream.ts'
+export { relayChatStream, type StreamHooks, streamToolLoop } from './streaming/stream-tool-loop.ts'
 export { type Deployment, type DeploymentEntry, deploymentSchema, toDeployment } from './deployment.ts'
 export { chatDialect } from './dialects/chat.ts'
 export { createModels, type Models } from './models.ts'

@@ -12,6 +12,8 @@ export interface LoopTool {
   }
   /** `always`: the model's call is handed to the client instead of being executed. */
   readonly approval: Approval
+  /** Where it comes from, for whoever is told of its calls. */
+  readonly server?: { readonly name: string } | undefined
 }
 
 export type Approval = 'never' | 'always'

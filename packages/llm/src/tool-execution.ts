@@ -1,7 +1,7 @@
 import { type JsonObject, toGatewayError } from '@toolgate/core'
 import type { Answerable } from './call-decision.ts'
 import { cancelled } from './cancelled.ts'
-import type { ToolOutcome } from './dialects/dialect.ts'
+import type { ToolOutcome, TurnCall } from './dialects/dialect.ts'
 import type { LoopTool } from './loop-tool.ts'
 import { toResultText } from './tool-mapping.ts'
 
@@ -9,8 +9,22 @@ import { toResultText } from './tool-mapping.ts'
 export type CallTool<Tool extends LoopTool = LoopTool> = (
   tool: Tool,
   input: JsonObject,
-  context: { readonly signal: AbortSignal; readonly round: number },
+  context: CallContext,
 ) => Promise<JsonObject>
+
+export interface CallContext {
+  readonly signal: AbortSignal
+  readonly round: number
+  /** Hears of the tool's own progress notifications. Absent: nobody asks. */
+  readonly onProgress?: ((progress: JsonObject) => void) | undefined
+}
+
+/** What happens to one call of a gateway tool. */
+export type ToolEvent = { readonly call: TurnCall; readonly tool: LoopTool } & (
+  | { readonly type: 'started' }
+  | { readonly type: 'progress'; readonly progress: JsonObject }
+  | { readonly type: 'finished'; readonly text: string; readonly failed: boolean }
+)
 
 export interface ExecutionOptions<Tool extends LoopTool> {
   readonly call: CallTool<Tool>
@@ -20,6 +34,7 @@ export interface ExecutionOptions<Tool extends LoopTool> {
   readonly clientSignal: AbortSignal
   /** Also aborted when the loop's time is up. */
   readonly signal: AbortSignal
+  readonly onTool?: ((event: ToolEvent) => Promise<void>) | undefined
 }
 
 /**
@@ -33,9 +48,7 @@ export async function executeCalls<Tool extends LoopTool>(
   const outcomes: ToolOutcome[] = []
   const queue = decisions.entries()
   const work = async () => {
-    for (const [index, decision] of queue) {
-      outcomes[index] = { call: decision.call, text: await answerCall(decision, options) }
-    }
+    for (const [index, decision] of queue) outcomes[index] = await answerCall(decision, options)
   }
   await Promise.all(Array.from({ length: Math.min(options.maxParallel, decisions.length) }, work))
   return outcomes
@@ -43,25 +56,61 @@ export async function executeCalls<Tool extends LoopTool>(
 
 async function answerCall<Tool extends LoopTool>(
   decision: Answerable<Tool>,
-  { call: callTool, round, clientSignal, signal }: ExecutionOptions<Tool>,
-): Promise<string> {
+  options: ExecutionOptions<Tool>,
+): Promise<ToolOutcome> {
   const { call } = decision
-  if (decision.kind === 'refuse') return errorText(decision.reason)
-  if (!call.arguments.ok) return errorText(`${call.arguments.problem} Send one JSON object.`)
+  if (decision.kind === 'refuse') return { call, tool: decision.tool, text: errorText(decision.reason), failed: true }
+  const { tool } = decision
+  await options.onTool?.({ type: 'started', call, tool })
+  const { text, failed } = await runCall(decision, options)
+  await options.onTool?.({ type: 'finished', call, tool, text, failed })
+  return { call, tool, text, failed }
+}
+
+interface Ran {
+  readonly text: string
+  readonly failed: boolean
+}
+
+async function runCall<Tool extends LoopTool>(
+  { call, tool }: Extract<Answerable<Tool>, { kind: 'run' }>,
+  { call: callTool, round, clientSignal, signal, onTool }: ExecutionOptions<Tool>,
+): Promise<Ran> {
+  if (!call.arguments.ok) return failure(`${call.arguments.problem} Send one JSON object.`)
   try {
     signal.throwIfAborted()
-    const result = await callTool(decision.tool, call.arguments.value, { signal, round })
+    const result = await callTool(tool, call.arguments.value, {
+      signal,
+      round,
+      ...(onTool && { onProgress: progressOf(onTool, call, tool) }),
+    })
     const text = toResultText(result)
-    return result['isError'] === true ? errorText(text) : text
+    return result['isError'] === true ? failure(text) : { text, failed: false }
   } catch (error) {
     if (clientSignal.aborted) throw cancelled(error)
-    if (signal.aborted) return errorText('Stopped: the time for tool calls of this request is up.')
-    const failure = toGatewayError(error)
-    if (failure.code === 'CANCELLED') throw failure
+    if (signal.aborted) return failure('Stopped: the time for tool calls of this request is up.')
+    const failed = toGatewayError(error)
+    if (failed.code === 'CANCELLED') throw failed
     // Any other failure is for the model to read: it can choose another way, the request goes on.
-    const { upstream } = failure.details
-    return errorText(upstream === undefined ? failure.message : `${failure.message} ${upstream.message}`)
+    const { upstream } = failed.details
+    return failure(upstream === undefined ? failed.message : `${failed.message} ${upstream.message}`)
   }
+}
+
+/** Passes one notification on at a time; what comes while the client is still taking the last one is left out. */
+function progressOf(onTool: (event: ToolEvent) => Promise<void>, call: TurnCall, tool: LoopTool) {
+  let busy = false
+  const over = () => void (busy = false)
+  return (progress: JsonObject) => {
+    if (busy) return
+    busy = true
+    // A client that is gone ends the loop by its signal.
+    onTool({ type: 'progress', call, tool, progress }).then(over, over)
+  }
+}
+
+function failure(reason: string): Ran {
+  return { text: errorText(reason), failed: true }
 }
 
 function errorText(reason: string): string {

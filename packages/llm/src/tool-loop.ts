@@ -7,11 +7,11 @@ import {
   type ServerOutcome,
   systemClock,
 } from '@toolgate/core'
-import type { Dialect, ToolOutcome, Turn, TurnCall } from './dialects/dialect.ts'
+import type { Dialect, PlayedTurn, ToolOutcome, Turn, TurnCall } from './dialects/dialect.ts'
 import type { LoopTool } from './loop-tool.ts'
-import { type Decision, decideCalls, isAnswerable } from './call-decision.ts'
+import { type Decision, decideCalls, isAnswerable, isHandedBack } from './call-decision.ts'
 import { cancelled } from './cancelled.ts'
-import { type CallTool, executeCalls } from './tool-execution.ts'
+import { type CallTool, executeCalls, type ToolEvent } from './tool-execution.ts'
 import { createToolReport, type LimitReached } from './tool-report.ts'
 import type { TurnRecords } from './turn-records.ts'
 import { sumUsage } from './usage.ts'
@@ -38,13 +38,23 @@ export interface ToolLoopOptions<Tool extends LoopTool = LoopTool> {
   readonly limits?: Partial<LoopLimits>
   readonly clock?: Clock
   readonly newId?: NewId
-  /** Hears of every answer of the model as soon as it is there, before its calls run. */
-  readonly onRound?: (round: LoopRound) => void
+  readonly listener?: LoopListener | undefined
+}
+
+/** Hears of the loop while it runs; the loop waits for it. */
+export interface LoopListener {
+  /** Ids under which the client has already been handed calls: they stay. */
+  readonly handedIds?: ReadonlySet<string>
+  /** Of every answer of the model as soon as it is there, before its calls run. */
+  onRound?(round: LoopRound): Promise<void>
+  onTool?(event: ToolEvent): Promise<void>
 }
 
 export interface RoundContext {
   readonly round: number
   readonly signal: AbortSignal
+  /** Whether a call of that name is the client's to answer. */
+  isHandedBack(name: string): boolean
 }
 
 export interface LoopLimits {
@@ -62,8 +72,9 @@ export const defaultLoopLimits: LoopLimits = { maxRounds: 8, maxCalls: 64, maxDu
 
 export interface LoopRound {
   readonly round: number
-  /** What this round adds to the text of the answer: all additions in order are its text. */
-  readonly text: string
+  readonly turn: Turn
+  /** Nothing is executed or handed back: this is the answer. */
+  readonly final: boolean
 }
 
 export interface LoopAnswer {
@@ -117,17 +128,18 @@ interface Run<Tool extends LoopTool> extends ToolLoopOptions<Tool> {
 }
 
 async function runRounds<Tool extends LoopTool>(run: Run<Tool>): Promise<LoopAnswer> {
-  const { dialect, limits, start, signal } = run
+  const { dialect, limits, start, signal, listener } = run
   const report = createToolReport(run.tools, run.outcomes)
   const offer = { tools: run.tools, clientFunctions: run.clientFunctions }
+  const turns: PlayedTurn[] = []
   let body = start
-  let text = ''
   let usage: JsonObject | undefined
   let limitReached: LimitReached | undefined
 
   for (let round = 1; ; round += 1) {
     if (signal.aborted) throw cancelled()
-    const response = await run.generate(body, { round, signal })
+    const handsBack = (name: string) => limitReached === undefined && isHandedBack(offer, name)
+    const response = await run.generate(body, { round, signal, isHandedBack: handsBack })
     // Without tools of ours every call is between the model and the client.
     if (run.tools.length === 0) return { response, rounds: round, executedCalls: 0, limitReached }
     const turn = dialect.readTurn(response, run.newId)
@@ -135,17 +147,22 @@ async function runRounds<Tool extends LoopTool>(run: Run<Tool>): Promise<LoopAns
     const decisions =
       limitReached === undefined ? decideCalls(turn.calls, offer, limits.maxCalls - report.executed) : []
     const final = decisions.length === 0
-    const addition = dialect.answersInOneDocument(start) && !final ? '' : toAddition(text, turn.text)
-    text += addition
-    run.onRound?.({ round, text: addition })
+    await listener?.onRound?.({ round, turn, final })
 
-    const answer = (returned: readonly TurnCall[]): LoopAnswer => ({
-      response: dialect.answer({ response, turn, text, usage, returned, report: report.fields(limitReached) }),
+    const answer = (returned: readonly TurnCall[], outcomes: readonly ToolOutcome[]): LoopAnswer => ({
+      response: dialect.answer({
+        response,
+        turns: [...turns, { turn, outcomes }],
+        request: start,
+        usage,
+        returned,
+        report: report.fields(limitReached),
+      }),
       rounds: round,
       executedCalls: report.executed,
       limitReached,
     })
-    if (final) return answer([])
+    if (final) return answer([], [])
 
     const outcomes = await executeCalls(decisions.filter(isAnswerable), {
       call: run.call,
@@ -153,20 +170,17 @@ async function runRounds<Tool extends LoopTool>(run: Run<Tool>): Promise<LoopAns
       maxParallel: limits.maxParallel,
       clientSignal: signal,
       signal: run.toolSignal,
+      onTool: listener?.onTool?.bind(listener),
     })
     report.add(decisions, outcomes)
     const returned = decisions.filter(({ kind }) => kind === 'return').map(({ call }) => call)
-    if (returned.length > 0) return answer(await handBack({ run, body, turn, returned, outcomes }))
+    if (returned.length > 0) return answer(await handBack({ run, body, turn, returned, outcomes }), outcomes)
 
+    turns.push({ turn, outcomes })
     limitReached = boundReached(run, round, decisions)
     body = dialect.append(body, turn, outcomes)
     body = limitReached === undefined ? dialect.relaxToolChoice(body) : dialect.withoutTools(body)
   }
-}
-
-/** Turns are paragraphs of one answer. */
-function toAddition(text: string, turnText: string): string {
-  return text !== '' && turnText !== '' ? `\n\n${turnText}` : turnText
 }
 
 function boundReached<Tool extends LoopTool>(
@@ -192,9 +206,10 @@ interface HandBack<Tool extends LoopTool> {
  * record is found by them, and a provider that numbers its calls (`call_0`) must not open another conversation's record.
  */
 async function handBack<Tool extends LoopTool>({ run, body, turn, returned, outcomes }: HandBack<Tool>) {
-  const { dialect, start, owner, turnRecords, newId } = run
+  const { dialect, start, owner, turnRecords, newId, listener } = run
   if (body === start && outcomes.length === 0) return returned
-  const renamed = new Map(returned.map((call) => [call, { ...call, id: newId('call') }]))
+  const idOf = ({ id }: TurnCall) => (listener?.handedIds?.has(id) ? id : newId('call'))
+  const renamed = new Map(returned.map((call) => [call, { ...call, id: idOf(call) }]))
   const calls = turn.calls.map((call) => renamed.get(call) ?? call)
   const continued = dialect.append(body, { ...turn, calls }, outcomes)
   const handed = [...renamed.values()]

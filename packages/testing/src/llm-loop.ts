@@ -1,4 +1,5 @@
 import type { JsonObject } from '@toolgate/core'
+import { completionEvents } from './llm-server.ts'
 
 /** Answers of a model, one per round, past the end the last again; keeps what it was asked. */
 export function scriptedModel(answers: readonly JsonObject[]) {
@@ -12,6 +13,20 @@ export function scriptedModel(answers: readonly JsonObject[]) {
       return answer
     },
   }
+}
+
+/** The same as streams, cut where it hurts: within characters and within events. */
+export function streamingModel(answers: readonly JsonObject[]) {
+  const { asked, generate } = scriptedModel(answers)
+  return {
+    asked,
+    stream: async (body: JsonObject): Promise<AsyncIterable<Uint8Array>> =>
+      inPieces(Buffer.from(completionEvents(await generate(body)).join(''))),
+  }
+}
+
+async function* inPieces(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  for (let at = 0; at < bytes.length; at += 11) yield bytes.subarray(at, at + 11)
 }
 
 /** Ids that count: `call_1`, `call_2`, … */

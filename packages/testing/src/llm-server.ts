@@ -141,22 +141,102 @@ export function message(content: JsonObject[], overrides: JsonObject = {}): Json
 
 /** Anthropic's stream of a message whose only block is text, sent in pieces. */
 export function textMessageEvents(pieces: readonly string[]): string[] {
+  return messageEvents(message([{ type: 'text', text: '' }]), () =>
+    pieces.map((text) => ({ type: 'text_delta', text })),
+  )
+}
+
+/** A message as the stream that would have said it. */
+export function messageEvents(
+  { content, stop_reason: reason, usage, ...head }: JsonObject,
+  deltasOf: (block: JsonObject) => JsonObject[] = blockDeltas,
+): string[] {
+  const blocks = Array.isArray(content) ? content.filter(isJsonObject) : []
   return [
-    anthropicEvent({ type: 'message_start', message: { ...message([]), stop_reason: null } }),
-    anthropicEvent({ type: 'content_block_start', index: 0, content_block: { type: 'text', text: '' } }),
-    ...pieces.map((text) =>
-      anthropicEvent({ type: 'content_block_delta', index: 0, delta: { type: 'text_delta', text } }),
-    ),
-    anthropicEvent({ type: 'content_block_stop', index: 0 }),
+    anthropicEvent({
+      type: 'message_start',
+      message: { ...head, content: [], stop_reason: null, ...(usage && { usage }) },
+    }),
+    anthropicEvent({ type: 'ping' }),
+    ...blocks.flatMap((block, index) => [
+      anthropicEvent({ type: 'content_block_start', index, content_block: beginning(block) }),
+      ...deltasOf(block).map((delta) => anthropicEvent({ type: 'content_block_delta', index, delta })),
+      anthropicEvent({ type: 'content_block_stop', index }),
+    ]),
     anthropicEvent({
       type: 'message_delta',
-      delta: { stop_reason: 'end_turn', stop_sequence: null },
-      usage: { output_tokens: 7 },
+      delta: { stop_reason: reason ?? 'end_turn', stop_sequence: null },
+      usage: { output_tokens: isJsonObject(usage) ? (usage['output_tokens'] ?? 0) : 0 },
     }),
     anthropicEvent({ type: 'message_stop' }),
   ]
 }
 
+function beginning(block: JsonObject): JsonObject {
+  if (block['type'] === 'text') return { ...block, text: '' }
+  if (block['type'] === 'thinking') return { ...block, thinking: '', signature: '' }
+  return block['type'] === 'tool_use' ? { ...block, input: {} } : block
+}
+
+function blockDeltas({ type, text, thinking, signature, input }: JsonObject): JsonObject[] {
+  if (type === 'text') return pieces(text).map((piece) => ({ type: 'text_delta', text: piece }))
+  if (type === 'tool_use') {
+    return pieces(JSON.stringify(input)).map((piece) => ({ type: 'input_json_delta', partial_json: piece }))
+  }
+  if (type !== 'thinking') return []
+  return [
+    ...pieces(thinking).map((piece) => ({ type: 'thinking_delta', thinking: piece })),
+    ...(signature === undefined ? [] : [{ type: 'signature_delta', signature }]),
+  ]
+}
+
 function anthropicEvent(event: JsonObject & { type: string }): string {
   return `event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`
+}
+
+/** A chat completion as the stream that would have said it: text and arguments in pieces, then the finish and the usage. */
+export function completionEvents(answer: JsonObject): string[] {
+  const { choices, usage, ...head } = answer
+  const [choice] = Array.isArray(choices) ? choices.filter(isJsonObject) : []
+  const { message, finish_reason: reason, ...ofChoice } = choice ?? {}
+  const { content, tool_calls: calls, ...said } = isJsonObject(message) ? message : {}
+  const chunk = (delta: JsonObject, rest: JsonObject = {}): string =>
+    chatEvent({
+      ...head,
+      object: 'chat.completion.chunk',
+      choices: [{ index: 0, ...ofChoice, delta, finish_reason: null, ...rest }],
+    })
+  return [
+    chunk({ role: 'assistant', content: '' }),
+    ...(Object.keys(said).length > 1 ? [chunk(said)] : []),
+    ...pieces(content).map((piece) => chunk({ content: piece })),
+    ...(Array.isArray(calls)
+      ? calls
+          .filter(isJsonObject)
+          .flatMap(callDeltas)
+          .map((delta) => chunk({ tool_calls: [delta] }))
+      : []),
+    chunk({}, { finish_reason: reason ?? 'stop' }),
+    ...(usage === undefined ? [] : [chatEvent({ ...head, object: 'chat.completion.chunk', choices: [], usage })]),
+    'data: [DONE]\n\n',
+  ]
+}
+
+/** Name first, arguments behind it in pieces. */
+function callDeltas(call: JsonObject, index: number): JsonObject[] {
+  const { function: called, ...rest } = call
+  if (!isJsonObject(called)) return [{ index, ...call }]
+  const { arguments: input, ...named } = called
+  return [
+    { index, ...rest, function: { ...named, arguments: '' } },
+    ...pieces(input).map((piece) => ({ index, function: { arguments: piece } })),
+  ]
+}
+
+function pieces(text: unknown): string[] {
+  return typeof text === 'string' ? (text.match(/[^]{1,7}/g) ?? []) : []
+}
+
+function chatEvent(chunk: JsonObject): string {
+  return `data: ${JSON.stringify(chunk)}\n\n`
 }

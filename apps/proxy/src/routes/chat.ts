@@ -1,15 +1,25 @@
-import { type Caller, type Clock, GatewayError, isJsonObject, type JsonObject, type NewId } from '@toolgate/core'
+import {
+  type Caller,
+  type Clock,
+  GatewayError,
+  isJsonObject,
+  type JsonObject,
+  type NewId,
+  type Peer,
+} from '@toolgate/core'
 import {
   type AttachedTool,
   type AttachedTools,
   attachTools,
   chatDialect,
-  type LoopHooks,
+  type ClientStream,
   type Models,
+  openChatClientStream,
   relayChatStream,
   resolveApproval,
   runToolLoop,
   selectTools,
+  type Send,
   streamToolLoop,
   streamWithOutcomes,
   type ToolSelection,
@@ -73,9 +83,10 @@ function completing(options: ChatOptions) {
     }
 
     const loop = looping(options, { caller, body, attached, ...asking })
-    if (!streamed) return context.json((await loop({ signal: caller.signal, onRound() {} })).response)
+    if (!streamed) return context.json((await loop({ signal: caller.signal })).response)
     const { clock, newId } = options
-    return eventStream(await streamToolLoop({ body, run: loop, signal: caller.signal, renderError, clock, newId }))
+    const open = (send: Send) => openChatClientStream({ body, send, renderError, clock, newId })
+    return eventStream(await streamToolLoop({ open, run: loop, signal: caller.signal, clock }))
   }
 }
 
@@ -131,13 +142,20 @@ interface Completion extends Asking {
   readonly attached: AttachedTools
 }
 
+interface LoopHooks {
+  readonly signal: AbortSignal
+  /** Absent: the answer is sent whole. */
+  readonly client?: ClientStream
+}
+
 function looping(
   { models, gateway, turnRecords, clock, newId }: ChatOptions,
   { caller, body, attached, callerFor, onlyServer }: Completion,
 ) {
-  return (hooks: LoopHooks) =>
+  return ({ signal: hungUp, client }: LoopHooks) =>
     runToolLoop<AttachedTool>({
-      ...hooks,
+      signal: hungUp,
+      listener: client,
       body,
       dialect: chatDialect,
       tools: attached.tools,
@@ -146,19 +164,28 @@ function looping(
       turnRecords,
       clock,
       newId,
-      generate: (request, { round, signal }) => models.generate(caller, { body: request, round, signal }),
-      call: async ({ server, toolName, selection }, input, { signal, round }) =>
-        gateway.send(
-          { ...(await callerFor(selection)), signal },
+      async generate(request, context) {
+        const { round, signal } = context
+        if (client === undefined) return models.generate(caller, { body: request, round, signal })
+        return client.readRound(
+          await models.stream(caller, { body: countedStream(body, request), round, signal }),
+          context,
+        )
+      },
+      call: async ({ server, toolName, selection }, input, { signal, round, onProgress }) => {
+        const { peer, ...entryCaller } = await callerFor(selection)
+        return gateway.send(
+          { ...entryCaller, signal, peer: onProgress === undefined ? peer : hearing(peer, onProgress) },
           {
             server: server.id,
             onlyServer,
             round,
             method: 'tools/call',
-            params: { name: toolName, arguments: input },
+            params: { name: toolName, arguments: input, ...(onProgress && { _meta: { progressToken: 'tool' } }) },
             ...(isVirtualServer(server.id) && searching(gateway, caller, selection)),
           },
-        ),
+        )
+      },
     })
 }
 
@@ -170,6 +197,21 @@ function searching(gateway: Gateway, caller: Caller, selection: ToolSelection): 
     mayRun: ({ server, name }, publicName) =>
       resolveApproval(selection, server.requireApproval, [publicName, ...(name === undefined ? [] : [name])]) ===
       'never',
+  }
+}
+
+/** Tokens are counted whether the client wants to see them or not. */
+function countedStream({ stream_options: wanted }: JsonObject, request: JsonObject): JsonObject {
+  const { include_mcp_progress: _ours, ...options } = isJsonObject(wanted) ? wanted : {}
+  return { ...request, stream: true, stream_options: { ...options, include_usage: true } }
+}
+
+function hearing(peer: Peer, onProgress: (progress: JsonObject) => void): Peer {
+  return {
+    ...peer,
+    notify({ method, params }) {
+      if (method === 'notifications/progress' && params !== undefined) onProgress(params)
+    },
   }
 }
 

@@ -40,6 +40,11 @@ function toFunctionChoice(choice: JsonValue, tools: readonly LoopTool[]): JsonVa
   return { ...choice, function: { ...choice['function'], name: chosen.functionName } }
 }
 
+/** Intermediate text would spoil an answer that must be one JSON document. */
+export function answersInOneDocument({ response_format: format }: JsonObject): boolean {
+  return isJsonObject(format) && format['type'] !== 'text'
+}
+
 export function relaxToolChoice(body: JsonObject): JsonObject {
   const { tool_choice: choice, function_call: legacyChoice } = body
   const forced = choice !== undefined && choice !== 'none' && choice !== 'auto'

@@ -1,6 +1,7 @@
-import { isJsonObject, type JsonObject } from '@toolgate/core'
+import { isJsonObject, type JsonObject, type JsonValue } from '@toolgate/core'
 import { listOf } from '../json-fields.ts'
 import {
+  answersInOneDocument,
   appendTurn,
   beginChat,
   clientFunctions,
@@ -10,7 +11,8 @@ import {
   withoutTools,
 } from './chat-request.ts'
 import { readChatTurn } from './chat-turn.ts'
-import type { AnswerParts, Dialect, TurnCall } from './dialect.ts'
+import type { AnswerParts, Dialect, PlayedTurn, TurnCall } from './dialect.ts'
+import { mergeDelta } from './merge-delta.ts'
 
 /** OpenAI's chat completions. */
 export const chatDialect: Dialect = {
@@ -20,9 +22,6 @@ export const chatDialect: Dialect = {
   append: appendTurn,
   relaxToolChoice,
   withoutTools,
-  answersInOneDocument({ response_format: format }) {
-    return isJsonObject(format) && format['type'] !== 'text'
-  },
   appendedSince(from, body) {
     return listOf(body['messages']).slice(listOf(from['messages']).length).filter(isJsonObject)
   },
@@ -30,27 +29,48 @@ export const chatDialect: Dialect = {
   answer: toAnswer,
 }
 
-function toAnswer({ response, turn, text, usage, returned, report }: AnswerParts): JsonObject {
+function toAnswer({ response, turns, request, usage, returned, report }: AnswerParts): JsonObject {
   const { choices } = response
   const choice = Array.isArray(choices) && isJsonObject(choices[0]) ? choices[0] : {}
-  const { tool_calls: _calls, function_call: _legacyCall, ...message } = turn.message
-  const { provider_specific_fields: fields } = message
+  const last = turns.at(-1)?.turn.message ?? {}
+  const { provider_specific_fields: fields, ...said } = joinTurns(turns)
   const completed = {
-    ...message,
+    ...said,
     role: 'assistant',
-    content: text === turn.text ? (message['content'] ?? null) : text,
-    ...toReturnedCalls(turn.message, returned),
+    ...(answersInOneDocument(request) && { content: returned.length > 0 ? emptied(last) : (last['content'] ?? null) }),
+    ...toReturnedCalls(last, returned),
     ...(Object.keys(report).length > 0 && {
       provider_specific_fields: { ...(isJsonObject(fields) && fields), ...report },
     }),
   }
   return {
     ...response,
-    choices: [
-      { index: 0, ...choice, message: completed, finish_reason: toFinishReason(choice, turn.message, returned) },
-    ],
+    choices: [{ index: 0, ...choice, message: completed, finish_reason: toFinishReason(choice, last, returned) }],
     ...(usage && { usage }),
   }
+}
+
+function emptied({ content }: JsonObject): JsonValue {
+  return typeof content === 'string' ? '' : (content ?? null)
+}
+
+/** Everything the model said, in order: text as paragraphs, fields we do not know one behind the other. */
+function joinTurns(turns: readonly PlayedTurn[]): JsonObject {
+  const texts = turns.map(({ turn }) => turn.text).filter((text) => text !== '')
+  const said = turns.reduce<JsonObject>((joined, { turn }) => mergeDelta(joined, withoutCalls(turn.message)), {})
+  const last = turns.at(-1)?.turn
+  return {
+    ...said,
+    content: texts.length > 1 || last?.text === '' ? joinedText(texts) : (last?.message['content'] ?? null),
+  }
+}
+
+function joinedText(texts: readonly string[]): string | null {
+  return texts.length === 0 ? null : texts.join('\n\n')
+}
+
+function withoutCalls({ tool_calls: _calls, function_call: _legacyCall, content: _content, ...said }: JsonObject) {
+  return said
 }
 
 /** A client that offered legacy `functions` reads only `function_call`. */

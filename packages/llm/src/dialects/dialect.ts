@@ -22,8 +22,6 @@ export interface Dialect {
   relaxToolChoice(body: JsonObject): JsonObject
   /** The request without any tool: the model has to answer. */
   withoutTools(body: JsonObject): JsonObject
-  /** Intermediate text would spoil an answer that must be one JSON document. */
-  answersInOneDocument(body: JsonObject): boolean
   /** What `body` holds beyond `from`: everything the loop appended. */
   appendedSince(from: JsonObject, body: JsonObject): readonly JsonObject[]
   /** Puts back what earlier requests appended and the client never saw; `find` looks it up by a call id. */
@@ -61,14 +59,25 @@ export type CallArguments =
 export interface ToolOutcome {
   readonly call: TurnCall
   readonly text: string
+  /** The tool said so, or could not be run. */
+  readonly failed: boolean
+  /** Absent where the call named no tool there is. */
+  readonly tool?: LoopTool | undefined
+}
+
+/** One round as it went. */
+export interface PlayedTurn {
+  readonly turn: Turn
+  readonly outcomes: readonly ToolOutcome[]
 }
 
 export interface AnswerParts {
   /** The last answer of the provider: what the client gets is this one, completed. */
   readonly response: JsonObject
-  readonly turn: Turn
-  /** Text of every turn. */
-  readonly text: string
+  /** Every round in order; the last one is `response`. */
+  readonly turns: readonly PlayedTurn[]
+  /** What the client asked for. */
+  readonly request: JsonObject
   /** Summed over all rounds. */
   readonly usage: JsonObject | undefined
   /** Calls the client has to answer itself; none: the answer is final. */

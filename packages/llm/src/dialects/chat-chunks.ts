@@ -1,0 +1,64 @@
+import { GatewayError, isJsonObject, type JsonObject } from '@toolgate/core'
+import { listOf } from '../json-fields.ts'
+import { readServerEvents } from '../sse.ts'
+
+/**
+ * A chat completion stream as its chunks, however loosely a provider writes it: a whole answer in place of a stream is one
+ * chunk, an error event is thrown, and a stream that stops before it says how it finished is an error and no answer.
+ */
+export async function* readChatChunks(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<JsonObject> {
+  let finished = false
+  for await (const { data } of readServerEvents(bytes)) {
+    if (data.trim() === '[DONE]') return
+    const chunk = readChunk(data)
+    if (listOf(chunk['choices']).some(hasFinished)) finished = true
+    yield chunk
+  }
+  if (finished) return
+  throw new GatewayError('PROVIDER_PROTOCOL', 'The model stopped in the middle of its answer. Try again.')
+}
+
+function readChunk(data: string): JsonObject {
+  const chunk = parseObject(data)
+  if (chunk === undefined) {
+    throw new GatewayError('PROVIDER_PROTOCOL', 'The model sent an event that cannot be read. Try again.')
+  }
+  const { error } = chunk
+  if (error !== undefined && error !== null) throw providerStreamError(chunk)
+  return { ...chunk, choices: listOf(chunk['choices']).filter(isJsonObject).map(toDeltaChoice) }
+}
+
+/** A provider that sends whole messages in its chunks, or no stream at all. */
+function toDeltaChoice(choice: JsonObject): JsonObject {
+  const { message, ...rest } = choice
+  return isJsonObject(choice['delta']) || !isJsonObject(message) ? choice : { ...rest, delta: message }
+}
+
+function hasFinished(choice: unknown): boolean {
+  return isJsonObject(choice) && typeof choice['finish_reason'] === 'string'
+}
+
+/** An error that a provider reports within a stream, as if it had been its answer. */
+export function providerStreamError(body: JsonObject): GatewayError {
+  const error = isJsonObject(body['error']) ? body['error'] : { message: body['error'] ?? null }
+  const { message, code, status } = error
+  const numeric = [status, code].find((value) => typeof value === 'number' && value >= 400 && value <= 599)
+  const shown = typeof message === 'string' && message !== '' ? message : 'no message'
+  return new GatewayError(
+    'PROVIDER_ERROR',
+    `The provider failed in the middle of its answer: ${shown.slice(0, 1_000)}`,
+    {
+      details: { provider: { status: typeof numeric === 'number' ? numeric : 502, body: { error } } },
+    },
+  )
+}
+
+function parseObject(text: string): JsonObject | undefined {
+  try {
+    const value: unknown = JSON.parse(text)
+    return isJsonObject(value) ? value : undefined
+  } catch {
+    // A provider wrote it: whoever reads the stream is told.
+    return undefined
+  }
+}
