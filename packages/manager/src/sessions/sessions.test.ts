@@ -65,7 +65,7 @@ describeOnStores('sessions', (openStore) => {
     const { database } = await openStore()
     const { sessions } = await sessionsOn(database)
     const open = async () => (await sessions.open(ann, wanted)).id
-    const [first = '', second = '', third = ''] = [await open(), await open(), await open()]
+    const [first, second, third] = [await open(), await open(), await open()]
     const listening = async (id: string) => (await sessions.find(id, ann)).listen(outletOf())
     await listening(first)
     const fourth = await open()
