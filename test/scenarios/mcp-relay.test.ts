@@ -1,13 +1,21 @@
 import { isJsonObject } from '@toolgate/core'
-import { startRawMcpServer } from '@toolgate/testing/mcp-raw'
+import { startRawMcpServer, wellBehaved } from '@toolgate/testing/mcp-raw'
 import { describe, expect } from 'vitest'
 import { boot, type Booted } from '../boot.ts'
 import { verifies } from '../verifies.ts'
 
 /** A server with methods and fields that nobody else has; it answers with what it was sent. */
 async function startPeculiar() {
-  return startRawMcpServer(({ message, headers }) => {
+  let sessions = 0
+  return startRawMcpServer((request) => {
+    const { message, headers } = request
     const { id, method, params } = message
+    if (method === 'initialize') {
+      const opened = wellBehaved(request)
+      return typeof opened === 'object'
+        ? { ...opened, headers: { 'mcp-session-id': `own-${(sessions += 1)}` } }
+        : opened
+    }
     if (method === 'tools/list') {
       return {
         body: {
