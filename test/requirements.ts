@@ -345,6 +345,20 @@ export const requirements = {
     status: 'held',
     statement: 'A client that hangs up ends the model and the tools that work for it at once.',
   },
+  'chat:bounds-per-request': {
+    status: 'held',
+    statement:
+      'A request narrows the bounds of its own tool loop and never widens them; at a bound the model answers without tools.',
+  },
+  'chat:long-results': {
+    status: 'held',
+    statement:
+      'A result too long for a model is cut with a note, and the whole is found for a while by the key that asked.',
+  },
+  'chat:turns-continue-anywhere': {
+    status: 'held',
+    statement: 'A mixed turn that began on one replica continues on another.',
+  },
   'chat:relays-unknown-fields': {
     status: 'held',
     statement: 'Without gateway tools a chat request and its stream are relayed with unknown fields intact.',

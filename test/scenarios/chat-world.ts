@@ -28,7 +28,7 @@ export interface ChatWorld extends AsyncDisposable {
 
 export type Completed = OpenAI.Chat.Completions.ChatCompletion
 
-interface ChatWorldOptions extends Omit<BootOptions, 'config' | 'database'> {
+interface ChatWorldOptions extends Omit<BootOptions, 'config'> {
   readonly servers?: object
   /** Beside `gpt`, which the scripted model serves. */
   readonly models?: (llm: LlmServer) => object[]
@@ -55,7 +55,7 @@ export async function startChatWorld({
         : { json: next }
     },
   ])
-  const database = await openTestDatabase()
+  const database = options.database ?? (await openTestDatabase())
   const gateway = await boot({
     ...options,
     database,

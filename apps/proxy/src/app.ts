@@ -18,6 +18,7 @@ import { mcpServerRoutes } from './routes/mcp-servers.ts'
 import { metadataRoutes } from './routes/metadata.ts'
 import { metricsRoutes, openMetricsRoute } from './routes/metrics.ts'
 import { modelRoutes } from './routes/models.ts'
+import { toolResultRoutes } from './routes/tool-results.ts'
 import type { Services } from './services.ts'
 
 /** Bytes. Chat requests carry images; nothing a person sends is larger. */
@@ -49,6 +50,7 @@ export function createApp(services: Services): App {
     mcpPreviewRoutes(services),
     modelRoutes(services),
     chatRoutes(services),
+    toolResultRoutes(services),
     keyRoutes(services),
     // Last: its paths begin or end with a server's name.
     mcpRoutes(services),

@@ -14,6 +14,7 @@ const doors: readonly (readonly [prefix: string, door: Door])[] = [
   ['/v1/mcp/', 'mcp-admin'],
   ['/v1/chat/completions', 'chat'],
   ['/chat/completions', 'chat'],
+  ['/v1/tool_results/', 'chat'],
   ['/v1/models', 'models'],
   ['/models', 'models'],
   ['/health', 'health'],

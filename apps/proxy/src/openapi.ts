@@ -37,6 +37,11 @@ const operations: Readonly<Record<string, Operation>> = {
   'GET /models': models,
   'POST /v1/chat/completions': chat,
   'POST /chat/completions': chat,
+  'GET /v1/tool_results/{id}': {
+    summary: 'The whole result of a tool that was cut before a model saw it',
+    path: z.object({ id: z.string() }),
+    contentType: 'text/plain',
+  },
   ...keyOperations,
 }
 

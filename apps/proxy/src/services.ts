@@ -10,7 +10,18 @@ import {
   systemClock,
 } from '@toolgate/core'
 import type { Database } from '@toolgate/db'
-import { createModels, createTurnRecords, type Models, toDeployment, type TurnRecords } from '@toolgate/llm'
+import {
+  createModels,
+  createPostgresRecordStore,
+  createStoredTurnRecords,
+  createToolResults,
+  createTurnRecords,
+  type Models,
+  type RecordStore,
+  toDeployment,
+  type ToolResults,
+  type TurnRecords,
+} from '@toolgate/llm'
 import { type Catalog, createChildProcesses, type Gateway, type Health, type Sessions } from '@toolgate/manager'
 import { createLedger, createPostgresLedgerStore, createRecorder, type Ledger } from '@toolgate/policies'
 import { composeHealth, type HealthServices } from './compose-health.ts'
@@ -53,6 +64,8 @@ export interface Services extends HealthServices {
   readonly serverPreview: ServerPreview
   readonly models: Models
   readonly turnRecords: TurnRecords
+  readonly records: RecordStore
+  readonly toolResults: ToolResults
   /** `/metrics` is open to everyone. */
   readonly publicMetrics: () => boolean
   /** The configuration in force. */
@@ -159,15 +172,20 @@ function composeRecord({ database, log, clock, metrics }: Foundation): { ledger:
 interface Llm {
   readonly models: Models
   readonly turnRecords: TurnRecords
+  readonly records: RecordStore
+  readonly toolResults: ToolResults
   readonly liveModels: LiveModels
 }
 
-function composeModels({ loaded, outbound, log, clock, newId }: Foundation, record: Recorder): Llm {
+function composeModels({ loaded, database, outbound, log, clock, newId }: Foundation, record: Recorder): Llm {
+  const records = createPostgresRecordStore({ db: database.db, clock, newId })
   const liveModels = createLiveModels({ bind: bindModel, providerOptions: { outbound, clock, newId }, log })
   liveModels.prepare(loaded).apply()
   return {
     models: createModels({ deployments: liveModels.deployments, record, policies: [], clock, newId }),
-    turnRecords: createTurnRecords({ clock }),
+    turnRecords: createStoredTurnRecords({ memory: createTurnRecords({ clock }), store: records, log }),
+    records,
+    toolResults: createToolResults({ store: records, newId, log }),
     liveModels,
   }
 }

@@ -30,6 +30,8 @@ const table = {
   STORE_UNAVAILABLE: { blame: 'operator', retryable: true },
 
   KEY_NOT_FOUND: { blame: 'caller', retryable: false },
+  /** A stored response or result of a conversation. */
+  RECORD_NOT_FOUND: { blame: 'caller', retryable: false },
   CONFLICT: { blame: 'caller', retryable: false },
 
   SERVER_NOT_FOUND: { blame: 'caller', retryable: false },

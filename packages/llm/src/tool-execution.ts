@@ -30,6 +30,8 @@ export interface ExecutionOptions<Tool extends LoopTool> {
   readonly call: CallTool<Tool>
   readonly round: number
   readonly maxParallel: number
+  readonly maxResultLength: number
+  readonly keepResult?: ((text: string) => Promise<string | undefined>) | undefined
   /** The client's; once aborted, nothing is answered any more. */
   readonly clientSignal: AbortSignal
   /** Also aborted when the loop's time is up. */
@@ -62,9 +64,21 @@ async function answerCall<Tool extends LoopTool>(
   if (decision.kind === 'refuse') return { call, tool: decision.tool, text: errorText(decision.reason), failed: true }
   const { tool } = decision
   await options.onTool?.({ type: 'started', call, tool })
-  const { text, failed } = await runCall(decision, options)
+  const { text: whole, failed } = await runCall(decision, options)
+  const { text, fullResultId } = await shorten(whole, options)
   await options.onTool?.({ type: 'finished', call, tool, text, failed })
-  return { call, tool, text, failed }
+  return { call, tool, text, failed, fullResultId }
+}
+
+/** What is too long for the model is cut, which the model is told; whoever wants the rest finds it by an id. */
+async function shorten<Tool extends LoopTool>(
+  whole: string,
+  { maxResultLength, keepResult }: ExecutionOptions<Tool>,
+): Promise<{ text: string; fullResultId?: string | undefined }> {
+  if (whole.length <= maxResultLength) return { text: whole }
+  const shown = whole.slice(0, maxResultLength).toWellFormed()
+  const marker = `[Truncated: these are the first ${maxResultLength} of ${whole.length} characters. If the rest is needed, call the tool with arguments that ask for less.]`
+  return { text: `${shown}\n\n${marker}`, fullResultId: await keepResult?.(whole) }
 }
 
 interface Ran {

@@ -7,7 +7,7 @@ import { chatDialect } from './dialects/chat.ts'
 import { listOf } from './json-fields.ts'
 import type { LoopTool } from './loop-tool.ts'
 import { runToolLoop, type ToolLoopOptions } from './tool-loop.ts'
-import { createTurnRecords } from './turn-records.ts'
+import { createTurnRecords } from './records/turn-records.ts'
 
 function tool(name: string, approval: LoopTool['approval'] = 'never'): LoopTool {
   return { publicName: name, functionName: name, approval, definition: { inputSchema: {} } }

@@ -11,10 +11,11 @@ import type { Dialect, PlayedTurn, ToolOutcome, Turn, TurnCall } from './dialect
 import type { LoopTool } from './loop-tool.ts'
 import { type Decision, decideCalls, isAnswerable, isHandedBack } from './call-decision.ts'
 import { cancelled } from './cancelled.ts'
+import { defaultLoopLimits, type LoopLimits } from './loop-limits.ts'
 import { type CallTool, executeCalls, type ToolEvent } from './tool-execution.ts'
 import { createToolReport, type LimitReached } from './tool-report.ts'
-import type { TurnRecords } from './turn-records.ts'
-import { sumUsage } from './usage.ts'
+import type { TurnRecords } from './records/turn-records.ts'
+import { sumUsage, totalTokens } from './usage.ts'
 
 /**
  * Asks the model, runs the gateway's tools it called, hands the results back, until it answers. It goes by the
@@ -35,7 +36,9 @@ export interface ToolLoopOptions<Tool extends LoopTool = LoopTool> {
   readonly owner: string
   readonly turnRecords: TurnRecords
   readonly signal: AbortSignal
-  readonly limits?: Partial<LoopLimits>
+  readonly limits?: Partial<LoopLimits> | undefined
+  /** Keeps a result that is too long for the model; resolves with the id it is found by. */
+  readonly keepResult?: ((text: string) => Promise<string | undefined>) | undefined
   readonly clock?: Clock
   readonly newId?: NewId
   readonly listener?: LoopListener | undefined
@@ -56,19 +59,6 @@ export interface RoundContext {
   /** Whether a call of that name is the client's to answer. */
   isHandedBack(name: string): boolean
 }
-
-export interface LoopLimits {
-  /** Rounds in which tools may run; the one without tools at the bound comes on top. */
-  readonly maxRounds: number
-  /** Calls executed over all rounds. */
-  readonly maxCalls: number
-  /** After this no tool is started and running ones are stopped. */
-  readonly maxDurationMs: number
-  /** Calls of one turn that run at the same time. */
-  readonly maxParallel: number
-}
-
-export const defaultLoopLimits: LoopLimits = { maxRounds: 8, maxCalls: 64, maxDurationMs: 600_000, maxParallel: 8 }
 
 export interface LoopRound {
   readonly round: number
@@ -91,7 +81,7 @@ export async function runToolLoop<Tool extends LoopTool>(options: ToolLoopOption
   const limits = { ...defaultLoopLimits, ...options.limits }
   const clientFunctions = dialect.clientFunctions(options.body)
   refuseCollisions(tools, clientFunctions)
-  const restored = await dialect.restore(options.body, (callId) => turnRecords.find(owner, callId))
+  const restored = await dialect.restore(options.body, (callIds) => turnRecords.find(owner, callIds))
 
   const timeUp = new AbortController()
   const cancelTimer = clock.after(limits.maxDurationMs, () => timeUp.abort())
@@ -168,6 +158,8 @@ async function runRounds<Tool extends LoopTool>(run: Run<Tool>): Promise<LoopAns
       call: run.call,
       round,
       maxParallel: limits.maxParallel,
+      maxResultLength: limits.maxResultLength,
+      keepResult: run.keepResult,
       clientSignal: signal,
       signal: run.toolSignal,
       onTool: listener?.onTool?.bind(listener),
@@ -177,19 +169,25 @@ async function runRounds<Tool extends LoopTool>(run: Run<Tool>): Promise<LoopAns
     if (returned.length > 0) return answer(await handBack({ run, body, turn, returned, outcomes }), outcomes)
 
     turns.push({ turn, outcomes })
-    limitReached = boundReached(run, round, decisions)
+    limitReached = boundReached(run, { round, decisions, usage })
     body = dialect.append(body, turn, outcomes)
     body = limitReached === undefined ? dialect.relaxToolChoice(body) : dialect.withoutTools(body)
   }
 }
 
+interface Reached<Tool extends LoopTool> {
+  readonly round: number
+  readonly decisions: readonly Decision<Tool>[]
+  readonly usage: JsonObject | undefined
+}
+
 function boundReached<Tool extends LoopTool>(
   { toolSignal, limits }: Run<Tool>,
-  round: number,
-  decisions: readonly Decision<Tool>[],
+  { round, decisions, usage }: Reached<Tool>,
 ): LimitReached | undefined {
   if (toolSignal.aborted) return 'time'
   if (decisions.some((decision) => decision.kind === 'refuse' && decision.overLimit)) return 'calls'
+  if (totalTokens(usage) >= limits.maxTokens) return 'tokens'
   return round >= limits.maxRounds ? 'rounds' : undefined
 }
 

@@ -6,7 +6,7 @@ import { outcomeFields } from './server-outcomes.ts'
 import { toFunctionTool } from './tool-mapping.ts'
 
 /** Which bound ended the tool calls of a request. */
-export type LimitReached = 'rounds' | 'calls' | 'time'
+export type LimitReached = 'rounds' | 'calls' | 'time' | 'tokens'
 
 export interface ToolReport {
   /** Calls of gateway tools so far, also those that failed. */
@@ -28,10 +28,15 @@ export function createToolReport(tools: readonly LoopTool[], outcomes: readonly 
     },
     add(decisions, outcomes) {
       executed += decisions.filter(({ kind }) => kind === 'run').length
-      for (const { call, text } of outcomes) {
+      for (const { call, text, fullResultId } of outcomes) {
         const input = call.arguments.ok ? JSON.stringify(call.arguments.value) : '{}'
         calls.push({ id: call.id, type: 'function', function: { name: call.name, arguments: input } })
-        results.push({ tool_call_id: call.id, result: text, name: call.name })
+        results.push({
+          tool_call_id: call.id,
+          result: text,
+          name: call.name,
+          ...(fullResultId !== undefined && { full_result_id: fullResultId }),
+        })
       }
     },
     fields(limitReached) {

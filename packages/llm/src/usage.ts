@@ -13,3 +13,13 @@ function sumField(earlier: JsonValue | undefined, later: JsonValue): JsonValue {
   if (isJsonObject(earlier) && isJsonObject(later)) return sumUsage(earlier, later) ?? later
   return later ?? earlier ?? null
 }
+
+/** Tokens of a request, in whichever words its dialect counts them. Unknown counts as none. */
+export function totalTokens(usage: JsonObject | undefined): number {
+  const { total_tokens: total, prompt_tokens, completion_tokens, input_tokens, output_tokens } = usage ?? {}
+  if (typeof total === 'number') return total
+  return [prompt_tokens, completion_tokens, input_tokens, output_tokens].reduce<number>(
+    (sum, count) => sum + (typeof count === 'number' ? count : 0),
+    0,
+  )
+}

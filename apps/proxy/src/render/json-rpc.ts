@@ -47,6 +47,7 @@ const rendering = {
   STORE_UNAVAILABLE: { code: internalError },
 
   KEY_NOT_FOUND: { code: invalidParams },
+  RECORD_NOT_FOUND: { code: invalidParams },
   CONFLICT: { code: invalidParams },
 
   SERVER_NOT_FOUND: { code: invalidRequest },

@@ -35,6 +35,7 @@ const errorType = {
   STORE_UNAVAILABLE: 'service_unavailable',
 
   KEY_NOT_FOUND: 'not_found_error',
+  RECORD_NOT_FOUND: 'not_found_error',
   CONFLICT: 'bad_request_error',
 
   SERVER_NOT_FOUND: 'mcp_server_not_found',

@@ -28,6 +28,7 @@ const restError = {
   STORE_UNAVAILABLE: 'store_unavailable',
 
   KEY_NOT_FOUND: 'key_not_found',
+  RECORD_NOT_FOUND: 'not_found',
   CONFLICT: 'conflict',
 
   // Unknown and forbidden are one answer: a denial must not confirm that something exists.

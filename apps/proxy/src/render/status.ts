@@ -26,6 +26,7 @@ export const httpStatus = {
   STORE_UNAVAILABLE: 503,
 
   KEY_NOT_FOUND: 404,
+  RECORD_NOT_FOUND: 404,
   CONFLICT: 400,
 
   SERVER_NOT_FOUND: 403,

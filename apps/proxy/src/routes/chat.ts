@@ -13,6 +13,7 @@ import {
   attachTools,
   chatDialect,
   type ClientStream,
+  type LoopLimits,
   type Models,
   openChatClientStream,
   relayChatStream,
@@ -22,6 +23,8 @@ import {
   type Send,
   streamToolLoop,
   streamWithOutcomes,
+  takeLimits,
+  type ToolResults,
   type ToolSelection,
   type TurnRecords,
   withOutcomes,
@@ -44,6 +47,7 @@ export interface ChatOptions {
   readonly models: Models
   readonly gateway: Gateway
   readonly turnRecords: TurnRecords
+  readonly toolResults: ToolResults
   readonly clock: Clock
   readonly newId: NewId
 }
@@ -63,7 +67,8 @@ export const chatBody = z
 function completing(options: ChatOptions) {
   return async (context: Context<AppEnv>): Promise<Response> => {
     const { caller } = context.var
-    const asked = withoutReports(await readJsonObject(context))
+    const { body: sent, limits } = takeLimits(await readJsonObject(context))
+    const asked = withoutReports(sent)
     readFields(chatBody, asked)
     const { selections, body } = selectTools({
       body: asked,
@@ -82,7 +87,7 @@ function completing(options: ChatOptions) {
       return context.json(withOutcomes(await options.models.generate(caller, { body }), attached.outcomes))
     }
 
-    const loop = looping(options, { caller, body, attached, ...asking })
+    const loop = looping(options, { caller, body, attached, limits, ...asking })
     if (!streamed) return context.json((await loop({ signal: caller.signal })).response)
     const { clock, newId } = options
     const open = (send: Send) => openChatClientStream({ body, send, renderError, clock, newId })
@@ -140,6 +145,7 @@ interface Completion extends Asking {
   readonly caller: Caller
   readonly body: JsonObject
   readonly attached: AttachedTools
+  readonly limits: Partial<LoopLimits>
 }
 
 interface LoopHooks {
@@ -149,8 +155,8 @@ interface LoopHooks {
 }
 
 function looping(
-  { models, gateway, turnRecords, clock, newId }: ChatOptions,
-  { caller, body, attached, callerFor, onlyServer }: Completion,
+  { models, gateway, turnRecords, toolResults, clock, newId }: ChatOptions,
+  { caller, body, attached, limits, callerFor, onlyServer }: Completion,
 ) {
   return ({ signal: hungUp, client }: LoopHooks) =>
     runToolLoop<AttachedTool>({
@@ -162,6 +168,8 @@ function looping(
       outcomes: attached.outcomes,
       owner: caller.principal.id,
       turnRecords,
+      limits,
+      keepResult: (text) => toolResults.keep(caller.principal.id, text),
       clock,
       newId,
       async generate(request, context) {
@@ -217,7 +225,7 @@ function hearing(peer: Peer, onProgress: (progress: JsonObject) => void): Peer {
 
 async function relay(
   { models }: ChatOptions,
-  { caller, body, attached }: Omit<Completion, keyof Asking>,
+  { caller, body, attached }: Omit<Completion, keyof Asking | 'limits'>,
 ): Promise<Response> {
   const bytes = await models.stream(caller, { body })
   return eventStream(relayChatStream(streamWithOutcomes(bytes, attached.outcomes), renderError))

@@ -111,26 +111,24 @@ export function toSentCall(call: TurnCall): JsonObject {
  * goes in once, however often its calls are named: a short request must not become a long one.
  */
 export async function restoreAppended(body: JsonObject, find: FindAppended): Promise<JsonObject> {
+  const sent = listOf(body['messages'])
+  const callIds = sent.flatMap(callIdsOf)
+  if (callIds.length === 0) return body
+  const records = await find(callIds)
   const messages: JsonValue[] = []
   const restored = new Set<string>()
-  for (const message of listOf(body['messages'])) {
-    const appended = await appendedBefore(message, { find, restored })
+  for (const message of sent) {
+    const ids = callIdsOf(message)
+    const appended = ids.some((id) => restored.has(id)) ? undefined : firstOf(ids, records)
     for (const callId of (appended ?? []).flatMap(callIdsOf)) restored.add(callId)
     messages.push(...(appended ?? [message]))
   }
   return { ...body, messages }
 }
 
-async function appendedBefore(
-  message: JsonValue,
-  { find, restored }: { find: FindAppended; restored: ReadonlySet<string> },
-): Promise<readonly JsonObject[] | undefined> {
-  for (const callId of callIdsOf(message)) {
-    if (restored.has(callId)) return undefined
-    const appended = await find(callId)
-    if (appended !== undefined) return appended
-  }
-  return undefined
+function firstOf<Value>(ids: readonly string[], values: ReadonlyMap<string, Value>): Value | undefined {
+  const found = ids.find((id) => values.has(id))
+  return found === undefined ? undefined : values.get(found)
 }
 
 function callIdsOf(message: JsonValue): readonly string[] {

@@ -24,12 +24,12 @@ export interface Dialect {
   withoutTools(body: JsonObject): JsonObject
   /** What `body` holds beyond `from`: everything the loop appended. */
   appendedSince(from: JsonObject, body: JsonObject): readonly JsonObject[]
-  /** Puts back what earlier requests appended and the client never saw; `find` looks it up by a call id. */
+  /** Puts back what earlier requests appended and the client never saw; `find` looks it up by call ids, all at once. */
   restore(body: JsonObject, find: FindAppended): Promise<JsonObject>
   answer(answer: AnswerParts): JsonObject
 }
 
-export type FindAppended = (callId: string) => Promise<readonly JsonObject[] | undefined>
+export type FindAppended = (callIds: readonly string[]) => Promise<ReadonlyMap<string, readonly JsonObject[]>>
 
 /** One assistant message, normalised. */
 export interface Turn {
@@ -61,6 +61,8 @@ export interface ToolOutcome {
   readonly text: string
   /** The tool said so, or could not be run. */
   readonly failed: boolean
+  /** What finds the whole result, where the model is shown a part of it. */
+  readonly fullResultId?: string | undefined
   /** Absent where the call named no tool there is. */
   readonly tool?: LoopTool | undefined
 }

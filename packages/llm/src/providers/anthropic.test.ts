@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest'
 import { toDeployment } from '../deployment.ts'
 import { chatDialect } from '../dialects/chat.ts'
 import { runToolLoop } from '../tool-loop.ts'
-import { createTurnRecords } from '../turn-records.ts'
+import { createTurnRecords } from '../records/turn-records.ts'
 
 const apiKey = 'sk-ant-canary-0123456789'
 const never = new AbortController().signal

@@ -16,7 +16,7 @@ import { openChatClientStream } from '../dialects/chat-client-stream.ts'
 import { listOf, textOf } from '../json-fields.ts'
 import type { CallTool } from '../tool-execution.ts'
 import { runToolLoop, type ToolLoopOptions } from '../tool-loop.ts'
-import { createTurnRecords } from '../turn-records.ts'
+import { createTurnRecords } from '../records/turn-records.ts'
 import { relayChatStream, streamToolLoop } from './stream-tool-loop.ts'
 
 const body = { model: 'm', messages: [], stream: true, stream_options: { include_usage: true } }

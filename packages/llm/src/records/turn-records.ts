@@ -8,8 +8,8 @@ import { systemClock } from '@toolgate/core'
  */
 export interface TurnRecords {
   save(record: TurnRecord): Promise<void>
-  /** What `owner` may continue; another owner's record is not found. */
-  find(owner: string, callId: string): Promise<readonly JsonObject[] | undefined>
+  /** What `owner` may continue, by call id; another owner's record is not found. */
+  find(owner: string, callIds: readonly string[]): Promise<ReadonlyMap<string, readonly JsonObject[]>>
 }
 
 export interface TurnRecord {
@@ -78,19 +78,24 @@ export function createTurnRecords({
     }
   }
 
+  const use = (key: string): readonly JsonObject[] | undefined => {
+    const record = byCall.get(key)
+    if (record === undefined) return undefined
+    drop(record)
+    if (record.usedAt + lifetimeMs <= clock.monotonic()) return undefined
+    keep({ ...record, usedAt: clock.monotonic() })
+    return record.appended
+  }
+
   return {
     async save(record) {
       const size = JSON.stringify(record.appended).length
       keep({ ...record, size, usedAt: clock.monotonic() })
       evict(record.owner)
     },
-    async find(owner, callId) {
-      const record = byCall.get(keyOf(owner, callId))
-      if (record === undefined) return undefined
-      drop(record)
-      if (record.usedAt + lifetimeMs <= clock.monotonic()) return undefined
-      keep({ ...record, usedAt: clock.monotonic() })
-      return record.appended
+    async find(owner, callIds) {
+      const found = callIds.map((callId) => [callId, use(keyOf(owner, callId))] as const)
+      return new Map(found.flatMap(([callId, appended]) => (appended === undefined ? [] : [[callId, appended]])))
     },
   }
 }
