@@ -6,6 +6,7 @@ import { errorAnswers, routeNotFound } from './middleware/errors.ts'
 import { countInFlight, refuseWhileDraining } from './middleware/lifecycle.ts'
 import { requestLog } from './middleware/request-log.ts'
 import { routeAccess } from './middleware/route-access.ts'
+import { rememberingRouter } from './remembering-router.ts'
 import { chatRoutes } from './routes/chat.ts'
 import { configRoutes } from './routes/config.ts'
 import { healthRoutes } from './routes/health.ts'
@@ -32,7 +33,7 @@ export type App = Hono<AppEnv>
  */
 export function createApp(services: Services): App {
   const { lifecycle, log } = services
-  const app = new Hono<AppEnv>()
+  const app = new Hono<AppEnv>({ router: rememberingRouter() })
   app.onError(errorAnswers(log))
   app.notFound(routeNotFound)
   app.use(requestLog(services), refuseWhileDraining(lifecycle), countInFlight(lifecycle))

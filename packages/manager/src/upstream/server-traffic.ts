@@ -8,6 +8,7 @@ import {
   type JsonRpcRequest,
   jsonRpcCodes,
 } from '@toolgate/core'
+import { CallsInFlight } from './calls-in-flight.ts'
 import type { UnsolicitedListener } from './connection.ts'
 import type { InFlightCall } from './in-flight-call.ts'
 import { createNews, type News } from './news.ts'
@@ -51,7 +52,7 @@ export interface ServerTrafficOptions {
  */
 export class ServerTraffic {
   readonly #options: ServerTrafficOptions
-  readonly #calls = new Map<JsonRpcId, InFlightCall>()
+  readonly #calls = new CallsInFlight()
   readonly #asked = new Map<JsonRpcId, AbortController>()
   readonly #news: News
   #answering = 0
@@ -61,14 +62,14 @@ export class ServerTraffic {
     this.#news = createNews(options.clock, options.onUnsolicited)
   }
 
-  get calls(): ReadonlyMap<JsonRpcId, InFlightCall> {
+  get calls(): Pick<CallsInFlight, 'get' | 'values'> {
     return this.#calls
   }
 
   /** From now until disposed, messages can belong to this call. */
   track(call: InFlightCall): Disposable {
-    this.#calls.set(call.id, call)
-    return { [Symbol.dispose]: () => void this.#calls.delete(call.id) }
+    this.#calls.add(call)
+    return { [Symbol.dispose]: () => this.#calls.delete(call) }
   }
 
   /** The connection is over: what was put off is dropped. */
@@ -93,7 +94,7 @@ export class ServerTraffic {
   }
 
   #byToken({ progressToken }: JsonObject): InFlightCall | undefined {
-    return typeof progressToken === 'number' ? this.#calls.get(progressToken) : undefined
+    return this.#calls.get(progressToken)
   }
 
   #withdraw({ requestId }: JsonObject): void {
@@ -102,7 +103,7 @@ export class ServerTraffic {
 
   /** The latest call of the one caller: the best there is where the transport does not tell. */
   #owner(): InFlightCall | undefined {
-    return this.#options.exclusive ? [...this.#calls.values()].at(-1) : undefined
+    return this.#options.exclusive ? this.#calls.values().at(-1) : undefined
   }
 
   async #answer(request: JsonRpcRequest, call: InFlightCall | undefined): Promise<void> {
