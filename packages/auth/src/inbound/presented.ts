@@ -101,7 +101,8 @@ function ownCredential(headers: ReadonlyMap<string, string>, names: HeaderNames)
 }
 
 function credentialIn(headers: ReadonlyMap<string, string>, name: string): { name: string; value: string }[] {
-  const text = headers.get(name)?.trim() ?? ''
+  const text = headers.get(name)?.trim()
+  if (text === undefined) return []
   const [, scheme, rest] = /^([A-Za-z]+)(?:\s+(.*))?$/.exec(text) ?? []
   const bearer = scheme?.toLowerCase() === 'bearer'
   // Another scheme is not ours: `Basic` and its like are for an upstream.
@@ -149,7 +150,7 @@ function cookiesIn(header: string | undefined): [string, string][] {
 }
 
 function listedIn(header: string | undefined): readonly string[] {
-  return (header ?? '').split(',').map((name) => name.trim().toLowerCase())
+  return header === undefined ? [] : header.split(',').map((name) => name.trim().toLowerCase())
 }
 
 function secrets(entries: readonly (readonly [string, string])[]): ReadonlyMap<string, Secret> {

@@ -38,6 +38,15 @@ export interface CredentialSourceOptions {
 
 type Headers = ReadonlyMap<string, Secret>
 
+const nothing: Headers = new Map()
+
+/** The later one wins. Of most calls only one holds anything, and is not copied. */
+function joined(...parts: readonly Headers[]): Headers {
+  const filled = parts.filter(({ size }) => size > 0)
+  const [first = nothing, ...more] = filled
+  return more.length === 0 ? first : new Map(filled.flatMap((part) => [...part]))
+}
+
 export function createCredentialSource(options: CredentialSourceOptions): CredentialSource {
   const { prefixes, log, scopeOf = createCallerScope() } = options
   const serverHeaders = createServerHeaders(prefixes)
@@ -45,7 +54,7 @@ export function createCredentialSource(options: CredentialSourceOptions): Creden
   /** Order 1. */
   const broughtFor = (server: ServerDefinition, { forwarded }: Caller, onlyServer: boolean): Headers => {
     const named = serverHeaders.broughtFor(server, forwarded.serverHeaders)
-    const brought = new Map([...declaredAuthorization(server, forwarded), ...named])
+    const brought = joined(declaredAuthorization(server, forwarded), named)
     if (brought.size > 0 || forwarded.legacyAuth === undefined) return brought
     if (onlyServer) return writeBareValue(server.auth, forwarded.legacyAuth)
     log.debug({ server: server.name }, 'x-mcp-auth is not used: the request is not for one server only')
@@ -64,7 +73,7 @@ export function createCredentialSource(options: CredentialSourceOptions): Creden
       const auth = server.discoveryAuth ?? server.auth
       const own = await auth.present({ server, caller: undefined, signal })
       if (own === undefined && auth.needsUserToken) requireStaticAuthorization(server)
-      const headers = new Map([...(own?.headers ?? []), ...server.staticHeaders])
+      const headers = joined(own?.headers ?? nothing, server.staticHeaders)
       return {
         type: gatewayType(server, own),
         scope: own?.scope ?? sharedScope,
@@ -77,10 +86,11 @@ export function createCredentialSource(options: CredentialSourceOptions): Creden
 
 function declaredAuthorization({ auth, extraHeaders }: ServerDefinition, { authorization }: Forwarded): Headers {
   const declared = auth.forwardsAuthorization || extraHeaders.has('authorization')
-  return new Map(declared && authorization !== undefined ? [['authorization', authorization]] : [])
+  return declared && authorization !== undefined ? new Map([['authorization', authorization]]) : nothing
 }
 
 function extraHeaders({ extraHeaders }: ServerDefinition, { headers }: Forwarded): Headers {
+  if (extraHeaders.size === 0) return nothing
   const copied = new Map<string, Secret>()
   for (const name of extraHeaders) {
     // These two come apart from the others, each by a rule of its own.
@@ -93,10 +103,11 @@ function extraHeaders({ extraHeaders }: ServerDefinition, { headers }: Forwarded
 
 /** One `Cookie` header (RFC 6265 §5.4) of the listed cookies, or of all where the operator lists the header itself. */
 function cookieHeader({ cookieNames, extraHeaders }: ServerDefinition, { cookies }: Forwarded): Headers {
+  if (cookies.size === 0) return nothing
   const pairs = [...cookies]
     .filter(([name]) => cookieNames.has(name) || extraHeaders.has('cookie'))
     .map(([name, value]) => `${name}=${value.reveal()}`)
-  return new Map(pairs.length === 0 ? [] : [['cookie', new Secret(pairs.join('; '))]])
+  return pairs.length === 0 ? nothing : new Map([['cookie', new Secret(pairs.join('; '))]])
 }
 
 /** Those of a caller's headers that will really be sent and say whose request it is. */
@@ -114,10 +125,10 @@ interface Assembly {
 
 function assemble({ server, caller, own, brought, scopeOf }: Assembly): Credential {
   const { forwarded } = caller
-  const fromCaller = new Map([...extraHeaders(server, forwarded), ...cookieHeader(server, forwarded), ...brought])
+  const fromCaller = joined(extraHeaders(server, forwarded), cookieHeader(server, forwarded), brought)
   const identity = identifying(server, fromCaller).map(([name, value]) => `${name}: ${value.reveal()}`)
   if (own === undefined && identity.length === 0 && server.auth.needsUserToken) requireStaticAuthorization(server)
-  const headers = new Map([...(own?.headers ?? []), ...fromCaller, ...server.staticHeaders])
+  const headers = joined(own?.headers ?? nothing, fromCaller, server.staticHeaders)
   return {
     type: own === undefined && identity.length > 0 ? 'caller' : gatewayType(server, own),
     scope: joinScopes(own?.scope ?? sharedScope, scopeOf(caller, identity.toSorted())),
