@@ -181,6 +181,16 @@ export const requirements = {
     statement:
       'A display name replaces a tool’s public name at every door and is refused where it means another tool as well; every known prefix is understood.',
   },
+  'trust:held-until-approved': {
+    status: 'held',
+    statement:
+      'A tool of a pinned server whose definition is new or changed is withheld from lists and calls, alone and with its reason, for every caller.',
+  },
+  'trust:approval': {
+    status: 'held',
+    statement:
+      'Administrators see what changed, field by field, and approve or reject it; that is recorded, outlives a restart and holds on all replicas within two seconds.',
+  },
   'schemas:per-provider': {
     status: 'planned',
     pain: 30,

@@ -16,6 +16,7 @@ import { mcpPreviewRoutes } from './routes/mcp-preview.ts'
 import { mcpRestRoutes } from './routes/mcp-rest.ts'
 import { mcpServerAdminRoutes } from './routes/mcp-servers-admin.ts'
 import { mcpServerRoutes } from './routes/mcp-servers.ts'
+import { mcpToolChangeRoutes } from './routes/mcp-tool-changes.ts'
 import { metadataRoutes } from './routes/metadata.ts'
 import { metricsRoutes, openMetricsRoute } from './routes/metrics.ts'
 import { modelRoutes } from './routes/models.ts'
@@ -48,6 +49,7 @@ export function createApp(services: Services): App {
     mcpRestRoutes(services),
     mcpServerRoutes(services),
     mcpServerAdminRoutes(services),
+    mcpToolChangeRoutes(services),
     mcpPreviewRoutes(services),
     modelRoutes(services),
     chatRoutes(services),

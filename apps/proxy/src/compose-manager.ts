@@ -21,13 +21,14 @@ import {
 import { reportServers } from './compose-health.ts'
 import { composeSessions } from './compose-sessions.ts'
 import { composeServers, type ServersPart } from './compose-servers.ts'
+import { composeTrust, type TrustPart } from './compose-trust.ts'
 import type { Foundation } from './foundation.ts'
 import { logHealth } from './health-log.ts'
 import { liveServers } from './reload/live-servers.ts'
 import type { LiveServers } from './reload/reload.ts'
 
 /** The spine and what it goes by. */
-export interface Manager extends Omit<ServersPart, 'close'> {
+export interface Manager extends Omit<ServersPart, 'close'>, TrustPart {
   readonly gateway: Gateway
   readonly health: Health
   readonly catalog: Catalog
@@ -42,7 +43,7 @@ export async function composeManager(foundation: Foundation, record: Recorder): 
   const { live, log, clock, newId } = foundation
   const { sessions, news } = composeSessions(foundation)
   const upstreams = composeUpstreams(foundation, news)
-  const { pool, circuits, registry, credentials, catalog } = upstreams
+  const { pool, circuits, registry, credentials, catalog, trust } = upstreams
   await sessions.start()
   const health = createHealth({ catalog, circuits, clock })
   logHealth(log, health)
@@ -57,16 +58,20 @@ export async function composeManager(foundation: Foundation, record: Recorder): 
     children: foundation.serverOptions.transportOptions.children,
   })
   await serversPart.serverSet.start()
+  await trust.toolTrust.start()
   return {
     gateway,
+    ...trust,
     health,
     catalog,
+    registry,
     sessions,
     servers: liveServers({ registry, use: (config) => serversPart.serverSet.useConfig(config) }),
     ...serversPart,
     async closeManager() {
       news.close()
       await catalog.close()
+      await trust.toolTrust.close()
       await sessions.close()
       await pool.close()
       await close()
@@ -80,7 +85,8 @@ function namingRules(live: Foundation['live']): NamingRules {
 }
 
 /** What there is behind the gateway, and what is kept of it. */
-function composeUpstreams({ database, log, clock, newId }: Foundation, news: SessionNews) {
+function composeUpstreams(foundation: Foundation, news: SessionNews) {
+  const { database, log, clock, newId } = foundation
   const pool = createPool({
     clock,
     log,
@@ -102,7 +108,12 @@ function composeUpstreams({ database, log, clock, newId }: Foundation, news: Ses
   })
   const credentials: CredentialSource = createCredentialSource({ prefixes: registry.handles, log })
   const store = createPostgresListStore(database.db)
-  const catalog = createCatalog({ registry, pool, circuits, credentials, clock, log, store })
+  const trust = composeTrust(foundation)
+  const catalog = createCatalog({ registry, pool, circuits, credentials, clock, log, store, trust: trust.toolTrust })
   catalog.watchChanges(news.listChanged)
-  return { pool, circuits, registry, credentials, catalog }
+  trust.toolTrust.watch((serverId) => {
+    const server = registry.find(serverId)
+    if (server !== undefined) news.listChanged(server, 'tools')
+  })
+  return { pool, circuits, registry, credentials, catalog, trust }
 }

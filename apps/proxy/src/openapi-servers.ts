@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import type { Operation } from './openapi-operation.ts'
+import { toolChangesQuery, toolDecision } from './routes/mcp-tool-changes.ts'
 import { importServersSchema } from './stored-servers/import-file.ts'
 import { newServerSchema, updateServerSchema } from './stored-servers/server-request.ts'
 
@@ -25,6 +26,25 @@ export const serverOperations: Readonly<Record<string, Operation>> = {
   'DELETE /v1/mcp/server/{server_id}': { summary: 'Delete a stored server', path: oneServer },
   'POST /v1/mcp/server/{server_id}/refresh': { summary: 'Read the lists of a server again', path: oneServer },
   'GET /v1/mcp/server/{server_id}/versions': { summary: 'What changed in the lists of a server', path: oneServer },
+  'GET /v1/mcp/tool-changes': {
+    summary: 'Definitions of tools of pinned servers that wait for approval, with what changed',
+    query: toolChangesQuery,
+  },
+  'GET /v1/mcp/server/{server_id}/tool-changes': {
+    summary: 'The same of one server',
+    path: oneServer,
+    query: toolChangesQuery,
+  },
+  'POST /v1/mcp/server/{server_id}/tool-changes/approve': {
+    summary: 'Approve definitions of tools, or all that are pending',
+    path: oneServer,
+    body: toolDecision,
+  },
+  'POST /v1/mcp/server/{server_id}/tool-changes/reject': {
+    summary: 'Reject definitions of tools, or all that are pending',
+    path: oneServer,
+    body: toolDecision,
+  },
   'GET /v1/mcp/access_groups': { summary: 'Access groups of the servers the key may use' },
   'GET /v1/mcp/network/client-ip': { summary: 'The address the request came from' },
   'GET /v1/mcp/tools': { summary: 'Tools under their public names' },

@@ -10,6 +10,7 @@ const mcpInference = ['/mcp', '/mcp/*', '/sse', '/sse/*', '/mcp-rest/tools/*', '
 const mcpServers = [
   '/v1/mcp/server',
   '/v1/mcp/server/*',
+  '/v1/mcp/tool-changes',
   '/v1/mcp/access_groups',
   '/v1/mcp/network/*',
   '/mcp-rest/test/*',

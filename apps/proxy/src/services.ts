@@ -27,6 +27,7 @@ import { createLedger, createPostgresLedgerStore, createRecorder, type Ledger } 
 import { composeHealth, type HealthServices } from './compose-health.ts'
 import { composeIdentity } from './compose-identity.ts'
 import { composeManager } from './compose-manager.ts'
+import type { TrustPart } from './compose-trust.ts'
 import type { Environment } from './config/env.ts'
 import type { LoadedConfig } from './config/load.ts'
 import type { Foundation } from './foundation.ts'
@@ -45,7 +46,7 @@ import type { Seal } from './stored-servers/sealed-rows.ts'
  * THE COMPOSITION ROOT: every service is made here, in dependency order, and joined to the others by nothing but
  * parameters. What holds state or a timer is made here and ended by `close`.
  */
-export interface Services extends HealthServices {
+export interface Services extends HealthServices, TrustPart {
   readonly clock: Clock
   readonly log: Logger
   readonly newId: NewId

@@ -38,6 +38,10 @@ const table = {
   /** For administrators, to whom nothing is hidden. */
   STORED_SERVER_NOT_FOUND: { blame: 'caller', retryable: false },
   TARGET_NOT_FOUND: { blame: 'caller', retryable: false },
+  /** A tool whose definition waits for an administrator's approval; only who may use the tool learns it. */
+  TOOL_HELD: { blame: 'operator', retryable: false },
+  /** For administrators. */
+  TOOL_CHANGE_NOT_FOUND: { blame: 'caller', retryable: false },
   TARGET_AMBIGUOUS: { blame: 'caller', retryable: false },
   TOOL_SERVER_MISMATCH: { blame: 'caller', retryable: false },
   PARAMETERS_NOT_ALLOWED: { blame: 'caller', retryable: false },

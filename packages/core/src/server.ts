@@ -11,6 +11,11 @@ export type ApprovalPolicy =
   | { readonly always: ReadonlySet<string>; readonly never: ReadonlySet<string> }
 
 /**
+ * What becomes of a tool whose definition nobody has approved: `hold` withholds it, `warn` says so, `off` compares nothing.
+ */
+export type ToolPinning = 'off' | 'warn' | 'hold'
+
+/**
  * One upstream MCP server as everything but its transport sees it. Made from configuration (or, for stored servers,
  * from a row), replaced as a whole when that changes: a changed definition has another `revision`.
  */
@@ -50,6 +55,7 @@ export interface ServerDefinition {
   readonly displayNames: ReadonlyMap<string, string>
   /** Tool → what is shown instead of the upstream's own description. */
   readonly descriptions: ReadonlyMap<string, string>
+  readonly toolPinning: ToolPinning
   readonly requireApproval?: ApprovalPolicy | undefined
   readonly allowSampling: boolean
   readonly allowElicitation: boolean

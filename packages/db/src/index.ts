@@ -14,6 +14,7 @@ export { mcpServers, type McpServerRow, type NewMcpServerRow } from './schema/mc
 export { mcpSessionMail, type McpSessionRow, mcpSessions, mcpStreamEvents } from './schema/mcp-sessions.ts'
 export { sealingKeys } from './schema/sealing-keys.ts'
 export { type ServerListItemRow, serverListItems, serverLists, serverListVersions } from './schema/server-lists.ts'
+export { type ToolDefinitionRow, toolDefinitions } from './schema/tool-definitions.ts'
 export { supersededKeys } from './schema/superseded-keys.ts'
 export { type NewVirtualKeyRow, type ObjectPermission, type VirtualKeyRow, virtualKeys } from './schema/virtual-keys.ts'
 export { isStorable } from './storable.ts'

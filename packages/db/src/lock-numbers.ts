@@ -9,4 +9,5 @@ export const lockNumbers = {
   keyRotation: 7_106_421_916,
   storedServers: 7_106_421_920,
   mcpSessions: 7_106_421_940,
+  toolDefinitions: 7_106_421_921,
 } as const

@@ -32,6 +32,8 @@ type AttachableServer = Pick<ServerDefinition, 'id' | 'name' | 'prefix' | 'requi
 export interface ToolListing {
   readonly items: readonly ListedTool[]
   readonly outcomes: readonly ServerOutcome[]
+  /** Not offered, by the server's own names, and why. */
+  readonly withheld?: readonly { readonly name: string; readonly reason: string }[]
 }
 
 /** Lists what a selection's servers offer to the caller; rejects for named servers that the caller does not reach. */
@@ -66,13 +68,14 @@ export async function attachTools(selections: readonly ToolSelection[], list: Li
 
 type Offer = Omit<AttachedTool, 'functionName'>
 
-function toOffers(selection: ToolSelection, { items, outcomes }: ToolListing): Offer[] {
+function toOffers(selection: ToolSelection, listing: ToolListing): Offer[] {
+  const { items, outcomes } = listing
   const failed = outcomes.filter(isFailedOutcome)
   if (selection.servers !== undefined && failed.length > 0)
     throw unresolved('These MCP servers are not available', failed)
   const offers = items.flatMap((item) => toOffer(selection, item))
   if (selection.origin === 'auto') return offers
-  requireAllowedTools(selection, items, failed)
+  requireAllowedTools(selection, listing, failed)
   if (offers.length === 0) throw unresolved('The request asked for MCP tools, and none is available', failed)
   return offers
 }
@@ -102,12 +105,17 @@ function toOffer(selection: ToolSelection, { server, publicName, definition, run
 
 function requireAllowedTools(
   { allowedTools = [] }: ToolSelection,
-  items: readonly ListedTool[],
+  { items, withheld = [] }: ToolListing,
   failed: readonly ServerOutcome[],
 ): void {
   const known = new Set(items.flatMap(({ publicName, definition }) => [publicName, definition['name']]))
   const missing = allowedTools.filter((name) => !known.has(name))
-  if (missing.length > 0) throw unresolved(`No such MCP tool for this key: ${missing.join(', ')}`, failed)
+  if (missing.length === 0) return
+  const explained = missing.map((name) => {
+    const why = withheld.find((tool) => name.endsWith(tool.name))
+    return why === undefined ? name : `${name} (${why.reason})`
+  })
+  throw unresolved(`No such MCP tool for this key: ${explained.join(', ')}`, failed)
 }
 
 function unresolved(problem: string, failed: readonly ServerOutcome[]): GatewayError {

@@ -41,7 +41,7 @@ function unreachable(): GatewayError {
 it('is unknown before the first attempt, then what the last one came to, with stage, time and since when', async () => {
   const { world, mood, health } = moodyWorld()
   const { clock } = world
-  expect(health.last(notes)).toEqual({ status: 'unknown', circuit: 'closed' })
+  expect(health.last(notes)).toEqual({ status: 'unknown', circuit: 'closed', held: [] })
 
   const started = clock.now()
   expect(await health.check(notes, signal)).toMatchObject({ status: 'healthy', since: started, checkedAt: started })

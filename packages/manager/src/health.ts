@@ -1,5 +1,6 @@
 import type { Clock, OutcomeStatus, UpstreamStage } from '@toolgate/core'
 import type { Catalog } from './catalog/catalog.ts'
+import type { QuarantinedItem } from './catalog/listing.ts'
 import type { Attempt } from './catalog/prober.ts'
 import { createHealthHistory, type HealthChange, type HealthRecord } from './health-history.ts'
 import { type HealthStatus, healthStatusOf } from './health-status.ts'
@@ -28,6 +29,8 @@ export interface ServerHealth {
   readonly status: HealthStatus
   /** Whether calls are let through to it. */
   readonly circuit: CircuitState
+  /** Tools that are withheld until an administrator approves them; that makes no server unhealthy. */
+  readonly held: readonly QuarantinedItem[]
   /** What the last attempt came to; absent for `unknown`. */
   readonly outcome?: OutcomeStatus | undefined
   /** Of a failure, in the system's word: `ECONNREFUSED`, `ENOTFOUND`, … For operators alone. */
@@ -47,7 +50,7 @@ export interface ServerHealth {
 }
 
 export interface HealthOptions {
-  readonly catalog: Pick<Catalog, 'probe' | 'last' | 'watch'>
+  readonly catalog: Pick<Catalog, 'probe' | 'last' | 'watch' | 'doubts'>
   readonly circuits: Pick<Circuits, 'status' | 'watch'>
   readonly clock: Clock
 }
@@ -57,7 +60,8 @@ export function createHealth({ catalog, circuits, clock }: HealthOptions): Healt
 
   const healthOf = (server: ManagedServer, attempt: Attempt | undefined): ServerHealth => {
     const { state: circuit, since, message, cause } = circuits.status(server)
-    const health = attempt === undefined ? ({ status: 'unknown' } as const) : toHealth(attempt)
+    const { held } = catalog.doubts(server)
+    const health = { ...(attempt === undefined ? ({ status: 'unknown' } as const) : toHealth(attempt)), held }
     if (circuit === 'closed' || health.status === 'unhealthy') return { ...health, circuit }
     return { ...health, status: 'unhealthy', outcome: 'unreachable', stage: 'connect', message, cause, since, circuit }
   }
@@ -85,7 +89,7 @@ export function createHealth({ catalog, circuits, clock }: HealthOptions): Healt
 }
 
 /** An old list does not make a server better: what counts is why no new one could be read. */
-function toHealth({ outcome, failure = outcome, ...facts }: Attempt): Omit<ServerHealth, 'circuit'> {
+function toHealth({ outcome, failure = outcome, ...facts }: Attempt): Omit<ServerHealth, 'circuit' | 'held'> {
   const { at, since, latencyMs, failures, cause } = facts
   const { status, message, stage } = failure
   return {

@@ -72,7 +72,7 @@ export function withToolSearch(gateway: Gateway, { catalog, recorded, look }: To
         keepWordsRead()
         // Whoever names a server hears how it is. Of all the others the search says which it could not look through.
         const listings = servers === undefined ? [] : (await look(caller, request)).listings
-        return { items: virtualItems, withheld: [], outcomes: listings.map(({ outcome }) => outcome) }
+        return { items: virtualItems, withheld: [], unapproved: [], outcomes: listings.map(({ outcome }) => outcome) }
       })
     },
     async send(caller, request) {

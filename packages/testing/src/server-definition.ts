@@ -30,6 +30,7 @@ export function serverDefinition(overrides: Partial<ServerDefinition> = {}): Ser
     disallowedTools: new Set(),
     allowedParams: new Map(),
     displayNames: new Map(),
+    toolPinning: 'off',
     descriptions: new Map(),
     allowSampling: false,
     allowElicitation: false,

@@ -117,6 +117,7 @@ export function buildServer<AuthOptions>(entry: ServerEntry, build: ServerBuild<
     allowedParams: new Map(Object.entries(common.allowed_params).map(([tool, names]) => [tool, new Set(names)])),
     displayNames: new Map(Object.entries(common.tool_name_to_display_name)),
     descriptions: new Map(Object.entries(common.tool_name_to_description)),
+    toolPinning: common.tool_pinning,
     requireApproval: entry.requireApproval,
     allowSampling: common.allow_sampling,
     allowElicitation: common.allow_elicitation,

@@ -57,6 +57,7 @@ export const serverEntrySchema = z.object({
   allowed_params: z.record(z.string(), names).default({}),
   tool_name_to_display_name: z.record(z.string(), displayName).superRefine(refuseShared).default({}),
   tool_name_to_description: z.record(z.string(), text).default({}),
+  tool_pinning: z.enum(['off', 'warn', 'hold']).default('off'),
   require_approval: z
     .union([approval, approvalByTool], {
       error: 'must be always, never, or a map { always: { tool_names: […] }, never: { tool_names: […] } }',

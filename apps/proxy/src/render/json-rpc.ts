@@ -53,6 +53,8 @@ const rendering = {
   SERVER_NOT_FOUND: { code: invalidRequest },
   STORED_SERVER_NOT_FOUND: { code: invalidParams },
   TARGET_NOT_FOUND: { code: invalidParams },
+  TOOL_HELD: { code: invalidParams, toolResult: true },
+  TOOL_CHANGE_NOT_FOUND: { code: invalidParams },
   TARGET_AMBIGUOUS: { code: invalidParams },
   TOOL_SERVER_MISMATCH: { code: invalidParams },
   PARAMETERS_NOT_ALLOWED: { code: invalidParams, toolResult: true },

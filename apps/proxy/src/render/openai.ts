@@ -41,6 +41,8 @@ const errorType = {
   SERVER_NOT_FOUND: 'mcp_server_not_found',
   STORED_SERVER_NOT_FOUND: 'mcp_server_not_found',
   TARGET_NOT_FOUND: 'mcp_tool_not_found',
+  TOOL_HELD: 'mcp_tool_held',
+  TOOL_CHANGE_NOT_FOUND: 'not_found_error',
   TARGET_AMBIGUOUS: 'mcp_tool_ambiguous',
   TOOL_SERVER_MISMATCH: 'mcp_tool_server_mismatch',
   PARAMETERS_NOT_ALLOWED: 'mcp_parameters_not_allowed',

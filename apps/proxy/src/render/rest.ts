@@ -35,6 +35,8 @@ const restError = {
   SERVER_NOT_FOUND: 'access_denied',
   STORED_SERVER_NOT_FOUND: 'server_not_found',
   TARGET_NOT_FOUND: 'access_denied',
+  TOOL_HELD: 'tool_held',
+  TOOL_CHANGE_NOT_FOUND: 'tool_change_not_found',
   TARGET_AMBIGUOUS: 'ambiguous_tool_name',
   TOOL_SERVER_MISMATCH: 'tool_server_mismatch',
   PARAMETERS_NOT_ALLOWED: 'parameters_not_allowed',

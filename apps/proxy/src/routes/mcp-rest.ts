@@ -1,17 +1,11 @@
-import {
-  encodeOutcome,
-  isFailedOutcome,
-  isJsonObject,
-  type JsonObject,
-  outcomeError,
-  type ServerOutcome,
-} from '@toolgate/core'
+import { isFailedOutcome, isJsonObject, type JsonObject, outcomeError, type ServerOutcome } from '@toolgate/core'
 import { type Gateway, isVirtualTool, type ListedItem, type Offer } from '@toolgate/manager'
 import { type Context, Hono } from 'hono'
 import { z } from 'zod'
 import type { AppEnv } from '../app-env.ts'
 import { readJsonObject } from '../json-body.ts'
 import { parseBody } from '../parse-body.ts'
+import { offerMeta } from '../render/offer.ts'
 
 /**
  * The REST door: LiteLLM's `/mcp-rest/tools/*`, and `/mcp/tools/*` for clients that name a tool without its server.
@@ -74,28 +68,28 @@ function throwFault(outcomes: readonly ServerOutcome[]): void {
 }
 
 /** Under the names that `/mcp/tools/call` takes, since it is told no server. */
-function encodeByPublicName({ items, withheld, outcomes }: Offer) {
-  const tools = items.map(({ server, publicName, definition }) => ({
+function encodeByPublicName(offer: Offer) {
+  const tools = offer.items.map(({ server, publicName, definition }) => ({
     ...encodeTool(server, definition),
     name: publicName,
   }))
-  return encodeList(tools, { outcomes, withheld })
+  return encodeList(tools, offer)
 }
 
 /** Under their own names beside their server, so that also one without a public name of its own can be called. */
-function encodeBesideServers({ items, withheld, outcomes }: Offer) {
+function encodeBesideServers({ items, withheld, ...offer }: Offer) {
   const listed = items.map(({ server, definition }) => encodeTool(server, definition))
   const unnamed = withheld.flatMap(({ server, definition }) => (definition ? [encodeTool(server, definition)] : []))
   const broken = withheld.filter(({ definition }) => definition === undefined)
-  return encodeList([...listed, ...unnamed], { outcomes, withheld: broken })
+  return encodeList([...listed, ...unnamed], { ...offer, withheld: broken })
 }
 
 function encodeTool({ id, name, alias, info }: ListedItem['server'], definition: JsonObject) {
   return { ...definition, mcp_info: { ...info, server_name: name, server_id: id, alias: alias ?? null } }
 }
 
-function encodeList(tools: readonly object[], { outcomes, withheld }: Pick<Offer, 'outcomes' | 'withheld'>) {
-  const faults = outcomes.filter(isFailedOutcome)
+function encodeList(tools: readonly object[], offer: Omit<Offer, 'items'>) {
+  const faults = offer.outcomes.filter(isFailedOutcome)
   return {
     tools,
     error: faults.length === 0 ? null : 'partial_failure',
@@ -103,9 +97,6 @@ function encodeList(tools: readonly object[], { outcomes, withheld }: Pick<Offer
       faults.length === 0
         ? 'Successfully retrieved tools'
         : faults.map(({ serverName, message, status }) => `${serverName}: ${message ?? status}`).join(' '),
-    _meta: {
-      'toolgate/outcomes': outcomes.map(encodeOutcome),
-      'toolgate/withheld': withheld.map(({ server, name, reason }) => ({ server: server.name, name, reason })),
-    },
+    _meta: offerMeta(offer),
   }
 }

@@ -1,7 +1,8 @@
-import { type Caller, encodeOutcome, GatewayError } from '@toolgate/core'
+import { type Caller, GatewayError } from '@toolgate/core'
 import type { Gateway, Health, ManagedServer } from '@toolgate/manager'
 import { type Context, Hono } from 'hono'
 import type { AppEnv } from '../app-env.ts'
+import { offerMeta } from '../render/offer.ts'
 import type { ServerSet } from '../server-set.ts'
 import { noSuchServer } from '../stored-servers/admin.ts'
 import { allServers, findServer } from '../stored-servers/find-server.ts'
@@ -43,13 +44,9 @@ export function mcpServerRoutes(services: McpServerRoutes) {
       context.json({ ip: context.env?.incoming?.socket.remoteAddress ?? null }),
     )
     .get('/v1/mcp/tools', async (context) => {
-      const { items, withheld, outcomes } = await gateway.list(context.var.caller, { kind: 'tools' })
-      const tools = items.map(({ publicName, definition }) => ({ ...definition, name: publicName }))
-      const reasons = withheld.map(({ server, name, reason }) => ({ server: server.name, name, reason }))
-      return context.json({
-        tools,
-        _meta: { 'toolgate/outcomes': outcomes.map(encodeOutcome), 'toolgate/withheld': reasons },
-      })
+      const offer = await gateway.list(context.var.caller, { kind: 'tools' })
+      const tools = offer.items.map(({ publicName, definition }) => ({ ...definition, name: publicName }))
+      return context.json({ tools, _meta: offerMeta(offer) })
     })
 }
 

@@ -17,6 +17,7 @@ export function encodeServerHealth(health: ServerHealth) {
     since: toIso(health.since),
     latency_ms: health.latencyMs ?? null,
     circuit: health.circuit,
+    held_tools: health.held.map(({ name, reason }) => ({ name, reason })),
   }
 }
 
@@ -94,6 +95,9 @@ function reached(server: ManagedServer) {
   return {
     mcp_access_groups: [...server.accessGroups],
     allowed_tools: [...(server.allowedTools ?? [])],
+    tool_name_to_display_name: server.displayNames.size === 0 ? null : Object.fromEntries(server.displayNames),
+    tool_name_to_description: server.descriptions.size === 0 ? null : Object.fromEntries(server.descriptions),
+    tool_pinning: server.toolPinning,
     url: server.address,
     static_headers: Object.fromEntries([...server.staticHeaders.keys()].map((name) => [name, '[redacted]'])),
     extra_headers: [...server.extraHeaders],
@@ -132,6 +136,7 @@ function state({ admin, health, reason }: Pick<ServerView, 'admin' | 'health' | 
     since: null,
     latency_ms: null,
     circuit: null,
+    held_tools: [],
   }
   if (health === undefined) return unknown
   const { status, last_health_check, health_check_error, ...rest } = encodeServerHealth(health)

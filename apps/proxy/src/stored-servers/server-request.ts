@@ -42,7 +42,7 @@ const refusedDefaults = new Set<unknown>([undefined, null, false, ''])
 
 /** The gateway's own to say: accepted, so that what was read can be sent back. */
 const ownedByGateway = new Set(
-  `created_at created_by updated_at updated_by teams status stage since latency_ms circuit diagnostics last_health_check
+  `created_at created_by updated_at updated_by teams status stage since latency_ms circuit held_tools diagnostics last_health_check
   health_check_error has_user_credential submitted_by submitted_at reviewed_at review_notes byok_description
   byok_api_key_help_url origin transport_in_use warnings`.split(/\s+/),
 )

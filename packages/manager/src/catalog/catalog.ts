@@ -2,6 +2,7 @@ import type { Clock, CredentialSource, Logger, ServerOutcome } from '@toolgate/c
 import { type ListKind, listKinds } from '../methods.ts'
 import type { ManagedServer } from '../registry/managed-server.ts'
 import type { Registry } from '../registry/registry.ts'
+import { comparesNothing, type ToolTrust } from '../trust/tool-trust.ts'
 import type { Handshake } from '../upstream/connection.ts'
 import type { Upstreams } from '../upstream/upstreams.ts'
 import type { RefreshTiming } from './attempt.ts'
@@ -11,7 +12,7 @@ import { createEntries, type Entry, type EntryBounds } from './entries.ts'
 import { createLanes } from './lanes.ts'
 import { createListKeeper, type ListKeeper } from './list-keeper.ts'
 import type { ListStore, ListVersion } from './list-store.ts'
-import type { Listing } from './listing.ts'
+import { emptyListing, type Listing } from './listing.ts'
 import { createPlaces, type OwnRequest } from './places.ts'
 import { type Attempt, createProber, type Probe, toAttempt } from './prober.ts'
 import { createReader, type Reader } from './reader.ts'
@@ -38,6 +39,8 @@ export interface Catalog {
    * within ten seconds. Rejects only when `signal` aborts.
    */
   readonly probe: Probe
+  /** Tools of the service's own list that are withheld until they are approved, or offered though nobody approved them. */
+  doubts(server: ManagedServer): Doubts
   /** What the last such attempt came to; absent where there was none. */
   last(server: ManagedServer): Attempt | undefined
   /** What the server said of itself when it was last connected to for its lists. */
@@ -83,6 +86,8 @@ export interface Listed {
   readonly listing: Listing
 }
 
+export type Doubts = Pick<Listing, 'held' | 'unapproved'>
+
 export interface RefreshedList {
   readonly kind: ListKind
   readonly outcome: ServerOutcome
@@ -94,6 +99,8 @@ export interface CatalogOptions extends Upstreams {
   readonly credentials: CredentialSource
   readonly clock: Clock
   readonly log: Logger
+  /** Absent: no definition is compared, whatever `toolPinning` says. */
+  readonly trust?: Pick<ToolTrust, 'observe' | 'review' | 'forget'> | undefined
   /** Absent: lists are in memory alone. */
   readonly store?: ListStore | undefined
   readonly timing?: CatalogTiming
@@ -122,10 +129,11 @@ const defaultBounds: EntryBounds = { maxHolders: 1_000, maxPerHolder: 64 }
 
 export function createCatalog(options: CatalogOptions): Catalog {
   const { registry, circuits, clock, timing = defaultCatalogTiming, random = Math.random } = options
+  const { trust = comparesNothing } = options
   const watchers: ((attempt: Attempt, kind: ListKind) => void)[] = []
   const entries = createEntries(options.bounds ?? defaultBounds)
   const places = createPlaces(options.credentials)
-  const keeper = createListKeeper({ ...options, entries, places })
+  const keeper = createListKeeper({ ...options, trust, entries, places })
   const lanes = createLanes(clock)
   const changeWatchers: ((server: ManagedServer, kind: ListKind) => void)[] = []
   const onRead = (entry: Entry, previous: Entry | undefined) => {
@@ -135,9 +143,10 @@ export function createCatalog(options: CatalogOptions): Catalog {
     if (attempt !== undefined) for (const watcher of watchers) watcher(attempt, entry.kind)
   }
   const handshakes = createHandshakes()
-  const refresh = createRefresh({ ...options, entries, timing, random, onRead, onMet: handshakes.note })
+  const refresh = createRefresh({ ...options, trust, entries, timing, random, onRead, onMet: handshakes.note })
   const sweeper = createSweeper({ registry, entries, places, refresh, lanes, clock, timing, hydrate: keeper.hydrate })
   const reader = createReader({ entries, places, refresh, clock, lifetime: sweeper.lifetime })
+  const { shown, doubts } = showing({ entries, places, trust, clock })
   const readNow = (server: ManagedServer, kind: ListKind, signal: AbortSignal) =>
     refresh.run(places.shared(server, kind), signal, { despiteCircuit: true })
 
@@ -146,11 +155,12 @@ export function createCatalog(options: CatalogOptions): Catalog {
   return {
     async list({ servers, ...request }) {
       const found = await Promise.all(servers.map((server) => reader.entry(server, request)))
-      return found.map((entry) => withAge(entry, clock.now()))
+      return found.map(shown)
     },
-    known: (request) => knownListings(reader, request),
+    known: (request) => knownListings({ reader, trust }, request),
     shared: (kind) => [...entries.shared()].flatMap((entry) => listed(entry, kind)),
     probe: createProber({ entries, places, refresh, lanes, circuits, clock, lifetime: sweeper.lifetime }),
+    doubts,
     last(server) {
       const entry = entries.get(places.shared(server, 'tools'))
       return entry && toAttempt(entry)
@@ -159,7 +169,7 @@ export function createCatalog(options: CatalogOptions): Catalog {
     refresh: (server, signal) =>
       Promise.all(
         listKinds.map(async (kind) => {
-          const { outcome, listing } = withAge(await readNow(server, kind, signal), clock.now())
+          const { outcome, listing } = shown(await readNow(server, kind, signal))
           return { kind, outcome, listing }
         }),
       ),
@@ -183,14 +193,40 @@ function listed({ server, listing, kind }: Entry, wanted: ListKind): readonly Li
   return kind === wanted && listing !== undefined ? [{ server, listing }] : []
 }
 
+/** What callers see of entries: without tools that are held, and with the age of a list that is old. */
+function showing({
+  entries,
+  places,
+  trust,
+  clock,
+}: {
+  entries: ReturnType<typeof createEntries>
+  places: ReturnType<typeof createPlaces>
+  trust: Pick<ToolTrust, 'review'>
+  clock: Clock
+}) {
+  return {
+    shown(entry: Entry): ServerListing {
+      const aged = withAge(entry, clock.now())
+      if (entry.kind !== 'tools' || aged.listing === undefined) return aged
+      return { ...aged, listing: trust.review(aged.server, aged.listing) }
+    },
+    doubts(server: ManagedServer): Doubts {
+      const listing = entries.get(places.shared(server, 'tools'))?.listing
+      return listing === undefined ? emptyListing : trust.review(server, listing)
+    },
+  }
+}
+
 async function knownListings(
-  reader: Pick<Reader, 'known'>,
+  { reader, trust }: { reader: Pick<Reader, 'known'>; trust: Pick<ToolTrust, 'review'> },
   { servers, ...request }: CatalogRequest,
 ): Promise<ReadonlyMap<string, Listing>> {
   const found = new Map<string, Listing>()
   const note = async (server: ManagedServer) => {
     const listing = await reader.known(server, request)
-    if (listing !== undefined) found.set(server.id, listing)
+    if (listing === undefined) return
+    found.set(server.id, request.kind === 'tools' ? trust.review(server, listing) : listing)
   }
   await Promise.all(servers.map(note))
   return found

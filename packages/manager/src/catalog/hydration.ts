@@ -8,6 +8,7 @@ import type { ListStore, StoredList } from './list-store.ts'
 import { type Listing, listingOf } from './listing.ts'
 import { outcome } from './outcome.ts'
 import type { Places } from './places.ts'
+import type { ToolTrust } from '../trust/tool-trust.ts'
 import { withinDeadline } from './within-deadline.ts'
 
 /** Milliseconds that a start waits for the store; what comes later is put into memory when it comes. */
@@ -18,6 +19,7 @@ export interface HydrationOptions {
   readonly registry: Registry
   readonly entries: Entries
   readonly places: Places
+  readonly trust: Pick<ToolTrust, 'observe'>
   readonly clock: Clock
   readonly log: Logger
   /** Told of every list that was found, whether or not it could be used. */
@@ -44,7 +46,7 @@ export function createHydration(options: HydrationOptions): { run(): Promise<voi
       for (const list of lists) {
         options.onLoaded(list)
         const server = byId.get(list.serverId)
-        if (server !== undefined) remember(server, list, options)
+        if (server !== undefined) await remember(server, list, options)
       }
       failing = false
     } catch (error) {
@@ -73,13 +75,17 @@ export function createHydration(options: HydrationOptions): { run(): Promise<voi
   }
 }
 
-function remember(server: ManagedServer, list: StoredList, { entries, places, log }: HydrationOptions): void {
+async function remember(server: ManagedServer, list: StoredList, options: HydrationOptions): Promise<void> {
+  const { entries, places, trust, log } = options
   const { kind, source } = list
   if (source !== sourceOf(server)) return
   const place = places.shared(server, kind)
+  if (entries.get(place)?.listing !== undefined) return
+  const read = readListing(kind, list.definitions)
+  const listing = kind === 'tools' ? await trust.observe(server, read) : read
   const known = entries.get(place)
+  // The server may have answered meanwhile.
   if (known?.listing !== undefined) return
-  const listing = readListing(kind, list.definitions)
   if (listing.quarantined.length > 0) {
     const names = listing.quarantined.map(({ name }) => name)
     log.warn({ server: server.name, kind, items: names }, 'stored items could not be read and are left out')

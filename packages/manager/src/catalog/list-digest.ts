@@ -42,6 +42,23 @@ export async function digestList(listing: Listing, bounds: StorageBounds = defau
   return { ok: true, items, hash: digestOf(sorted.join('\n')) }
 }
 
+/** Bytes of a definition beyond which it is not compared: it would have to be stored to be looked at. */
+const maxDefinitionBytes = 1024 * 1024
+
+/** The hash of each item; one that cannot be compared, or not be stored, has none. */
+export async function hashesOf({ byName }: Pick<Listing, 'byName'>): Promise<ReadonlyMap<string, string>> {
+  const hashes = new Map<string, string>()
+  let looked = 0
+  for (const [name, definition] of byName) {
+    looked += 1
+    if (looked % itemsPerTurn === 0) await turn()
+    const text = canonicalText(definition)
+    const isComparable = text !== undefined && isStorable(text) && Buffer.byteLength(text) <= maxDefinitionBytes
+    if (isComparable && Buffer.byteLength(name) <= defaultStorageBounds.nameBytes) hashes.set(name, digestOf(text))
+  }
+  return hashes
+}
+
 /** Where a server is, as far as lists are concerned. */
 export function sourceOf({ transport }: ManagedServer): string {
   return digestOf(JSON.stringify([transport.type, transport.address]))

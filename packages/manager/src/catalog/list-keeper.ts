@@ -7,6 +7,7 @@ import type { ListStore, ListVersion } from './list-store.ts'
 import { keptVersions } from './list-store.ts'
 import { createListWriter } from './list-writer.ts'
 import type { Places } from './places.ts'
+import type { ToolTrust } from '../trust/tool-trust.ts'
 
 /** The catalog's dealings with the store. Without a store it keeps nothing, and that is no failure. */
 export interface ListKeeper {
@@ -25,6 +26,7 @@ export interface ListKeeperOptions {
   readonly registry: Registry
   readonly entries: Entries
   readonly places: Places
+  readonly trust: Pick<ToolTrust, 'observe' | 'forget'>
   readonly clock: Clock
   readonly log: Logger
 }
@@ -48,6 +50,7 @@ export function createListKeeper({ store, ...options }: ListKeeperOptions): List
     async forget(serverId) {
       writer.forget(serverId)
       await store.forget(serverId)
+      await options.trust.forget(serverId)
     },
     close: writer.close,
   }

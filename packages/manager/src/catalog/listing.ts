@@ -7,6 +7,12 @@ export interface Listing {
   /** By the upstream's own name (for resources the URI or URI template). */
   readonly byName: ReadonlyMap<string, JsonObject>
   readonly quarantined: readonly QuarantinedItem[]
+  /** Of tools of a pinned server: the hash of each definition that can be compared, by name. */
+  readonly hashes?: ReadonlyMap<string, string> | undefined
+  /** Left out until an administrator approves its definition. */
+  readonly held: readonly QuarantinedItem[]
+  /** Offered, though nobody has approved its definition. */
+  readonly unapproved: readonly QuarantinedItem[]
 }
 
 export interface QuarantinedItem {
@@ -27,10 +33,10 @@ export function listingOf(kind: ListKind, candidates: readonly JsonValue[]): Lis
       quarantined.push({ name: name ?? `#${index + 1}`, reason: fault ?? 'Another item has the same name.' })
     }
   }
-  return { items: [...byName.values()], byName, quarantined }
+  return { items: [...byName.values()], byName, quarantined, held: [], unapproved: [] }
 }
 
-export const emptyListing: Listing = { items: [], byName: new Map(), quarantined: [] }
+export const emptyListing: Listing = { items: [], byName: new Map(), quarantined: [], held: [], unapproved: [] }
 
 function inspectItem(kind: ListKind, item: JsonValue): { name?: string; fault?: string } {
   if (!isJsonObject(item)) return { fault: 'Not an object.' }

@@ -4,12 +4,15 @@ import { permits } from '../permits.ts'
 import type { ManagedServer } from '../registry/managed-server.ts'
 import type { Reading } from '../registry/name-reading.ts'
 import type { ServerListing } from './catalog.ts'
+import type { QuarantinedItem } from './listing.ts'
 
 /** The listed items this caller may use, each under a callable name. */
 export interface Offer {
   readonly items: readonly ListedItem[]
   /** What the caller could use but for a fault, with the reason. */
   readonly withheld: readonly WithheldItem[]
+  /** Offered, though nobody has approved what they say of themselves. */
+  readonly unapproved: readonly NamedItem[]
   /** One per server that was looked at. */
   readonly outcomes: readonly ServerOutcome[]
 }
@@ -27,12 +30,20 @@ export interface ListedItem {
   readonly runsOthers?: boolean
 }
 
-export interface WithheldItem {
+export interface NamedItem {
   readonly server: ManagedServer
+  /** The upstream's own. */
   readonly name: string
+  readonly reason: string
+}
+
+/** `quarantined`: not usable as it came. `held`: waits for approval. `unnamed`: no name tells it from another. */
+export type WithheldStatus = 'quarantined' | 'held' | 'unnamed'
+
+export interface WithheldItem extends NamedItem {
+  readonly status: WithheldStatus
   /** Where only a public name is missing: it can be called all the same by whoever names the server as well. */
   readonly definition?: JsonObject
-  readonly reason: string
 }
 
 export interface OfferRequest {
@@ -56,6 +67,7 @@ export function offerTo({ kind, principal, separator, listings, nameOf }: OfferR
   }
   const items: ListedItem[] = []
   const withheld: WithheldItem[] = []
+  const unapproved: NamedItem[] = []
   for (const { server, listing } of listings) {
     const mayUse = (name: string) => permits(principal, { server, kind: target, name }, separator)
     for (const [name, sent] of listing?.byName ?? []) {
@@ -63,12 +75,16 @@ export function offerTo({ kind, principal, separator, listings, nameOf }: OfferR
       const publicName = nameOf({ server, name })
       const definition = target === 'tool' ? described(server, name, sent) : sent
       const reason = why(target === 'tool' && server.displayNames.has(name))
-      if (publicName === undefined) withheld.push({ server, name, definition, reason })
+      if (publicName === undefined) withheld.push({ server, name, definition, status: 'unnamed', reason })
       else items.push({ server, publicName, definition })
     }
-    for (const { name, reason } of listing?.quarantined ?? []) if (mayUse(name)) withheld.push({ server, name, reason })
+    const about = (some: readonly QuarantinedItem[] = []) =>
+      some.filter(({ name }) => mayUse(name)).map((item) => ({ server, ...item }))
+    withheld.push(...about(listing?.quarantined).map((item) => ({ ...item, status: 'quarantined' as const })))
+    withheld.push(...about(listing?.held).map((item) => ({ ...item, status: 'held' as const })))
+    unapproved.push(...about(listing?.unapproved))
   }
-  return { items, withheld, outcomes: listings.map(({ outcome }) => outcome) }
+  return { items, withheld, unapproved, outcomes: listings.map(({ outcome }) => outcome) }
 }
 
 /** As it is shown, which is also how it is found. */

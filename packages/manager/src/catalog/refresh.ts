@@ -3,6 +3,7 @@ import type { ManagedServer } from '../registry/managed-server.ts'
 import type { Handshake } from '../upstream/connection.ts'
 import type { Upstreams } from '../upstream/upstreams.ts'
 import { type Found, judge, type RefreshTiming } from './attempt.ts'
+import type { ToolTrust } from '../trust/tool-trust.ts'
 import { discover } from './discovery.ts'
 import type { Entries, Entry } from './entries.ts'
 import type { Place } from './places.ts'
@@ -12,6 +13,8 @@ export interface RefreshOptions extends Upstreams {
   readonly clock: Clock
   readonly timing: RefreshTiming
   readonly random: () => number
+  /** Sees every list that is read, for whomever. */
+  readonly trust: Pick<ToolTrust, 'observe'>
   /** Told of every reading that was kept for everybody. */
   readonly onRead: (entry: Entry, previous: Entry | undefined) => void
   /** Told what a server said of itself to the service. */
@@ -27,7 +30,7 @@ export interface Refresh {
 
 /** The one way into the catalog's memory. Whoever wants the same list at the same time shares one reading. */
 export function createRefresh(options: RefreshOptions): Refresh {
-  const { entries, pool, circuits, clock, onRead, onMet } = options
+  const { entries, pool, circuits, clock, trust, onRead, onMet } = options
   const flight = createSingleFlight<Entry>()
   const begun = new Map<string, number>()
 
@@ -37,7 +40,8 @@ export function createRefresh(options: RefreshOptions): Refresh {
       const resolve = () => place.resolve(signal)
       const met = (handshake: Handshake) => caller === undefined && onMet(server, handshake)
       const request = { server, kind, caller, signal, despiteCircuit, resolve, met }
-      return { listing: await discover({ pool, circuits, clock }, request) }
+      const listing = await discover({ pool, circuits, clock }, request)
+      return { listing: kind === 'tools' ? await trust.observe(server, listing) : listing }
     } catch (error) {
       signal.throwIfAborted()
       return { error }

@@ -4,6 +4,7 @@ import type { Listing } from '../catalog/listing.ts'
 import { type Addressed, listsOf } from '../methods.ts'
 import { permits } from '../permits.ts'
 import { defaultNaming, type NamingRules } from '../public-name.ts'
+import { refusingHeld } from './held-tools.ts'
 import type { ManagedServer } from './managed-server.ts'
 import {
   isListed,
@@ -29,7 +30,8 @@ export interface NameMap {
   readonly rules: NamingRules
   /**
    * `undefined` where nothing bears the name. Rejects with `TARGET_AMBIGUOUS` listing names that are not, or the servers of
-   * a URI, and, where the name is another of the servers', with `TOOL_SERVER_MISMATCH`.
+   * a URI, with `TOOL_HELD` where nothing but a tool that waits for its approval bears it, and, where the name is another of
+   * the servers', with `TOOL_SERVER_MISMATCH`.
    */
   locate(request: LocateRequest): Promise<Target<ManagedServer> | undefined>
   /** Names what a list shows; answers `undefined` for what no name would tell from something else. */
@@ -59,10 +61,8 @@ export interface NameMapOptions {
 export function createNameMap({ registry, catalog, rules = () => defaultNaming }: NameMapOptions): NameMap {
   const view = viewing({ registry, catalog, rules })
 
-  /** Waits for lists that were never read, and only for those. */
-  const fetch = async ({ caller, kind, onlyServer }: LocateRequest, servers: readonly ManagedServer[]) => {
-    await Promise.all(listsOf[kind].map((list) => catalog.list({ caller, kind: list, onlyServer, servers })))
-  }
+  const fetch = fetching(catalog)
+  const notHeld = refusingHeld({ registry, view, fetch })
 
   const locateAnywhere = async (request: LocateRequest): Promise<Located> => {
     const { includes, name } = request
@@ -113,12 +113,20 @@ export function createNameMap({ registry, catalog, rules = () => defaultNaming }
       const [first, ...others] = readings
       if (others.length > 0)
         throw kind === 'resource' ? sharedUri(name, readings) : ambiguous(name, readings.map(spell))
-      return first && { kind, ...first }
+      const target = kind === 'tool' ? await notHeld(request, first) : first
+      return target && { kind, ...target }
     },
     async namer(request) {
       const seen = await view.over(request, registry.list().filter(request.includes))
       return (reading) => publicNameOf(seen, reading)
     },
+  }
+}
+
+/** Waits for lists that were never read, and only for those. */
+function fetching(catalog: Pick<Catalog, 'list'>) {
+  return async ({ caller, kind, onlyServer }: NamerRequest, servers: readonly ManagedServer[]): Promise<void> => {
+    await Promise.all(listsOf[kind].map((list) => catalog.list({ caller, kind: list, onlyServer, servers })))
   }
 }
 

@@ -160,6 +160,17 @@ export function isListed({ listings }: NameView, { server, name }: Reading): boo
   return listings.get(server.id)?.some(({ byName }) => byName.has(name)) ?? false
 }
 
+/** The tools that are withheld until they are approved and would answer to this name. */
+export function heldReadings(view: NameView, name: string): readonly Reading[] {
+  const own = view.servers.map((server) => ({ server, name })).filter(view.allows)
+  return [...namedReadings(view, name), ...own].filter((reading) => heldReason(view, reading) !== undefined)
+}
+
+export function heldReason({ listings }: NameView, { server, name }: Reading): string | undefined {
+  const held = listings.get(server.id)?.flatMap((listing) => listing.held) ?? []
+  return held.find((item) => item.name === name)?.reason
+}
+
 function fitsTemplate({ kind, listings }: NameView, { server, name }: Reading): boolean {
   if (kind !== 'resource') return false
   return (

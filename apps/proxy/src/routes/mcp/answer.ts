@@ -1,5 +1,6 @@
-import { encodeOutcome, GatewayError, isJsonObject, type JsonObject, outcomeError, type Caller } from '@toolgate/core'
+import { GatewayError, isJsonObject, type JsonObject, outcomeError, type Caller } from '@toolgate/core'
 import { type Gateway, type ListKind, listKinds, listMethods, type Offer } from '@toolgate/manager'
+import { offerMeta } from '../../render/offer.ts'
 import type { View } from './view.ts'
 
 /** One request as every era of the protocol means it. */
@@ -68,13 +69,10 @@ function ownItems({ items, withheld, outcomes }: Offer): JsonObject[] {
   return [...items, ...withheld].flatMap(({ definition }) => (definition === undefined ? [] : [definition]))
 }
 
-function aboutList({ outcomes, withheld }: Offer, { single, unresolved }: View): JsonObject {
+function aboutList({ withheld, ...offer }: Offer, { single, unresolved }: View): JsonObject {
   const missing = single === undefined ? withheld : withheld.filter(({ definition }) => definition === undefined)
   return {
-    'toolgate/outcomes': outcomes.map(encodeOutcome),
-    ...(missing.length > 0 && {
-      'toolgate/withheld': missing.map(({ server, name, reason }) => ({ server: server.name, name, reason })),
-    }),
+    ...offerMeta({ ...offer, withheld: missing }),
     ...(unresolved.length > 0 && { 'toolgate/unresolved': [...unresolved] }),
   }
 }

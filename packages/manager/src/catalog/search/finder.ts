@@ -1,6 +1,6 @@
 import type { JsonObject, ServerOutcome } from '@toolgate/core'
 import type { Listed, ServerListing } from '../catalog.ts'
-import type { Listing } from '../listing.ts'
+import { emptyListing, type Listing } from '../listing.ts'
 import type { ListedItem, Offer } from '../offer.ts'
 import { type Candidate, candidatesFor } from './candidates.ts'
 import { createWordIndex } from './list-words.ts'
@@ -92,5 +92,5 @@ function only({ byName }: Listing, names: ReadonlySet<string>): Listing {
     const definition = byName.get(name)
     if (definition !== undefined) kept.set(name, definition)
   }
-  return { items: [...kept.values()], byName: kept, quarantined: [] }
+  return { ...emptyListing, items: [...kept.values()], byName: kept }
 }

@@ -1,0 +1,19 @@
+import { encodeOutcome, type JsonObject } from '@toolgate/core'
+import type { NamedItem, Offer } from '@toolgate/manager'
+
+/** What a list does not show, and why, as the `_meta` of a list at every door. Names only what the caller may use. */
+export function offerMeta({
+  outcomes,
+  withheld,
+  unapproved,
+}: Pick<Offer, 'outcomes' | 'withheld' | 'unapproved'>): JsonObject {
+  return {
+    'toolgate/outcomes': outcomes.map(encodeOutcome),
+    'toolgate/withheld': withheld.map((item) => ({ ...encodeItem(item), status: item.status })),
+    ...(unapproved.length > 0 && { 'toolgate/unapproved': unapproved.map(encodeItem) }),
+  }
+}
+
+function encodeItem({ server, name, reason }: NamedItem): JsonObject {
+  return { server: server.name, name, reason }
+}
