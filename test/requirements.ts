@@ -1,3 +1,5 @@
+import { llmRequirements } from './requirements-llm.ts'
+
 /**
  * What toolgate promises, as data. A `held` behaviour is cited by at least one test (`verifies(id, …)`), or
  * `requirements.test.ts` fails; a `planned` one is not promised yet and is cited by none.
@@ -10,6 +12,7 @@ export interface Requirement {
 }
 
 export const requirements = {
+  ...llmRequirements,
   'chat:executes-tools': {
     status: 'held',
     pain: 1,
@@ -345,29 +348,6 @@ export const requirements = {
     status: 'held',
     statement:
       'In a turn with gateway tools and client functions the client gets its own calls only, and the results meet again when it continues.',
-  },
-  'chat:tool-progress': {
-    status: 'held',
-    statement:
-      'Who asks is told in the stream when tools start, advance and finish, in chunks that standard SDKs pass over.',
-  },
-  'chat:hang-up-stops-all': {
-    status: 'held',
-    statement: 'A client that hangs up ends the model and the tools that work for it at once.',
-  },
-  'chat:bounds-per-request': {
-    status: 'held',
-    statement:
-      'A request narrows the bounds of its own tool loop and never widens them; at a bound the model answers without tools.',
-  },
-  'chat:long-results': {
-    status: 'held',
-    statement:
-      'A result too long for a model is cut with a note, and the whole is found for a while by the key that asked.',
-  },
-  'chat:turns-continue-anywhere': {
-    status: 'held',
-    statement: 'A mixed turn that began on one replica continues on another.',
   },
   'chat:relays-unknown-fields': {
     status: 'held',

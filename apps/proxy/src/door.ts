@@ -14,6 +14,8 @@ const doors: readonly (readonly [prefix: string, door: Door])[] = [
   ['/v1/mcp/', 'mcp-admin'],
   ['/v1/chat/completions', 'chat'],
   ['/chat/completions', 'chat'],
+  ['/v1/responses', 'chat'],
+  ['/responses', 'chat'],
   ['/v1/tool_results/', 'chat'],
   ['/v1/models', 'models'],
   ['/models', 'models'],

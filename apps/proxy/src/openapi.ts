@@ -6,6 +6,7 @@ import { keyOperations } from './openapi-keys.ts'
 import type { Operation } from './openapi-operation.ts'
 import { serverOperations } from './openapi-servers.ts'
 import { chatBody } from './routes/chat.ts'
+import { responsesBody } from './routes/responses.ts'
 import { serverToolCall, toolCall } from './routes/mcp-rest.ts'
 import { version } from './version.ts'
 
@@ -17,6 +18,10 @@ const oneServer = z.object({ server_id: z.string().optional(), mcp_server_name: 
 const chat: Operation = {
   summary: 'Chat completion; tools of MCP servers are executed until the model answers',
   body: chatBody,
+}
+const responses: Operation = {
+  summary: 'OpenAI’s Responses; tools of MCP servers are executed until the model answers',
+  body: responsesBody,
 }
 const models: Operation = { summary: 'Models the key may ask for' }
 const toolList: Operation = { summary: 'Tools the key may call, with their server', query: oneServer }
@@ -37,6 +42,12 @@ const operations: Readonly<Record<string, Operation>> = {
   'GET /models': models,
   'POST /v1/chat/completions': chat,
   'POST /chat/completions': chat,
+  'POST /v1/responses': responses,
+  'POST /responses': responses,
+  'GET /v1/responses': { summary: 'Tells clients that try a WebSocket to use POST' },
+  'GET /responses': { summary: 'Tells clients that try a WebSocket to use POST' },
+  'GET /v1/responses/{id}': { summary: 'A stored response of this key', path: z.object({ id: z.string() }) },
+  'DELETE /v1/responses/{id}': { summary: 'Delete a stored response of this key', path: z.object({ id: z.string() }) },
   'GET /v1/tool_results/{id}': {
     summary: 'The whole result of a tool that was cut before a model saw it',
     path: z.object({ id: z.string() }),

@@ -15,7 +15,16 @@ const mcpServers = [
   '/v1/mcp/network/*',
   '/mcp-rest/test/*',
 ]
-const openAi = ['/v1/chat/completions', '/chat/completions', '/v1/tool_results/*', '/v1/models', '/models']
+const openAi = [
+  '/v1/chat/completions',
+  '/chat/completions',
+  '/v1/responses',
+  '/v1/responses/*',
+  '/responses',
+  '/v1/tool_results/*',
+  '/v1/models',
+  '/models',
+]
 
 /** What a key may ask about itself and do for itself, whatever it is made for: a key that is due must reach its next one. */
 const ownKey = ['/key/health', '/key/rotate']

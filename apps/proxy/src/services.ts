@@ -13,11 +13,13 @@ import type { Database } from '@toolgate/db'
 import {
   createModels,
   createPostgresRecordStore,
+  createStoredResponses,
   createStoredTurnRecords,
   createToolResults,
   createTurnRecords,
   type Models,
   type RecordStore,
+  type StoredResponses,
   toDeployment,
   type ToolResults,
   type TurnRecords,
@@ -67,6 +69,7 @@ export interface Services extends HealthServices, TrustPart {
   readonly turnRecords: TurnRecords
   readonly records: RecordStore
   readonly toolResults: ToolResults
+  readonly storedResponses: StoredResponses
   /** `/metrics` is open to everyone. */
   readonly publicMetrics: () => boolean
   /** The configuration in force. */
@@ -175,6 +178,7 @@ interface Llm {
   readonly turnRecords: TurnRecords
   readonly records: RecordStore
   readonly toolResults: ToolResults
+  readonly storedResponses: StoredResponses
   readonly liveModels: LiveModels
 }
 
@@ -187,6 +191,7 @@ function composeModels({ loaded, database, outbound, log, clock, newId }: Founda
     turnRecords: createStoredTurnRecords({ memory: createTurnRecords({ clock }), store: records, log }),
     records,
     toolResults: createToolResults({ store: records, newId, log }),
+    storedResponses: createStoredResponses({ store: records, log }),
     liveModels,
   }
 }

@@ -1,4 +1,4 @@
-import type { TurnCall } from './dialects/dialect.ts'
+import type { DecidedCall, TurnCall } from './dialects/dialect.ts'
 import type { LoopTool } from './loop-tool.ts'
 
 /** What the loop does about one call of a turn. */
@@ -57,6 +57,19 @@ export function decideCalls<Tool extends LoopTool>(
     }
     left -= 1
     return { kind: 'run', call, tool }
+  })
+}
+
+/** Calls that the client has decided on: approval is what they have, and nothing else is known of them. */
+export function decideApproved<Tool extends LoopTool>(
+  decided: readonly DecidedCall[],
+  { tools }: Offer<Tool>,
+): Answerable<Tool>[] {
+  return decided.map(({ call, approve }): Answerable<Tool> => {
+    const tool = tools.find(({ functionName }) => functionName === call.name)
+    if (tool !== undefined && approve) return { kind: 'run', call, tool }
+    const reason = approve ? `Unknown tool "${call.name}".` : 'Not executed: the user did not approve this call.'
+    return { kind: 'refuse', call, tool, reason, overLimit: false }
   })
 }
 

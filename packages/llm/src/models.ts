@@ -17,9 +17,11 @@ import {
 } from '@toolgate/core'
 import type { Deployment } from './deployment.ts'
 import { authorizeModel, permitsModel } from './model-access.ts'
-import { findRoute, type Route } from './routing.ts'
+import { type CrossingSeams, wireOf } from './crossing/wire-of.ts'
+import { findRoute, findRoutes, type Route } from './routing.ts'
 import { watchEnd } from './stream-end.ts'
 import { watchUsage } from './stream-usage.ts'
+import type { Passing, WireDialect } from './wire.ts'
 
 /**
  * The second spine: record ▸ authorize ▸ policies ▸ route ▸ provider. Every request to a model passes here, each round of
@@ -30,6 +32,8 @@ export interface Models {
   list(principal: Principal): readonly string[]
   /** What serves the names that the principal may ask for, one by one: for whoever wants to know how each of them is. */
   deployments(principal: Principal): readonly Deployment[]
+  /** Whether everything that serves the name speaks the dialect itself: then such requests are relayed. */
+  speaks(model: string, dialect: Exclude<WireDialect, 'chat'>): boolean
   /** One whole answer, as the provider gave it. */
   generate(caller: Caller, request: ModelRequest): Promise<JsonObject>
   /** The provider's server-sent events. Its rings close, and its row is written, when the stream ends or is left. */
@@ -37,8 +41,11 @@ export interface Models {
 }
 
 export interface ModelRequest {
-  /** In OpenAI's chat dialect; `model` is the public name. */
+  /** `model` is the public name. */
   readonly body: JsonObject
+  /** What the body is written in, and the answer; chat completions where nothing is said. */
+  readonly dialect?: WireDialect | undefined
+  readonly passing?: Passing | undefined
   /** Of the tool loop, from 1. */
   readonly round?: number | undefined
   /** Narrower than the caller's, where given. */
@@ -51,7 +58,9 @@ export interface ModelRequest {
 export interface ModelCall extends TracedCall {
   /** The public name. */
   readonly model: string
+  readonly dialect: WireDialect
   readonly body: JsonObject
+  readonly passing: Passing | undefined
   readonly signal: AbortSignal
   readonly deployment?: Deployment | undefined
   /** Streaming: takes the stream and resolves when it has been read or left. */
@@ -84,7 +93,7 @@ export function createModels({
   newId = randomId,
   random = Math.random,
 }: ModelsOptions): Models {
-  const ask = compose(policies, (call) => send(call, route(call)))
+  const ask = compose(policies, (call) => send(call, route(call), { clock, newId }))
 
   const route = ({ model, caller, deployment }: ModelCall): Route => {
     if (deployment !== undefined) return { deployment, model: deployment.upstreamModel }
@@ -101,22 +110,27 @@ export function createModels({
       }),
     )
 
-  const toCall = (caller: Caller, { body, round, deployment, signal = caller.signal }: ModelRequest): ModelCall => {
+  const toCall = (caller: Caller, request: ModelRequest): ModelCall => {
+    const { body, round, deployment, dialect = 'chat', passing, signal = caller.signal } = request
     const model = readModel(body)
     const trace: CallTrace = {
       callId: newId('gen'),
       kind: 'generation',
-      method: 'chat.completions',
+      method: methods[dialect],
       startedAt: clock.now(),
       publicName: model,
       round,
     }
-    return { caller, trace, model, body, signal, deployment }
+    return { caller, trace, model, dialect, body, passing, signal, deployment }
   }
 
   return {
     list: (principal) => listModels(deployments(), principal),
     deployments: (principal) => deployments().filter(({ modelName }) => permitsModel(principal, modelName)),
+    speaks: (model, dialect) => {
+      const serving = findRoutes(deployments(), model)
+      return serving.length > 0 && serving.every(({ provider }) => provider.native?.[dialect] !== undefined)
+    },
     async generate(caller, request) {
       const { body } = await run(toCall(caller, request))
       if (body === undefined) throw new GatewayError('INTERNAL', 'The model was asked, and its answer went astray.')
@@ -149,30 +163,46 @@ function readModel({ model }: JsonObject): string {
   })
 }
 
-async function send({ trace, body, signal, deliver }: ModelCall, { deployment, model }: Route): Promise<Generation> {
+/** As the ledger names them. */
+const methods = { chat: 'chat.completions', responses: 'responses' } as const satisfies Record<WireDialect, string>
+
+async function send(
+  { trace, dialect, body, passing, signal, deliver }: ModelCall,
+  { deployment, model }: Route,
+  seams: CrossingSeams,
+): Promise<Generation> {
   const { provider } = deployment
   trace.model = model
   trace.provider = provider.type
+  const wire = wireOf(provider, dialect, seams)
   if (deliver === undefined) {
     const { stream: _stream, stream_options: _options, ...whole } = body
-    const answer = await provider.generate({ ...whole, model }, signal)
+    const answer = await wire.generate({ ...whole, model }, signal, passing)
     const usage = isJsonObject(answer['usage']) ? answer['usage'] : undefined
     countTokens(trace, usage)
     return { body: answer, usage }
   }
   let usage: JsonObject | undefined
-  const bytes = await provider.stream({ ...body, model, stream: true }, signal)
-  await deliver(
-    watchUsage(bytes, (seen) => {
-      usage = seen
-      countTokens(trace, seen)
-    }),
-  )
+  let complete = false
+  const bytes = await wire.stream({ ...body, model, stream: true }, signal, passing)
+  const onUsage = (seen: JsonObject) => {
+    usage = { ...usage, ...seen }
+    countTokens(trace, usage)
+  }
+  try {
+    await deliver(watchUsage(bytes, onUsage, () => void (complete = true)))
+  } catch (error) {
+    // A client that hangs up with the whole answer in its hands has been answered.
+    if (!complete || !signal.aborted) throw error
+  }
   return { usage }
 }
 
+/** Each dialect has its own words for the same two counts. */
 function countTokens(trace: CallTrace, usage: JsonObject | undefined): void {
-  const { prompt_tokens: prompt, completion_tokens: completion } = usage ?? {}
+  const { prompt_tokens, completion_tokens, input_tokens, output_tokens } = usage ?? {}
+  const prompt = prompt_tokens ?? input_tokens
+  const completion = completion_tokens ?? output_tokens
   if (typeof prompt === 'number') trace.promptTokens = prompt
   if (typeof completion === 'number') trace.completionTokens = completion
 }

@@ -28,6 +28,12 @@ export function findRoute(deployments: readonly Deployment[], name: string, rand
   return deployment && { deployment, model: deployment.upstreamModel.replace('*', () => matched) }
 }
 
+/** Everything that may serve a name. */
+export function findRoutes(deployments: readonly Deployment[], name: string): readonly Deployment[] {
+  const pattern = bestPattern(deployments, name)
+  return deployments.filter(({ modelName }) => modelName === pattern)
+}
+
 function bestPattern(deployments: readonly Deployment[], name: string): string | undefined {
   const patterns = deployments.map(({ modelName }) => modelName)
   if (patterns.includes(name)) return name

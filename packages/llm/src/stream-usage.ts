@@ -5,17 +5,19 @@ import { createParser } from 'eventsource-parser'
 const maxEventLength = 1_000_000
 
 /**
- * Passes a chat stream through byte for byte and reports the usage in it. It looks only into events that mention usage:
+ * Passes a stream through byte for byte and reports the usage in it, whatever its dialect, and its last event. It looks only into events that mention usage:
  * the others are most of the stream.
  */
 export async function* watchUsage(
   bytes: AsyncIterable<Uint8Array>,
   onUsage: (usage: JsonObject) => void,
+  onEnd: () => void = () => {},
 ): AsyncGenerator<Uint8Array> {
   const decoder = new TextDecoder()
   const parser = createParser({
     maxBufferSize: maxEventLength,
     onEvent: ({ data }) => {
+      if (isEnd(data)) onEnd()
       const usage = data.includes('"usage"') ? readUsage(data) : undefined
       if (usage !== undefined) onUsage(usage)
     },
@@ -24,6 +26,13 @@ export async function* watchUsage(
     feed(parser, decoder.decode(chunk, { stream: true }))
     yield chunk
   }
+}
+
+const ends = ['"type":"response.completed"', '"type":"response.incomplete"', '"type":"message_stop"']
+
+/** After this a client has its answer, whatever becomes of the connection: Codex hangs up at once. */
+function isEnd(data: string): boolean {
+  return data === '[DONE]' || ends.some((end) => data.includes(end))
 }
 
 function feed(parser: ReturnType<typeof createParser>, text: string): void {
@@ -37,8 +46,10 @@ function feed(parser: ReturnType<typeof createParser>, text: string): void {
 function readUsage(data: string): JsonObject | undefined {
   try {
     const chunk: unknown = JSON.parse(data)
-    const usage = isJsonObject(chunk) ? chunk['usage'] : undefined
-    return isJsonObject(usage) ? usage : undefined
+    if (!isJsonObject(chunk)) return undefined
+    // Where the dialects have it: a chunk itself, the response of an event, the message that a stream begins with.
+    const within = [chunk, chunk['response'], chunk['message']].filter(isJsonObject)
+    return within.map(({ usage }) => usage).find(isJsonObject)
   } catch {
     // Not JSON: relayed as it is, and without usage.
     return undefined

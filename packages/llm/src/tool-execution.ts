@@ -61,13 +61,15 @@ async function answerCall<Tool extends LoopTool>(
   options: ExecutionOptions<Tool>,
 ): Promise<ToolOutcome> {
   const { call } = decision
-  if (decision.kind === 'refuse') return { call, tool: decision.tool, text: errorText(decision.reason), failed: true }
+  if (decision.kind === 'refuse') {
+    return { call, tool: decision.tool, text: errorText(decision.reason), failed: true, ran: false }
+  }
   const { tool } = decision
   await options.onTool?.({ type: 'started', call, tool })
   const { text: whole, failed } = await runCall(decision, options)
   const { text, fullResultId } = await shorten(whole, options)
   await options.onTool?.({ type: 'finished', call, tool, text, failed })
-  return { call, tool, text, failed, fullResultId }
+  return { call, tool, text, failed, ran: true, fullResultId }
 }
 
 /** What is too long for the model is cut, which the model is told; whoever wants the rest finds it by an id. */

@@ -9,10 +9,10 @@ import {
 } from '@toolgate/core'
 import type { Dialect, PlayedTurn, ToolOutcome, Turn, TurnCall } from './dialects/dialect.ts'
 import type { LoopTool } from './loop-tool.ts'
-import { type Decision, decideCalls, isAnswerable, isHandedBack } from './call-decision.ts'
+import { type Decision, decideApproved, decideCalls, isAnswerable, isHandedBack, type Offer } from './call-decision.ts'
 import { cancelled } from './cancelled.ts'
 import { defaultLoopLimits, type LoopLimits } from './loop-limits.ts'
-import { type CallTool, executeCalls, type ToolEvent } from './tool-execution.ts'
+import { type CallTool, executeCalls, type ExecutionOptions, type ToolEvent } from './tool-execution.ts'
 import { createToolReport, type LimitReached } from './tool-report.ts'
 import type { TurnRecords } from './records/turn-records.ts'
 import { sumUsage, totalTokens } from './usage.ts'
@@ -121,8 +121,10 @@ async function runRounds<Tool extends LoopTool>(run: Run<Tool>): Promise<LoopAns
   const { dialect, limits, start, signal, listener } = run
   const report = createToolReport(run.tools, run.outcomes)
   const offer = { tools: run.tools, clientFunctions: run.clientFunctions }
-  const turns: PlayedTurn[] = []
-  let body = start
+  const approved = await runApproved(run, offer)
+  report.add(approved.decisions, approved.outcomes)
+  const turns: PlayedTurn[] = approved.outcomes.length === 0 ? [] : [{ turn: silence, outcomes: approved.outcomes }]
+  let body = approved.body
   let usage: JsonObject | undefined
   let limitReached: LimitReached | undefined
 
@@ -147,6 +149,9 @@ async function runRounds<Tool extends LoopTool>(run: Run<Tool>): Promise<LoopAns
         usage,
         returned,
         report: report.fields(limitReached),
+        tools: run.tools,
+        limitReached,
+        newId: run.newId,
       }),
       rounds: round,
       executedCalls: report.executed,
@@ -154,16 +159,7 @@ async function runRounds<Tool extends LoopTool>(run: Run<Tool>): Promise<LoopAns
     })
     if (final) return answer([], [])
 
-    const outcomes = await executeCalls(decisions.filter(isAnswerable), {
-      call: run.call,
-      round,
-      maxParallel: limits.maxParallel,
-      maxResultLength: limits.maxResultLength,
-      keepResult: run.keepResult,
-      clientSignal: signal,
-      signal: run.toolSignal,
-      onTool: listener?.onTool?.bind(listener),
-    })
+    const outcomes = await executeCalls(decisions.filter(isAnswerable), executing(run, round))
     report.add(decisions, outcomes)
     const returned = decisions.filter(({ kind }) => kind === 'return').map(({ call }) => call)
     if (returned.length > 0) return answer(await handBack({ run, body, turn, returned, outcomes }), outcomes)
@@ -173,6 +169,31 @@ async function runRounds<Tool extends LoopTool>(run: Run<Tool>): Promise<LoopAns
     body = dialect.append(body, turn, outcomes)
     body = limitReached === undefined ? dialect.relaxToolChoice(body) : dialect.withoutTools(body)
   }
+}
+
+function executing<Tool extends LoopTool>(run: Run<Tool>, round: number): ExecutionOptions<Tool> {
+  const { listener, limits } = run
+  return {
+    call: run.call,
+    round,
+    maxParallel: limits.maxParallel,
+    maxResultLength: limits.maxResultLength,
+    keepResult: run.keepResult,
+    clientSignal: run.signal,
+    signal: run.toolSignal,
+    onTool: listener?.onTool?.bind(listener),
+  }
+}
+
+/** A turn in which nothing was said: the client begins with its decisions. */
+const silence: Turn = { text: '', calls: [], usage: undefined, message: {} }
+
+/** Runs what the client approved since it was asked, before the model is asked again. */
+async function runApproved<Tool extends LoopTool>(run: Run<Tool>, offer: Offer<Tool>) {
+  const { dialect, start } = run
+  const decisions = decideApproved((dialect.approvals?.(start) ?? []).slice(0, run.limits.maxCalls), offer)
+  const outcomes = await executeCalls(decisions, executing(run, 1))
+  return { decisions, outcomes, body: dialect.settle?.(start, outcomes) ?? start }
 }
 
 interface Reached<Tool extends LoopTool> {
@@ -205,7 +226,7 @@ interface HandBack<Tool extends LoopTool> {
  */
 async function handBack<Tool extends LoopTool>({ run, body, turn, returned, outcomes }: HandBack<Tool>) {
   const { dialect, start, owner, turnRecords, newId, listener } = run
-  if (body === start && outcomes.length === 0) return returned
+  if (dialect.replays || (body === start && outcomes.length === 0)) return returned
   const idOf = ({ id }: TurnCall) => (listener?.handedIds?.has(id) ? id : newId('call'))
   const renamed = new Map(returned.map((call) => [call, { ...call, id: idOf(call) }]))
   const calls = turn.calls.map((call) => renamed.get(call) ?? call)

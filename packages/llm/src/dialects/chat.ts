@@ -16,6 +16,7 @@ import { mergeDelta } from './merge-delta.ts'
 
 /** OpenAI's chat completions. */
 export const chatDialect: Dialect = {
+  replays: false,
   clientFunctions,
   begin: beginChat,
   readTurn: readChatTurn,

@@ -7,6 +7,8 @@ import type { LoopTool } from '../loop-tool.ts'
  * Every function returns a new value.
  */
 export interface Dialect {
+  /** The client sends back what the gateway did, so that nothing has to be kept of a turn. */
+  readonly replays: boolean
   /** Names of the functions that the client offers itself. */
   clientFunctions(body: JsonObject): ReadonlySet<string>
   /**
@@ -26,7 +28,16 @@ export interface Dialect {
   appendedSince(from: JsonObject, body: JsonObject): readonly JsonObject[]
   /** Puts back what earlier requests appended and the client never saw; `find` looks it up by call ids, all at once. */
   restore(body: JsonObject, find: FindAppended): Promise<JsonObject>
+  /** Calls that the client was asked about and has decided on, where the dialect has a way to say so. */
+  approvals?(body: JsonObject): readonly DecidedCall[]
+  /** The request with what those calls came to, in their place. */
+  settle?(body: JsonObject, outcomes: readonly ToolOutcome[]): JsonObject
   answer(answer: AnswerParts): JsonObject
+}
+
+export interface DecidedCall {
+  readonly call: TurnCall
+  readonly approve: boolean
 }
 
 export type FindAppended = (callIds: readonly string[]) => Promise<ReadonlyMap<string, readonly JsonObject[]>>
@@ -61,6 +72,8 @@ export interface ToolOutcome {
   readonly text: string
   /** The tool said so, or could not be run. */
   readonly failed: boolean
+  /** False: answered without running anything. */
+  readonly ran: boolean
   /** What finds the whole result, where the model is shown a part of it. */
   readonly fullResultId?: string | undefined
   /** Absent where the call named no tool there is. */
@@ -84,6 +97,10 @@ export interface AnswerParts {
   readonly usage: JsonObject | undefined
   /** Calls the client has to answer itself; none: the answer is final. */
   readonly returned: readonly TurnCall[]
-  /** Shown as `provider_specific_fields` of the message. */
+  /** Shown as `provider_specific_fields` of a chat message. */
   readonly report: JsonObject
+  /** The gateway's, as they were offered. */
+  readonly tools: readonly LoopTool[]
+  readonly limitReached: string | undefined
+  readonly newId: NewId
 }

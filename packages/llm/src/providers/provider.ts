@@ -1,4 +1,5 @@
-import type { Clock, JsonObject, NewId, Outbound, Plug, Secret } from '@toolgate/core'
+import type { Clock, NewId, Outbound, Plug, Secret } from '@toolgate/core'
+import type { Wire } from '../wire.ts'
 
 /** What every provider plug is given by the composition root. */
 export interface ProviderOptions {
@@ -7,19 +8,19 @@ export interface ProviderOptions {
   readonly newId: NewId
 }
 
-/** A deployment's way to its model: the product of a provider plug, speaking OpenAI's chat completions on this side. */
-export interface LlmProvider {
+/**
+ * A deployment's way to its model: the product of a provider plug, speaking OpenAI's chat completions on this side. It
+ * rejects with `PROVIDER_ERROR`, `PROVIDER_TIMEOUT`, `PROVIDER_UNREACHABLE`, `PROVIDER_PROTOCOL` or `CANCELLED`; a stream
+ * before its first byte, or while iterating.
+ */
+export interface LlmProvider extends Wire {
   readonly type: string
-  /**
-   * One whole answer to `body`, whose `model` is already the provider's own name. Rejects with `PROVIDER_ERROR`,
-   * `PROVIDER_TIMEOUT`, `PROVIDER_UNREACHABLE`, `PROVIDER_PROTOCOL` or `CANCELLED`.
-   */
-  generate(body: JsonObject, signal: AbortSignal): Promise<JsonObject>
-  /**
-   * The same as server-sent events, ready to be relayed. Rejects before the first byte, or while iterating, with the same
-   * codes. Must be read to its end or left by `return()`.
-   */
-  stream(body: JsonObject, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>>
+  /** Other dialects that it speaks itself: such traffic is relayed. */
+  readonly native?: NativeWires | undefined
+}
+
+export interface NativeWires {
+  readonly responses?: Wire | undefined
 }
 
 /** A provider is all of its file: also which names and which variable LiteLLM's users expect it to answer to. */

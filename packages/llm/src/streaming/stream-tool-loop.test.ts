@@ -14,10 +14,11 @@ import { describe, expect, it } from 'vitest'
 import { chatDialect } from '../dialects/chat.ts'
 import { openChatClientStream } from '../dialects/chat-client-stream.ts'
 import { listOf, textOf } from '../json-fields.ts'
+import { toEvent } from '../providers/chat-events.ts'
 import type { CallTool } from '../tool-execution.ts'
 import { runToolLoop, type ToolLoopOptions } from '../tool-loop.ts'
 import { createTurnRecords } from '../records/turn-records.ts'
-import { relayChatStream, streamToolLoop } from './stream-tool-loop.ts'
+import { relayStream, streamToolLoop } from './stream-tool-loop.ts'
 
 const body = { model: 'm', messages: [], stream: true, stream_options: { include_usage: true } }
 const weather = { type: 'function', function: { name: 'get_weather' } }
@@ -279,7 +280,7 @@ describe('a relayed stream', () => {
   }
 
   it('is what the provider sent, and a failure is its last event', async () => {
-    expect(await readText(relayChatStream(breaking(), renderError))).toBe(
+    expect(await readText(relayStream(breaking(), (error) => toEvent(renderError(error))))).toBe(
       'data: {"odd":  1}\r\n\r\ndata: {"error":{"message":"gone","code":"PROVIDER_UNREACHABLE"}}\n\n',
     )
   })

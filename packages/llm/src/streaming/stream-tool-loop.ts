@@ -1,6 +1,6 @@
-import { type Clock, type JsonObject, systemClock, toGatewayError } from '@toolgate/core'
-import type { ClientStream, RenderError, Send } from '../dialects/client-stream.ts'
-import { keepAliveEvent, toEvent } from '../providers/chat-events.ts'
+import { type Clock, type GatewayError, systemClock, toGatewayError } from '@toolgate/core'
+import type { ClientStream, Send } from '../dialects/client-stream.ts'
+import { keepAliveEvent } from '../providers/chat-events.ts'
 import type { LoopAnswer } from '../tool-loop.ts'
 import { type ByteChannel, createByteChannel } from './byte-channel.ts'
 
@@ -85,15 +85,14 @@ function readable(channel: ByteChannel, { clock, keepAliveMs, leave }: Reading):
 }
 
 /** Relays a provider's stream as it is; a failure on the way becomes its last event. */
-export async function* relayChatStream(
+export async function* relayStream(
   bytes: AsyncIterable<Uint8Array>,
-  renderError: RenderError,
+  toErrorEvent: (error: GatewayError) => Uint8Array,
 ): AsyncGenerator<Uint8Array> {
   try {
     yield* bytes
   } catch (error) {
     // The answer has begun: an event is all that can still tell the client.
-    const body: JsonObject = renderError(toGatewayError(error))
-    yield toEvent(body)
+    yield toErrorEvent(toGatewayError(error))
   }
 }

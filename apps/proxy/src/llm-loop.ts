@@ -1,0 +1,195 @@
+import {
+  type Caller,
+  type Clock,
+  GatewayError,
+  isJsonObject,
+  type JsonObject,
+  type NewId,
+  type Peer,
+} from '@toolgate/core'
+import {
+  type AttachedTool,
+  type AttachedTools,
+  attachTools,
+  type CallTool,
+  type ClientStream,
+  type Dialect,
+  type LoopLimits,
+  type Models,
+  type Passing,
+  resolveApproval,
+  runToolLoop,
+  selectTools,
+  takeLimits,
+  type ToolResults,
+  type ToolSelection,
+  type TurnRecords,
+  type WireDialect,
+} from '@toolgate/llm'
+import { type Gateway, isVirtualServer, type SendRequest } from '@toolgate/manager'
+import type { Context } from 'hono'
+import type { AppEnv } from './app-env.ts'
+
+/** What every LLM door does alike, whatever its dialect: find the tools that a request asks for, and run the tool loop. */
+export interface LoopServices {
+  readonly models: Models
+  readonly gateway: Gateway
+  readonly turnRecords: TurnRecords
+  readonly toolResults: ToolResults
+  readonly clock: Clock
+  readonly newId: NewId
+}
+
+export interface LlmRequest extends Asking {
+  readonly caller: Caller
+  /** Without what is ours. */
+  readonly body: JsonObject
+  readonly attached: AttachedTools
+  readonly limits: Partial<LoopLimits>
+}
+
+/** Reads which tools a request asks for and attaches them; rejects before any model is asked. */
+export async function readLlmRequest(
+  services: LoopServices,
+  context: Context<AppEnv>,
+  asked: JsonObject,
+): Promise<LlmRequest> {
+  const { caller } = context.var
+  const { body: sent, limits } = takeLimits(asked)
+  const { selections, body } = selectTools({
+    body: sent,
+    serversHeader: context.req.header('x-mcp-servers'),
+    autoTools: caller.principal.autoTools,
+  })
+  refuseCredential(body, context.var.holdsCredential)
+  const asking = {
+    callerFor: entryCallers(context.var),
+    onlyServer: namesOneServer(services.gateway, caller, selections),
+  }
+  return { caller, body, limits, attached: await attach(services, asking, selections), ...asking }
+}
+
+/** MCP entries for other servers are the provider's to call; a gateway key in one of them would be told to the provider. */
+function refuseCredential({ tools }: JsonObject, holdsCredential: AppEnv['Variables']['holdsCredential']): void {
+  if (!Array.isArray(tools) || !tools.some((tool) => isJsonObject(tool) && tool['type'] === 'mcp')) return
+  if (!holdsCredential(JSON.stringify(tools))) return
+  throw new GatewayError(
+    'INVALID_REQUEST',
+    'tools: an MCP entry that goes to the provider holds the key of this gateway. For servers of the gateway use the server_url "litellm_proxy".',
+    { details: { field: 'tools' } },
+  )
+}
+
+/** The caller as one `tools` entry wants it: with the entry's own headers for its servers. */
+type CallerFor = (selection: Pick<ToolSelection, 'headers'>) => Promise<Caller>
+
+function entryCallers({ caller, callerWith }: Pick<AppEnv['Variables'], 'caller' | 'callerWith'>): CallerFor {
+  return async ({ headers }) => (Object.keys(headers).length === 0 ? caller : callerWith(headers))
+}
+
+interface Asking {
+  readonly callerFor: CallerFor
+  /** All that the request names is one server. */
+  readonly onlyServer: boolean
+}
+
+function namesOneServer(gateway: Gateway, caller: Caller, selections: readonly ToolSelection[]): boolean {
+  const named = selections.map(({ servers }) => servers)
+  return (
+    !named.includes(undefined) &&
+    gateway.select(
+      caller,
+      named.flatMap((names) => names ?? []),
+    ).servers.length === 1
+  )
+}
+
+function attach({ gateway }: LoopServices, { callerFor, onlyServer }: Asking, selections: readonly ToolSelection[]) {
+  return attachTools(selections, async ({ servers, headers, allowedTools }) =>
+    gateway.list(await callerFor({ headers }), {
+      kind: 'tools',
+      onlyServer,
+      namesTools: allowedTools !== undefined,
+      ...(servers !== undefined && { servers }),
+    }),
+  )
+}
+
+interface LoopHooks {
+  readonly signal: AbortSignal
+  /** Absent: the answer is sent whole. */
+  readonly client?: ClientStream
+}
+
+export interface LoopDialect {
+  readonly dialect: Dialect
+  readonly wire: WireDialect
+  /** What a request for a stream has beside its body. */
+  readonly streamed: JsonObject
+  readonly passing?: Passing
+}
+
+export function looping(services: LoopServices, request: LlmRequest, how: LoopDialect) {
+  const { models, turnRecords, toolResults, clock, newId } = services
+  const { caller, body, attached, limits } = request
+  const { dialect, wire, streamed, passing } = how
+  return ({ signal: hungUp, client }: LoopHooks) =>
+    runToolLoop<AttachedTool>({
+      signal: hungUp,
+      listener: client,
+      body,
+      dialect,
+      tools: attached.tools,
+      outcomes: attached.outcomes,
+      owner: caller.principal.id,
+      turnRecords,
+      limits,
+      keepResult: (text) => toolResults.keep(caller.principal.id, text),
+      clock,
+      newId,
+      async generate(asked, context) {
+        const { round, signal } = context
+        const asking = { dialect: wire, passing, round, signal }
+        if (client === undefined) return models.generate(caller, { ...asking, body: asked })
+        return client.readRound(await models.stream(caller, { ...asking, body: { ...asked, ...streamed } }), context)
+      },
+      call: calling(services, request),
+    })
+}
+
+function calling({ gateway }: LoopServices, { caller, callerFor, onlyServer }: LlmRequest): CallTool<AttachedTool> {
+  return async ({ server, toolName, selection }, input, { signal, round, onProgress }) => {
+    const { peer, ...entryCaller } = await callerFor(selection)
+    return gateway.send(
+      { ...entryCaller, signal, peer: onProgress === undefined ? peer : hearing(peer, onProgress) },
+      {
+        server: server.id,
+        onlyServer,
+        round,
+        method: 'tools/call',
+        params: { name: toolName, arguments: input, ...(onProgress && { _meta: { progressToken: 'tool' } }) },
+        ...(isVirtualServer(server.id) && searching(gateway, caller, selection)),
+      },
+    )
+  }
+}
+
+/** Tool search of one entry: it leads to the servers of that entry, and to tools that need no other approval than its own. */
+function searching(gateway: Gateway, caller: Caller, selection: ToolSelection): Pick<SendRequest, 'reach' | 'mayRun'> {
+  const { servers } = gateway.select(caller, selection.servers)
+  return {
+    reach: { servers: new Set(servers.map(({ id }) => id)) },
+    mayRun: ({ server, name }, publicName) =>
+      resolveApproval(selection, server.requireApproval, [publicName, ...(name === undefined ? [] : [name])]) ===
+      'never',
+  }
+}
+
+function hearing(peer: Peer, onProgress: (progress: JsonObject) => void): Peer {
+  return {
+    ...peer,
+    notify({ method, params }) {
+      if (method === 'notifications/progress' && params !== undefined) onProgress(params)
+    },
+  }
+}

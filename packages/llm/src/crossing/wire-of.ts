@@ -1,0 +1,15 @@
+import type { Clock, NewId } from '@toolgate/core'
+import type { LlmProvider } from '../providers/provider.ts'
+import type { Wire, WireDialect } from '../wire.ts'
+import { crossResponses } from './responses.ts'
+
+export interface CrossingSeams {
+  readonly clock: Clock
+  readonly newId: NewId
+}
+
+/** How a provider is asked in a dialect: its own way where it speaks it, else crossed to chat completions. */
+export function wireOf(provider: LlmProvider, dialect: WireDialect, seams: CrossingSeams): Wire {
+  if (dialect === 'chat') return provider
+  return provider.native?.responses ?? crossResponses(provider, seams)
+}

@@ -1,0 +1,128 @@
+import { isJsonObject, type JsonObject, type JsonValue, type NewId } from '@toolgate/core'
+import { listOf, textOf } from '../json-fields.ts'
+import type { LoopTool } from '../loop-tool.ts'
+import type { ToolOutcome, TurnCall } from './dialect.ts'
+
+/** The items of a Responses conversation that speak of gateway tools, in OpenAI's shapes, and back into plain calls. */
+
+/** Ids of ours: OpenAI's own MCP items have others, and stay the provider's. */
+const ourId = /^mcp[lr]?_[0-9a-f]{32}$/
+
+export function isOurItem(item: JsonValue): item is JsonObject {
+  return isJsonObject(item) && textOf(item['type']).startsWith('mcp_') && ourId.test(textOf(item['id']))
+}
+
+export function toCallItem(outcome: ToolOutcome, newId: NewId): JsonObject {
+  return finishedCall(beginCall(outcome.call, outcome.tool, newId), outcome)
+}
+
+export function beginCall(call: TurnCall, tool: LoopTool | undefined, newId: NewId): JsonObject {
+  return {
+    id: newId('mcp'),
+    type: 'mcp_call',
+    status: 'in_progress',
+    approval_request_id: ourId.test(call.id) ? call.id : null,
+    arguments: argumentsOf(call),
+    error: null,
+    name: call.name,
+    output: null,
+    server_label: tool?.server?.name ?? '',
+  }
+}
+
+export function finishedCall(item: JsonObject, { text, failed }: Pick<ToolOutcome, 'text' | 'failed'>): JsonObject {
+  return failed ? { ...item, status: 'failed', error: text } : { ...item, status: 'completed', output: text }
+}
+
+export function argumentsOf({ arguments: input, raw }: TurnCall): string {
+  if (!input.ok) return textOf(raw['arguments'])
+  return typeof raw['arguments'] === 'string' ? raw['arguments'] : JSON.stringify(input.value)
+}
+
+export function toApprovalRequest(call: TurnCall, tool: LoopTool | undefined, newId: NewId): JsonObject {
+  return {
+    id: newId('mcpr'),
+    type: 'mcp_approval_request',
+    arguments: argumentsOf(call),
+    name: call.name,
+    server_label: tool?.server?.name ?? '',
+  }
+}
+
+/** One per server, in the order of the tools. */
+export function toListItems(tools: readonly LoopTool[], newId: NewId): JsonObject[] {
+  const byServer = Map.groupBy(tools, ({ server }) => server?.name ?? '')
+  return [...byServer].map(([label, listed]) => ({
+    id: newId('mcpl'),
+    type: 'mcp_list_tools',
+    server_label: label,
+    error: null,
+    tools: listed.map(({ functionName, definition }) => ({
+      name: functionName,
+      description: definition.description ?? null,
+      input_schema: definition.inputSchema,
+      annotations: null,
+    })),
+  }))
+}
+
+/** What the gateway did, as the calls and results that a provider takes. Approvals stay: see {@link settleApprovals}. */
+export function toPlainItems(input: JsonValue | undefined): JsonValue[] {
+  if (typeof input === 'string') return [{ type: 'message', role: 'user', content: input }]
+  return listOf(input).flatMap((item): JsonValue[] => {
+    if (!isOurItem(item)) return [item]
+    if (item['type'] === 'mcp_list_tools') return []
+    if (item['type'] !== 'mcp_call') return [item]
+    const { id, name, arguments: sent, output, error } = item
+    return plainCall({ id: textOf(id), name: textOf(name), sent: textOf(sent), output: textOf(output ?? error) })
+  })
+}
+
+interface PlainCall {
+  readonly id: string
+  readonly name: string
+  readonly sent: string
+  readonly output: string
+}
+
+function plainCall({ id, name, sent, output }: PlainCall): JsonObject[] {
+  return [
+    { type: 'function_call', call_id: id, name, arguments: sent },
+    { type: 'function_call_output', call_id: id, output },
+  ]
+}
+
+/** Requests for approval that the client has answered, with what it said. */
+export function approvalsIn(input: JsonValue | undefined): { request: JsonObject; approve: boolean }[] {
+  const items = listOf(input).filter(isJsonObject)
+  const requests = new Map(items.filter(isApprovalRequest).map((item) => [textOf(item['id']), item]))
+  return items.flatMap((item) => {
+    const request = requests.get(textOf(item['approval_request_id']))
+    if (item['type'] !== 'mcp_approval_response' || request === undefined) return []
+    return [{ request, approve: item['approve'] === true }]
+  })
+}
+
+function isApprovalRequest(item: JsonValue): item is JsonObject {
+  return isOurItem(item) && item['type'] === 'mcp_approval_request'
+}
+
+/** Calls that were approved or denied, with what they came to, in place of the requests; those not answered are left out. */
+export function settleApprovals(input: JsonValue | undefined, outcomes: readonly ToolOutcome[]): JsonValue[] {
+  const byId = new Map(outcomes.map((outcome) => [outcome.call.id, outcome]))
+  const ours = new Set(
+    listOf(input)
+      .filter(isApprovalRequest)
+      .map(({ id }) => textOf(id)),
+  )
+  return listOf(input).flatMap((item): JsonValue[] => {
+    if (isApprovalRequest(item)) {
+      const { id, name, arguments: sent } = item
+      const outcome = byId.get(textOf(id))
+      if (outcome === undefined) return []
+      return plainCall({ id: textOf(id), name: textOf(name), sent: textOf(sent), output: outcome.text })
+    }
+    const answersOurs = isJsonObject(item) && ours.has(textOf(item['approval_request_id']))
+    return answersOurs && item['type'] === 'mcp_approval_response' ? [] : [item]
+  })
+}

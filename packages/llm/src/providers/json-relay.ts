@@ -1,0 +1,118 @@
+import { type Clock, isJsonObject, type JsonObject, type Outbound, type Secret, startDeadline } from '@toolgate/core'
+import { textOf } from '../json-fields.ts'
+import { nothingPasses, type Passing, type Wire } from '../wire.ts'
+import type { ProviderParty } from './provider.ts'
+import { providerError, providerProtocolError, toProviderFailure, unreadableAnswer } from './provider-failure.ts'
+import { withoutKeyInErrors } from './redact-stream.ts'
+
+/** Bytes of an answer that is read whole. */
+const maxAnswerBytes = 64_000_000
+const maxErrorBytes = 256_000
+
+export interface JsonRelay {
+  readonly type: string
+  readonly outbound: Outbound
+  readonly clock: Clock
+  readonly address: string
+  readonly timeoutMs: number
+  /** Absent: local servers want none. */
+  readonly apiKey: Secret | undefined
+  /** The credential and what else the provider wants of us; they win over what passes. */
+  readonly headers: () => Readonly<Record<string, string>>
+}
+
+/**
+ * A provider that speaks the client's own dialect: bodies go through as they are, and so do the bytes of a stream, except
+ * for our key in an error.
+ */
+export function relayJson(relay: JsonRelay): Wire {
+  const partyOf = ({ model }: JsonObject): ProviderParty => ({
+    provider: relay.type,
+    model: textOf(model),
+    apiKey: relay.apiKey,
+  })
+
+  return {
+    async generate(body, signal, passing) {
+      const party = partyOf(body)
+      using deadline = startDeadline(relay.clock, relay.timeoutMs, signal)
+      try {
+        const response = await post(relay, body, { signal: deadline.signal, passing })
+        if (!isSuccess(response.status)) throw await readError(party, response)
+        return parseAnswer(await response.text(maxAnswerBytes), party)
+      } catch (error) {
+        throw toProviderFailure(error, party, signal)
+      }
+    },
+    async stream(body, signal, passing) {
+      const party = partyOf(body)
+      try {
+        const response = await post(relay, body, { signal, passing })
+        if (!isSuccess(response.status)) throw await readError(party, response)
+        return relayBytes(response.body, party, signal)
+      } catch (error) {
+        throw toProviderFailure(error, party, signal)
+      }
+    },
+  }
+}
+
+type ProviderResponse = Awaited<ReturnType<Outbound['request']>>
+
+interface Sending {
+  readonly signal: AbortSignal
+  readonly passing: Passing | undefined
+}
+
+function post(
+  { outbound, address, timeoutMs, headers }: JsonRelay,
+  body: JsonObject,
+  { signal, passing = nothingPasses }: Sending,
+) {
+  return outbound.request({
+    url: `${address}${passing.query}`,
+    method: 'POST',
+    headers: {
+      ...passing.headers,
+      'content-type': 'application/json',
+      accept: 'application/json, text/event-stream',
+      ...headers(),
+    },
+    body: JSON.stringify(body),
+    signal,
+    headersTimeoutMs: timeoutMs,
+    bodyTimeoutMs: timeoutMs,
+  })
+}
+
+function isSuccess(status: number): boolean {
+  return status >= 200 && status < 300
+}
+
+async function readError(party: ProviderParty, response: ProviderResponse) {
+  const { status } = response
+  const retryAfter = response.header('retry-after')
+  return providerError(party, { status, retryAfter, text: await response.text(maxErrorBytes) })
+}
+
+function parseAnswer(text: string, party: ProviderParty): JsonObject {
+  const answer = parseJson(text, party)
+  if (isJsonObject(answer)) return answer
+  throw providerProtocolError(party, 'answered with JSON that is no object.')
+}
+
+function parseJson(text: string, party: ProviderParty): unknown {
+  try {
+    return JSON.parse(text)
+  } catch (error) {
+    throw unreadableAnswer(party, error)
+  }
+}
+
+async function* relayBytes(bytes: AsyncIterable<Uint8Array>, party: ProviderParty, signal: AbortSignal) {
+  try {
+    yield* party.apiKey === undefined ? bytes : withoutKeyInErrors(bytes, party.apiKey)
+  } catch (error) {
+    throw toProviderFailure(error, party, signal)
+  }
+}

@@ -1,0 +1,21 @@
+import type { JsonObject } from '@toolgate/core'
+
+/** The APIs in which a model can be asked. Every provider speaks `chat` on this side; some speak others natively. */
+export type WireDialect = 'chat' | 'responses'
+
+/** What of the client's own request goes along to a provider that speaks its dialect: never a credential. */
+export interface Passing {
+  readonly headers: Readonly<Record<string, string>>
+  /** With its `?`, or empty. */
+  readonly query: string
+}
+
+export const nothingPasses: Passing = { headers: {}, query: '' }
+
+/** One dialect of one model. Bodies name the model as the provider does. */
+export interface Wire {
+  /** One whole answer. Rejects as the provider that it leads to. */
+  generate(body: JsonObject, signal: AbortSignal, passing?: Passing): Promise<JsonObject>
+  /** The same as server-sent events. Must be read to its end or left by `return()`. */
+  stream(body: JsonObject, signal: AbortSignal, passing?: Passing): Promise<AsyncIterable<Uint8Array>>
+}

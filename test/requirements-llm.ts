@@ -1,0 +1,49 @@
+import type { Requirement } from './requirements.ts'
+
+/** What toolgate promises on the LLM side, beside the job that it came from. */
+export const llmRequirements = {
+  'chat:tool-progress': {
+    status: 'held',
+    statement:
+      'Who asks is told in the stream when tools start, advance and finish, in chunks that standard SDKs pass over.',
+  },
+  'chat:hang-up-stops-all': {
+    status: 'held',
+    statement: 'A client that hangs up ends the model and the tools that work for it at once.',
+  },
+  'chat:bounds-per-request': {
+    status: 'held',
+    statement:
+      'A request narrows the bounds of its own tool loop and never widens them; at a bound the model answers without tools.',
+  },
+  'chat:long-results': {
+    status: 'held',
+    statement:
+      'A result too long for a model is cut with a note, and the whole is found for a while by the key that asked.',
+  },
+  'chat:turns-continue-anywhere': {
+    status: 'held',
+    statement: 'A mixed turn that began on one replica continues on another.',
+  },
+  'responses:relayed': {
+    status: 'held',
+    statement: 'A Responses request to a provider that has Responses is relayed as it is, and so is its stream.',
+  },
+  'responses:one-lifecycle': {
+    status: 'held',
+    statement:
+      'A response with gateway tools is one response, created and completed once, with MCP items in OpenAI’s order.',
+  },
+  'responses:approval': {
+    status: 'held',
+    statement: 'A response asks for approval of a call and runs it once it was approved, and never otherwise.',
+  },
+  'responses:continue': {
+    status: 'held',
+    statement: 'A response that the gateway made is continued by its id, by the key that asked for it alone.',
+  },
+  'responses:codex': {
+    status: 'held',
+    statement: 'What Codex sends to /v1/responses works with a model that knows chat completions alone.',
+  },
+} as const satisfies Record<string, Requirement>
