@@ -461,15 +461,19 @@ export const requirements = {
     status: 'held',
     statement: 'A session is its owner’s: another caller’s id is refused, and an ended one is gone everywhere.',
   },
-  'mcp:session-cap': {
-    status: 'held',
-    statement: 'A caller has a bounded number of sessions; the longest idle one makes room, and one in use never does.',
-  },
   'mcp:stateless': { status: 'held', statement: 'A client that keeps no session is served all the same.' },
   'mcp:relay': {
     status: 'held',
     statement:
       'An endpoint of one server passes on methods and fields that the gateway does not know, for callers that may use it whole; an aggregate passes on fields alone.',
+  },
+  'mcp:resume': {
+    status: 'held',
+    statement: 'A stream that breaks ends no call: its session, and no other, gets what it missed and the result.',
+  },
+  'mcp:subscriptions': {
+    status: 'held',
+    statement: 'A client hears of changes of the resources that it subscribed to.',
   },
   'mcp:news': {
     status: 'held',

@@ -16,7 +16,6 @@ export type Notice =
   | { readonly kind: 'cancel'; readonly sessionId: string; readonly requestId: JsonRpcId }
   /** The client came back for a stream that another gateway may still think to be whole. */
   | { readonly kind: 'resume'; readonly streamId: string }
-  | { readonly kind: 'grown'; readonly streamId: string }
   | { readonly kind: 'mail'; readonly mailId: string }
 
 export function endNotice(sessionId: string): string {
@@ -37,7 +36,7 @@ export function readNotice(text: string): Notice | undefined {
   if (notice === undefined) return undefined
   const { kind, sessionId, streamId, mailId, requestId, response } = notice
   if (kind === 'mail' && typeof mailId === 'string') return { kind, mailId }
-  if ((kind === 'resume' || kind === 'grown') && typeof streamId === 'string') return { kind, streamId }
+  if (kind === 'resume' && typeof streamId === 'string') return { kind, streamId }
   if (typeof sessionId !== 'string') return undefined
   if (kind === 'end') return { kind, sessionId }
   if (kind === 'cancel' && (typeof requestId === 'string' || typeof requestId === 'number')) {

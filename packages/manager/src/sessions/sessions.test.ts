@@ -3,7 +3,7 @@ import type { Database } from '@toolgate/db'
 import { principalOf } from '@toolgate/testing/callers'
 import { describeOnStores } from '@toolgate/testing/database'
 import { fakeClock } from '@toolgate/testing/fake-clock'
-import { describe, expect, it, vi } from 'vitest'
+import { beforeAll, describe, expect, it, vi } from 'vitest'
 import { isLogged } from './log-levels.ts'
 import { readNotice, writeNotice } from './notices.ts'
 import type { Outlet, Session } from './session.ts'
@@ -46,8 +46,15 @@ const codeOf = (work: Promise<unknown>) =>
   )
 
 describeOnStores('sessions', (openStore) => {
+  let database: Database
+  let openAgain: () => Promise<Database>
+  beforeAll(async () => {
+    const opened = await openStore()
+    database = opened.database
+    openAgain = () => opened.openAgain()
+  }, 60_000)
+
   it('are found by every gateway, by their owner alone, and by nobody once they are ended', async () => {
-    const { database, openAgain } = await openStore()
     const here = await sessionsOn(database)
     const there = await sessionsOn(await openAgain())
     const { id } = await here.sessions.open(ann, wanted)
@@ -62,14 +69,14 @@ describeOnStores('sessions', (openStore) => {
   })
 
   it('of one owner are bounded: the longest idle one makes room, one in use never does', async () => {
-    const { database } = await openStore()
     const { sessions } = await sessionsOn(database)
-    const open = async () => (await sessions.open(ann, wanted)).id
+    const cat = principalOf({ id: 'cat' })
+    const open = async () => (await sessions.open(cat, wanted)).id
     const [first, second, third] = [await open(), await open(), await open()]
-    const listening = async (id: string) => (await sessions.find(id, ann)).listen(outletOf())
+    const listening = async (id: string) => (await sessions.find(id, cat)).listen(outletOf())
     await listening(first)
     const fourth = await open()
-    expect(await codeOf(sessions.find(second, ann))).toBe('SESSION_NOT_FOUND')
+    expect(await codeOf(sessions.find(second, cat))).toBe('SESSION_NOT_FOUND')
     for (const id of [third, fourth]) await listening(id)
     expect(await codeOf(open())).toBe('TOO_MANY_SESSIONS')
     await sessions.open(bob, wanted)
@@ -77,7 +84,6 @@ describeOnStores('sessions', (openStore) => {
   })
 
   it('cost no query while they are used, and vanish when nobody uses them, here and in the store', async () => {
-    const { database } = await openStore()
     const { sessions, store, clock, ended } = await sessionsOn(database, { idleMs: 1, noteMs: 1_000_000 })
     const load = vi.spyOn(store, 'load')
     const { id } = await sessions.open(ann, wanted)
@@ -93,7 +99,6 @@ describeOnStores('sessions', (openStore) => {
   })
 
   it('lead an answer, however long, and a cancellation to the gateway that waits for it', async () => {
-    const { database, openAgain } = await openStore()
     const here = await sessionsOn(database)
     const there = await sessionsOn(await openAgain())
     const session = await here.sessions.open(ann, wanted)

@@ -12,6 +12,7 @@ import {
 import type { Database, StopListening } from '@toolgate/db'
 import { type Notice, readNotice, writeNotice } from './notices.ts'
 import { Session } from './session.ts'
+import { createStreams, type Streams } from './streams.ts'
 import { sessionChannel, type SessionStore } from './session-store.ts'
 
 /**
@@ -31,6 +32,8 @@ export interface Sessions {
   settle(session: Session, response: JsonRpcResponse): Promise<void>
   /** The client gives up one of its requests, be it here or elsewhere. */
   cancel(session: Session, requestId: JsonRpcId): Promise<void>
+  /** What is sent on streams that may break. */
+  readonly streams: Streams
   /** Those in memory here. */
   live(): Iterable<Session>
   start(): Promise<void>
@@ -74,6 +77,7 @@ export function createSessions(options: SessionsOptions): Sessions {
 class SharedSessions implements Sessions {
   readonly #options: SessionsOptions
   readonly #bounds: SessionBounds
+  readonly streams: Streams
   readonly #live = new Map<string, Session>()
   readonly #loading = createSingleFlight<Session | undefined>()
   /** Part of the ids of requests to clients, so that no two gateways use the same. */
@@ -88,6 +92,7 @@ class SharedSessions implements Sessions {
     this.#options = options
     this.#bounds = { ...defaultSessionBounds, ...options.bounds }
     this.#self = options.newId('gateway')
+    this.streams = createStreams({ ...options, announce: (notice) => this.#announce(notice) })
   }
 
   async open(principal: Principal, request: OpenSession): Promise<Session> {
@@ -241,7 +246,7 @@ class SharedSessions implements Sessions {
     const notice = readNotice(text)
     if (notice === undefined) return
     if (notice.kind === 'mail') return this.#fetch(notice.mailId)
-    if (!('sessionId' in notice)) return
+    if (notice.kind === 'resume') return void this.streams.breakHere(notice.streamId)
     const session = this.#live.get(notice.sessionId)
     if (notice.kind === 'end') this.#drop(notice.sessionId)
     else if (notice.kind === 'reply') session?.settle(notice.response)

@@ -109,18 +109,26 @@ function connectionOver(
 ): Connection {
   const closing = new AbortController()
   const sessionful = link.sessionId !== undefined
-  if (sessionful && wantsToListen(request, handshake)) {
+  let listening = false
+  const startListening = () => {
+    if (listening || !sessionful) return
+    listening = true
     const options = { ...target, credential: () => request.credential.headers() }
     const once = () => listenBesideSession(link, closing.signal, options)
     void listenInBackground(once, { target, request, signal: closing.signal })
   }
+  if (wantsToListen(request, handshake)) startListening()
   return {
     handshake,
     sessionful,
     get open() {
       return link.open
     },
-    request: (upstreamRequest) => link.request(upstreamRequest),
+    request(upstreamRequest) {
+      // What was subscribed to is told outside any request.
+      if (upstreamRequest.method === 'resources/subscribe') startListening()
+      return link.request(upstreamRequest)
+    },
     close() {
       closing.abort()
       return link.close()

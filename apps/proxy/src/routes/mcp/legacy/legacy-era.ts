@@ -9,7 +9,7 @@ import {
   jsonRpcCodes,
   type Logger,
 } from '@toolgate/core'
-import type { Session, Sessions } from '@toolgate/manager'
+import { readEventId, type Session, type Sessions, type StreamPlace, type Streams } from '@toolgate/manager'
 import type { Context } from 'hono'
 import type { AppEnv } from '../../../app-env.ts'
 import type { Lifecycle } from '../../../lifecycle.ts'
@@ -22,7 +22,7 @@ import type { View } from '../view.ts'
 import { createLegacyMethods, type LegacyMethodsOptions } from './methods.ts'
 import { linked, peerWithoutSession, ReplyStream } from './reply-stream.ts'
 import { type Answered, respond, type Responding } from './respond.ts'
-import { assumedVersion, hasBatches, legacyVersionOf, unsupportedVersion } from './versions.ts'
+import { assumedVersion, hasBatches, hasEventIds, legacyVersionOf, unsupportedVersion } from './versions.ts'
 
 export interface LegacyEraOptions extends LegacyMethodsOptions {
   readonly clock: Clock
@@ -50,7 +50,10 @@ export function createLegacyEra(options: LegacyEraOptions) {
       const requests = messages.filter((message) => isMalformed(message) || isRequest(message))
       if (requests.length === 0) return context.body(null, 202)
       const batch = received.kind === 'batch'
-      return answerAll({ methods, log, clock }, { context, caller, view, session, requests, batch })
+      return answerAll(
+        { methods, log, clock, streams: sessions.streams },
+        { context, caller, view, session, requests, batch },
+      )
     },
 
     /** The stream for what is said outside any request. Without a session there is none, and clients know what 405 means. */
@@ -60,11 +63,13 @@ export function createLegacyEra(options: LegacyEraOptions) {
         context.header('allow', 'POST')
         throw new GatewayError('METHOD_NOT_ALLOWED', 'There is no stream without a session.')
       }
+      const place = readEventId(context.req.header('last-event-id') ?? '')
       const stream = new EventStream({ clock, headers: { 'mcp-session-id': session.id } })
       const leave = () => stream.close()
       lifecycle.leaving.addEventListener('abort', leave, { once: true })
       stream.signal.addEventListener('abort', () => lifecycle.leaving.removeEventListener('abort', leave))
-      session.listen(stream)
+      if (place === undefined) session.listen(stream)
+      else void resume({ sessions, session, log }, place, stream)
       return stream.response
     },
 
@@ -90,6 +95,21 @@ async function sessionOf(
   return id === undefined || id === '' ? undefined : sessions.find(id, principal)
 }
 
+/** The rest of a stream that broke, and its end. */
+async function resume(
+  { sessions, session, log }: { sessions: Sessions; session: Session; log: Logger },
+  place: StreamPlace,
+  stream: EventStream,
+): Promise<void> {
+  try {
+    await sessions.streams.follow(session, place, stream)
+  } catch (error) {
+    // The stream ends; the client may come back once more.
+    log.warn({ err: error }, 'a stream could not be resumed')
+  }
+  stream.close()
+}
+
 /** What a client says beside its requests. */
 async function hear(sessions: Sessions, session: Session, message: JsonRpcMessage): Promise<void> {
   if (isResponse(message)) return sessions.settle(session, message)
@@ -108,10 +128,16 @@ interface Answering {
 }
 
 async function answerAll(
-  { clock, ...responding }: Responding & { clock: Clock },
+  { clock, streams, ...responding }: Responding & { clock: Clock; streams: Streams },
   { context, caller, view, session, requests, batch }: Answering,
 ): Promise<Response> {
-  const reply = new ReplyStream({ clock, allowed: takesStreams(context), gone: caller.signal })
+  const reply = new ReplyStream({
+    clock,
+    allowed: takesStreams(context),
+    gone: caller.signal,
+    begin: session !== undefined && hasEventIds(session.protocolVersion) ? () => streams.begin(session) : undefined,
+    primed: session?.protocolVersion === '2025-11-25',
+  })
   const answers = requests.map(async (request): Promise<Answered> => {
     if (isMalformed(request)) return { response: refusalOf(request) }
     if (batch && request.method === 'initialize') return { response: refusalOf({ ...aloneOnly, id: request.id }) }
@@ -119,7 +145,7 @@ async function answerAll(
       return respond(responding, { caller: { ...caller, peer: peerWithoutSession(reply) }, view, session, request })
     }
     using call = session.begin(request.id)
-    using _ = linked(caller, call)
+    using _ = linked(caller, call, reply)
     const own = { ...caller, signal: call.signal, peer: session.peer(reply) }
     return respond(responding, { caller: own, view, session, request })
   })

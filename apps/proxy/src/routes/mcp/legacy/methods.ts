@@ -41,7 +41,7 @@ export function createLegacyMethods(options: LegacyMethodsOptions): LegacyMethod
       return { result: {} }
     }
     if (method === 'resources/subscribe' || method === 'resources/unsubscribe') {
-      return { result: await subscribe(answer, { caller, view, session, method, params }) }
+      return { result: await subscribe(options, { caller, view, session, method, params }) }
     }
     return { result: await answer({ caller, view, method, params }) }
   }
@@ -71,14 +71,18 @@ interface Subscription {
 }
 
 /** The upstream's subscription is its connection's, which sessions may share: it ends with the last of them, or with it. */
-async function subscribe(answer: Answer, { caller, view, session, method, params }: Subscription): Promise<JsonObject> {
+async function subscribe(
+  { answer, sessions }: Pick<LegacyMethodsOptions, 'answer' | 'sessions'>,
+  { caller, view, session, method, params }: Subscription,
+): Promise<JsonObject> {
   const { uri } = params
   if (session === undefined) throw invalid(`${method} needs a session: there is nobody to tell without one.`)
   if (typeof uri !== 'string') throw invalid(`${method}: "uri" must be a string.`)
   const { subscriptions } = session
   if (method === 'resources/unsubscribe') {
     subscriptions.delete(uri)
-    return {}
+    const shared = [...sessions.live()].some((other) => other.subscribed(uri))
+    return shared ? {} : answer({ caller, view, method, params })
   }
   if (subscriptions.size >= maxSubscriptions) throw invalid(`A session has at most ${maxSubscriptions} subscriptions.`)
   const result = await answer({ caller, view, method, params })

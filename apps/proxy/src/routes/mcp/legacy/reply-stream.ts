@@ -2,13 +2,14 @@ import {
   type Caller,
   type Clock,
   GatewayError,
+  type JsonRpcMessage,
   type JsonRpcNotification,
   type JsonRpcRequest,
   type JsonRpcResponse,
   type Peer,
   silentPeer,
 } from '@toolgate/core'
-import type { Outlet } from '@toolgate/manager'
+import type { Outlet, StreamLog } from '@toolgate/manager'
 import { EventStream } from '../event-stream.ts'
 
 /**
@@ -23,7 +24,14 @@ export interface ReplyStreamOptions {
   readonly allowed: boolean
   /** Of the client's request. */
   readonly gone: AbortSignal
+  /** Where the client can come back for what it missed: once something was sent, its leaving ends nothing. */
+  readonly begin?: (() => StreamLog) | undefined
+  /** The client is given an id before anything happened. */
+  readonly primed: boolean
 }
+
+/** Milliseconds after which a client whose stream broke may come back. */
+const retryMs = 1_000
 
 /**
  * The answer to one POST: JSON, unless there is something to tell before it. Then it becomes a stream, and the responses are
@@ -33,7 +41,9 @@ export class ReplyStream implements Outlet, Disposable {
   readonly #options: ReplyStreamOptions
   readonly #started = Promise.withResolvers<Response>()
   readonly #cancelLate: () => void
+  readonly #over = new AbortController()
   #stream: EventStream | undefined
+  #log: StreamLog | undefined
   #done = false
 
   constructor(options: ReplyStreamOptions) {
@@ -46,33 +56,49 @@ export class ReplyStream implements Outlet, Disposable {
     return this.#started.promise
   }
 
-  get streaming(): boolean {
-    return this.#stream !== undefined
+  /** The client can come back for what it misses. */
+  get resumable(): boolean {
+    return this.#log !== undefined
   }
 
   get signal(): AbortSignal {
+    if (this.resumable) return this.#over.signal
     return this.#stream?.signal ?? this.#options.gone
   }
 
   send(message: JsonRpcNotification | JsonRpcRequest): void {
     if (this.#done || !this.#options.allowed) return
-    this.#open().send(message)
+    this.#write(this.#open(), message)
   }
 
   finish(responses: readonly JsonRpcResponse[]): void {
-    for (const response of responses) this.#stream?.send(response)
-    this.#stream?.close()
+    if (this.#stream === undefined) return
+    for (const response of responses) this.#write(this.#stream, response)
   }
 
   [Symbol.dispose](): void {
     this.#done = true
     this.#cancelLate()
+    this.#log?.end()
     this.#stream?.close()
+    this.#over.abort()
+  }
+
+  #write(stream: EventStream, message: JsonRpcMessage): void {
+    const text = JSON.stringify(message)
+    stream.write(text, this.#log?.note(text))
   }
 
   #open(): EventStream {
     if (this.#stream !== undefined) return this.#stream
-    this.#stream = new EventStream({ clock: this.#options.clock })
+    const { clock, begin, primed } = this.#options
+    const log = begin?.()
+    this.#log = log
+    this.#stream = new EventStream({
+      clock,
+      priming: log !== undefined && primed ? `id: ${log.start}\nretry: ${retryMs}\ndata: \n\n` : undefined,
+      onBreak: () => log?.break(),
+    })
     this.#started.resolve(this.#stream.response)
     return this.#stream
   }
@@ -84,8 +110,10 @@ export function peerWithoutSession(outlet: Outlet): Peer {
 }
 
 /** The signal of a request that its client may leave or cancel. */
-export function linked(caller: Caller, call: { abort(reason: GatewayError): void }): Disposable {
-  const leave = () => call.abort(new GatewayError('CANCELLED', 'The client hung up.'))
+export function linked(caller: Caller, call: { abort(reason: GatewayError): void }, reply: ReplyStream): Disposable {
+  const leave = () => {
+    if (!reply.resumable) call.abort(new GatewayError('CANCELLED', 'The client hung up.'))
+  }
   if (caller.signal.aborted) leave()
   caller.signal.addEventListener('abort', leave, { once: true })
   return { [Symbol.dispose]: () => caller.signal.removeEventListener('abort', leave) }

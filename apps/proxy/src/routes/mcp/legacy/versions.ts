@@ -31,3 +31,8 @@ export function unsupportedVersion(header: string): JsonRpcErrorBody {
 export function hasBatches(version: LegacyVersion): boolean {
   return version === '2025-03-26' || version === '2024-11-05'
 }
+
+/** Streams can be resumed since streamable HTTP. */
+export function hasEventIds(version: string): boolean {
+  return version !== '2024-11-05'
+}

@@ -1,0 +1,116 @@
+import { Client } from '@modelcontextprotocol/sdk/client/index.js'
+import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js'
+import { ResourceUpdatedNotificationSchema } from '@modelcontextprotocol/sdk/types.js'
+import { startEverything } from '@toolgate/testing/mcp-everything'
+import { afterAll, beforeAll, describe, expect, vi } from 'vitest'
+import { boot, type Booted } from '../boot.ts'
+import { verifies } from '../verifies.ts'
+
+let gateway: Booted
+let http: Awaited<ReturnType<typeof startEverything>>
+beforeAll(async () => {
+  http = await startEverything()
+  gateway = await boot({ config: { mcp_servers: { every: { url: http.url } } } })
+})
+afterAll(async () => {
+  await gateway[Symbol.asyncDispose]()
+  await http[Symbol.asyncDispose]()
+})
+
+async function openSession(protocolVersion: string) {
+  const params = { protocolVersion, capabilities: {}, clientInfo: { name: 'raw', version: '1' } }
+  const response = await gateway.request('/mcp', { body: { jsonrpc: '2.0', id: 0, method: 'initialize', params } })
+  return response.headers.get('mcp-session-id') ?? ''
+}
+
+const longCall = (id: number) => ({
+  jsonrpc: '2.0',
+  id,
+  method: 'tools/call',
+  params: {
+    name: 'every-trigger-long-running-operation',
+    arguments: { duration: 0.6, steps: 3 },
+    _meta: { progressToken: 'p' },
+  },
+})
+
+/** Reads until the text of the stream holds `wanted`, and hangs up. */
+async function readUntil(response: Response, wanted: string): Promise<string> {
+  const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader()
+  if (reader === undefined) throw new Error('there is no stream')
+  let text = ''
+  while (!text.includes(wanted)) {
+    const { done, value } = await reader.read()
+    if (done) break
+    text += value
+  }
+  await reader.cancel()
+  return text
+}
+
+describe('a stream that breaks during a call', () => {
+  verifies(
+    'mcp:resume',
+    'ends nothing: the client comes back and gets what it missed, once, and the result',
+    async () => {
+      const session = await openSession('2025-11-25')
+      const headers = { 'mcp-session-id': session }
+      const first = await readUntil(await gateway.request('/mcp', { headers, body: longCall(1) }), '"progress":1')
+      expect(first).toMatch(/^id: stream_\w+\.0\nretry: 1000\ndata: \n\nid: stream_\w+\.1\nevent: message\ndata: /)
+      const last = [...first.matchAll(/id: (stream_\w+\.\d+)/g)].at(-1)?.[1] ?? ''
+      const resumed = await gateway.request('/mcp', { headers: { ...headers, 'last-event-id': last } })
+      expect(resumed.headers.get('content-type')).toBe('text/event-stream')
+      const rest = await resumed.text()
+      expect([...rest.matchAll(/"progress":(\d)/g)].map(([, step]) => step)).toEqual(['2', '3'])
+      expect(rest).toMatch(/"id":1,"result":\{[^]*completed/)
+      // Again, from its beginning: it is still there.
+      const again = await gateway.request('/mcp', {
+        headers: { ...headers, 'last-event-id': last.replace(/\d+$/, '0') },
+      })
+      expect([...(await again.text()).matchAll(/"progress":(\d)/g)]).toHaveLength(3)
+    },
+  )
+
+  verifies('mcp:resume', 'is no other session’s to resume, and has no priming in versions without it', async () => {
+    const [owner, other] = [await openSession('2025-06-18'), await openSession('2025-06-18')]
+    const call = await gateway.request('/mcp', { headers: { 'mcp-session-id': owner }, body: longCall(2) })
+    const first = await readUntil(call, '"progress":1')
+    expect(first).toMatch(/^: open\n\nid: stream_\w+\.1\n/)
+    const [, id = ''] = /id: (stream_\w+\.\d+)/.exec(first) ?? []
+    const leaving = new AbortController()
+    const stolen = await gateway.request('/mcp', {
+      headers: { 'mcp-session-id': other, 'last-event-id': id },
+      signal: leaving.signal,
+    })
+    const mine = await gateway.request('/mcp', { headers: { 'mcp-session-id': owner, 'last-event-id': id } })
+    expect(await mine.text()).toContain('"id":2,"result"')
+    const reader = stolen.body?.getReader()
+    const opening = await reader?.read()
+    expect(Buffer.from(opening?.value ?? []).toString()).toBe(': open\n\n')
+    await reader?.cancel()
+  })
+})
+
+describe('a resource that a client subscribed to', () => {
+  verifies('mcp:subscriptions', 'is news to that client where its server says that it changed', async () => {
+    const requestInit = { headers: { 'x-litellm-api-key': gateway.masterKey } }
+    const transport = new StreamableHTTPClientTransport(new URL('http://gateway.test/mcp'), {
+      fetch: gateway.fetch,
+      requestInit,
+    })
+    const client = new Client({ name: 'legacy', version: '1' }, { capabilities: {} })
+    const heard = vi.fn()
+    client.setNotificationHandler(ResourceUpdatedNotificationSchema, ({ params }) => void heard(params.uri))
+    await client.connect(transport)
+    expect(client.getServerCapabilities()).toMatchObject({
+      resources: { subscribe: true, listChanged: true },
+      logging: {},
+    })
+    const uri = 'demo://resource/dynamic/text/1'
+    await client.subscribeResource({ uri })
+    await client.callTool({ name: 'every-toggle-subscriber-updates', arguments: {} })
+    await vi.waitFor(() => expect(heard).toHaveBeenCalledWith(uri), 15_000)
+    await client.unsubscribeResource({ uri })
+    await client.close()
+  })
+})
