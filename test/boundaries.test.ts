@@ -62,9 +62,9 @@ describe('boundaries', () => {
   it('only the spine, the catalog and the health probe borrow a connection', () => {
     expect(where(/\bpool\.acquire\(/)).toEqual(['packages/manager/src/with-connection.ts'])
     const borrowers = where(/from '(\.\/|\.\.\/)with-connection\.ts'/)
-    expect(borrowers).toContain('packages/manager/src/gateway.ts')
+    expect(borrowers).toContain('packages/manager/src/exchange.ts')
     expect(
-      borrowers.filter((file) => !/^packages\/manager\/src\/(gateway|health|catalog\/[\w-]+)\.ts$/.test(file)),
+      borrowers.filter((file) => !/^packages\/manager\/src\/(exchange|health|catalog\/[\w-]+)\.ts$/.test(file)),
     ).toEqual([])
   })
 

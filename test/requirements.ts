@@ -173,6 +173,16 @@ export const requirements = {
     pain: 28,
     statement: 'A request of an upstream to the client reaches the client whose call caused it.',
   },
+  'rounds:input': {
+    status: 'held',
+    statement:
+      'What a server needs of a client reaches that client across eras; who cannot be asked hears what is missing.',
+  },
+  'rounds:sealed-and-once': {
+    status: 'held',
+    statement:
+      'The state of a call between rounds is sealed and good for that call alone; all rounds are one row, counted once.',
+  },
   'names:never-guessed': {
     status: 'held',
     pain: 29,

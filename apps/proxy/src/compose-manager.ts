@@ -11,6 +11,7 @@ import {
   createPostgresListStore,
   createPreview,
   createRegistry,
+  createRounds,
   type Gateway,
   type Health,
   type NamingRules,
@@ -49,7 +50,8 @@ export async function composeManager(foundation: Foundation, record: Recorder): 
   logHealth(log, health)
   reportServers(foundation.metrics, { registry, health, catalog })
   const names = createNameMap({ registry, catalog, rules: () => namingRules(live) })
-  const gateway = createGateway({ ...upstreams, names, record, policies: [], clock, newId })
+  const rounds = createRounds({ seal: foundation.sealer, clock, newId, record })
+  const gateway = createGateway({ ...upstreams, names, record, rounds, policies: [], clock, newId })
   const preview = createPreview({ pool, circuits, credentials, clock })
   const { close, ...serversPart } = composeServers(foundation, {
     registry,
@@ -73,6 +75,7 @@ export async function composeManager(foundation: Foundation, record: Recorder): 
       await catalog.close()
       await trust.toolTrust.close()
       await sessions.close()
+      rounds.close()
       await pool.close()
       await close()
     },

@@ -47,6 +47,10 @@ const table = {
   PARAMETERS_NOT_ALLOWED: { blame: 'caller', retryable: false },
   METHOD_NOT_FOUND: { blame: 'caller', retryable: false },
   TOOLS_UNRESOLVED: { blame: 'caller', retryable: false },
+  /** Headers of a modern request say something else than its body. */
+  HEADER_MISMATCH: { blame: 'caller', retryable: false },
+  /** The upstream asks for what this client cannot give, or the upstream may not ask for. */
+  INPUT_UNAVAILABLE: { blame: 'caller', retryable: false },
 
   UPSTREAM_SIGN_IN_REQUIRED: { blame: 'caller', retryable: false },
   UPSTREAM_CREDENTIAL_REJECTED: { blame: 'upstream', retryable: false },

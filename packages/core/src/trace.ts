@@ -6,10 +6,11 @@ import { type ErrorCode, GatewayError, toGatewayError, type UpstreamStage } from
  * A stage only adds what it alone knows.
  */
 export interface CallTrace {
-  readonly callId: string
+  /** Another round of a call takes over the id of the first. */
+  callId: string
   readonly kind: 'tool_call' | 'list' | 'mcp_request' | 'generation'
   readonly method: string
-  readonly startedAt: number
+  startedAt: number
   /** As the caller named it. */
   publicName?: string | undefined
   serverId?: string | undefined
@@ -24,8 +25,17 @@ export interface CallTrace {
   round?: number | undefined
   promptTokens?: number | undefined
   completionTokens?: number | undefined
-  /** `ok`, `tool_error` (the tool said `isError`) or the code it failed with. */
-  outcome?: 'ok' | 'tool_error' | ErrorCode | undefined
+  /** Milliseconds of the rounds before this one, and of this one once it is over. */
+  spentMs?: number | undefined
+  /** Another round of a call that was let through before: limits and budgets have counted it. */
+  continued?: boolean | undefined
+  /** The call is not over; its row is written when it is. */
+  putOff?: boolean | undefined
+  /**
+   * `ok`, `tool_error` (the tool said `isError`), `input_required` (nobody came back with the answer) or the code it failed
+   * with.
+   */
+  outcome?: 'ok' | 'tool_error' | 'input_required' | ErrorCode | undefined
 }
 
 /** What every ring can rely on. */

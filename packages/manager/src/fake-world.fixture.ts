@@ -8,6 +8,7 @@ import {
   type JsonObject,
   type Layer,
   type Logger,
+  type Recorder,
   Secret,
   type ServerDefinition,
   sharedScope,
@@ -23,6 +24,8 @@ import { listMethods } from './methods.ts'
 import type { ManagedServer } from './registry/managed-server.ts'
 import { createNameMap } from './registry/name-map.ts'
 import { createRegistry, type Registry } from './registry/registry.ts'
+import { createRounds } from './rounds/rounds.ts'
+import type { Seal } from './rounds/call-states.ts'
 import { type Circuits, createCircuits } from './upstream/circuit.ts'
 import type { UpstreamRequest } from './upstream/connection.ts'
 import type { AcquireRequest, Lease, Pool } from './upstream/pool.ts'
@@ -40,6 +43,15 @@ export function serverOf(overrides: Partial<ManagedServer> & { readonly id: stri
     connect,
   } as const
   return { ...server, transport, ...overrides }
+}
+
+/** Seals nothing, and opens for the right subject alone. */
+const plainSeal: Seal = {
+  seal: async (text, subject) => `${subject} ${text.reveal()}`,
+  async open(sealed, subject) {
+    if (!sealed.startsWith(`${subject} `)) throw new GatewayError('INTERNAL', 'It was sealed for something else.')
+    return new Secret(sealed.slice(subject.length + 1))
+  },
 }
 
 export function toolsNamed(...names: readonly string[]): JsonObject[] {
@@ -188,6 +200,11 @@ export function worldOf(options: WorldOptions): World {
   const names = createNameMap(rules === undefined ? { registry, catalog } : { registry, catalog, rules: () => rules })
   const records: TracedCall[] = []
   let lastId = 0
+  const newId = (prefix: string) => `${prefix}_${(lastId += 1)}`
+  const record: Recorder = (call, run) => {
+    records.push(call)
+    return run()
+  }
   const gateway = createGateway({
     registry,
     catalog,
@@ -197,11 +214,9 @@ export function worldOf(options: WorldOptions): World {
     circuits,
     policies,
     clock,
-    record: (call, run) => {
-      records.push(call)
-      return run()
-    },
-    newId: (prefix) => `${prefix}_${(lastId += 1)}`,
+    record,
+    rounds: createRounds({ seal: plainSeal, clock, newId, record }),
+    newId,
   })
   return {
     gateway,

@@ -14,19 +14,19 @@ import {
 import { authorize, serverNotFound } from './authorize.ts'
 import type { Catalog } from './catalog/catalog.ts'
 import { type Offer, offerTo } from './catalog/offer.ts'
+import { exchanging } from './exchange.ts'
 import { addressOf, isUnknown, type ListKind, listMethods } from './methods.ts'
-import { withoutEnvelope } from './modern/envelope.ts'
+import { type HeaderOf, requireSameArguments } from './modern/argument-headers.ts'
 import { permits, permitsServer } from './permits.ts'
 import { recording } from './recording.ts'
 import type { ManagedServer } from './registry/managed-server.ts'
 import type { NameMap } from './registry/name-map.ts'
 import type { Registry } from './registry/registry.ts'
+import type { Rounds } from './rounds/rounds.ts'
 import { type Selection, selectServers } from './registry/selection.ts'
 import { type Look, withToolSearch } from './tool-search.ts'
 import type { Handshake } from './upstream/connection.ts'
-import { usableCapabilities } from './upstream/isolation.ts'
 import type { Upstreams } from './upstream/upstreams.ts'
-import { withConnection } from './with-connection.ts'
 
 /**
  * The spine: every request to an upstream, from whatever door, and every list goes through here, top to bottom:
@@ -68,6 +68,8 @@ export interface SendRequest {
   readonly reach?: Reach | undefined
   readonly method: string
   readonly params: JsonObject
+  /** Of a modern request: where it repeats its arguments. */
+  readonly headerOf?: HeaderOf | undefined
   /** Of the tool loop that sends it, for the trace. */
   readonly round?: number | undefined
   /** `server` is all that the request's endpoint has: it gets methods that nobody here knows, from callers that may use it whole. */
@@ -96,6 +98,7 @@ export interface GatewayOptions extends Upstreams {
   readonly names: NameMap
   readonly credentials: CredentialSource
   readonly record: Recorder
+  readonly rounds: Rounds
   /** The first is the outermost. */
   readonly policies: readonly Layer<AuthorizedCall, JsonObject>[]
   readonly clock: Clock
@@ -110,9 +113,9 @@ export interface GatewayOptions extends Upstreams {
 const patienceMs = 700
 
 export function createGateway(options: GatewayOptions): Gateway {
-  const { registry, catalog, names, policies } = options
+  const { registry, catalog, names } = options
   const recorded = recording(options)
-  const ask = asking(options)
+  const perform = performing(options)
 
   const permittedServer = (caller: Caller, handle: string, reach: Reach | undefined): ManagedServer => {
     const server = registry.find(handle)
@@ -122,23 +125,11 @@ export function createGateway(options: GatewayOptions): Gateway {
 
   const look = looking(options)
 
-  /** Everything behind authorization. */
-  const perform = async (call: AuthorizedCall<ManagedServer>, onlyServer: ManagedServer | undefined) => {
-    const { server, kind, name } = call.target
-    const { trace } = call
-    trace.serverId = server.id
-    trace.serverName = server.name
-    trace.targetName = name
-    const perCaller = kind === 'server'
-    // A policy may change what is sent, never where to.
-    const centre = (passed: AuthorizedCall) => ask(passed, { server, onlyServer, perCaller })
-    const result = await compose(policies, centre)(call)
-    trace.outcome = result['isError'] === true ? 'tool_error' : 'ok'
-    return result
-  }
-
   const gateway: Gateway = {
-    send: (caller, { server: handle, reach, method, params, round, relay, mayRun, onlyServer: only = true }) =>
+    send: (
+      caller,
+      { server: handle, reach, method, params, headerOf, round, relay, mayRun, onlyServer: only = true },
+    ) =>
       recorded(caller, aboutSending(method, round), async (trace) => {
         const within = handle === undefined ? undefined : permittedServer(caller, handle, reach)
         const { separator } = names.rules
@@ -161,6 +152,10 @@ export function createGateway(options: GatewayOptions): Gateway {
         const request = { caller, trace, method, params: rename(target?.name ?? name) }
         const call = authorize({ ...request, kind, publicName: name, target, separator })
         if (mayRun?.(call.target, name) === false) throw needsApproval(name)
+        if (headerOf !== undefined && kind === 'tool' && call.target.name !== undefined) {
+          const { server, name: tool } = call.target
+          await requireSameArguments(catalog, { ...call, server, tool, headerOf, onlyServer })
+        }
         return perform(call, onlyServer)
       }),
 
@@ -175,6 +170,27 @@ export function createGateway(options: GatewayOptions): Gateway {
     introductions: (caller, reach) => introductionsTo(options, { caller, reach }),
   }
   return withToolSearch(gateway, { catalog, recorded, look })
+}
+
+/** Everything behind authorization. */
+function performing({ policies, rounds, ...upstreams }: GatewayOptions) {
+  const exchangeFor = exchanging(upstreams)
+  return async (call: AuthorizedCall<ManagedServer>, onlyServer: ManagedServer | undefined): Promise<JsonObject> => {
+    const { server, kind, name } = call.target
+    const { trace } = call
+    trace.serverId = server.id
+    trace.serverName = server.name
+    trace.targetName = name
+    const perCaller = kind === 'server'
+    const state = await rounds.resume(call)
+    // A policy may change what is sent, never where to.
+    const centre = (passed: AuthorizedCall) =>
+      rounds.ask(passed, { server, state, exchange: exchangeFor(passed, { server, onlyServer, perCaller }) })
+    const result = await compose(policies, centre)(call)
+    trace.outcome = result['isError'] === true ? 'tool_error' : 'ok'
+    rounds.settle(call, result)
+    return result
+  }
 }
 
 function introductionsTo(
@@ -228,44 +244,4 @@ function soleServer(registry: Registry, caller: Caller, reach: Reach | undefined
 
 function reaches({ servers }: Reach = {}, id: string): boolean {
   return servers === undefined || servers.has(id)
-}
-
-interface Asking {
-  readonly server: ManagedServer
-  readonly onlyServer: ManagedServer | undefined
-  /** What is sent is not understood here, so what it leaves behind must be the caller's alone. */
-  readonly perCaller: boolean
-}
-
-/** The centre of the rings: credential, connection, request. */
-function asking({ credentials, pool, circuits }: Pick<GatewayOptions, 'credentials' | 'pool' | 'circuits'>) {
-  return (
-    { caller, trace, method, params }: AuthorizedCall,
-    { server, onlyServer, perCaller }: Asking,
-  ): Promise<JsonObject> =>
-    withConnection(
-      { pool, circuits },
-      {
-        server,
-        caller,
-        perCaller,
-        signal: caller.signal,
-        async resolve() {
-          const credential = await credentials.forCaller(server, caller, { onlyServer: onlyServer?.id === server.id })
-          trace.credentialType = credential.type
-          return credential
-        },
-        use: (connection, credential) =>
-          connection.request({
-            method,
-            params: withoutEnvelope(params),
-            headers: credential.headers(),
-            signal: caller.signal,
-            idleTimeoutMs: server.timeouts.callMs,
-            totalTimeoutMs: server.timeouts.callTotalMs,
-            peer: caller.peer,
-            clientCapabilities: usableCapabilities(server, caller.peer),
-          }),
-      },
-    )
 }

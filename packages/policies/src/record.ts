@@ -3,7 +3,7 @@ import type { LedgerRow } from './ledger-row.ts'
 
 /**
  * The outermost ring of both spines: measures a call and leaves one row of what its trace says, whether it was answered,
- * failed or denied. It never delays or fails a call, and it keeps neither arguments nor results.
+ * failed or denied; a call of several rounds leaves it after the last. It never delays or fails a call, and it keeps neither arguments nor results.
  */
 export interface RecorderOptions {
   /** Takes the row at once; {@link Ledger.append}. */
@@ -15,14 +15,17 @@ export interface RecorderOptions {
 }
 
 export function createRecorder({ append, log, clock = systemClock, onRecorded }: RecorderOptions): Recorder {
-  const record = (call: TracedCall, durationMs: number) => {
+  const record = (call: TracedCall, roundMs: number) => {
+    const { trace } = call
+    trace.spentMs = (trace.spentMs ?? 0) + roundMs
+    if (trace.putOff === true) return
     try {
-      const row = toRow(call, durationMs)
+      const row = toRow(call, trace.spentMs)
       append(row)
       onRecorded?.(row)
     } catch (error) {
       // The call has its result; a listener's mistake must not take it away.
-      log.error({ err: error, callId: call.trace.callId }, 'a call could not be recorded')
+      log.error({ err: error, callId: trace.callId }, 'a call could not be recorded')
     }
   }
 
@@ -37,7 +40,15 @@ export function createRecorder({ append, log, clock = systemClock, onRecorded }:
 }
 
 function toRow({ caller: { principal, request }, trace }: TracedCall, durationMs: number): LedgerRow {
-  const { callId, startedAt, outcome = 'INTERNAL', ...passed } = trace
+  const {
+    callId,
+    startedAt,
+    outcome = 'INTERNAL',
+    spentMs: _spent,
+    continued: _continued,
+    putOff: _off,
+    ...passed
+  } = trace
   const { keyHash, keyAlias, userId, teamId } = principal
   const { traceId, requestId, door } = request
   return {

@@ -60,6 +60,8 @@ const rendering = {
   PARAMETERS_NOT_ALLOWED: { code: invalidParams, toolResult: true },
   METHOD_NOT_FOUND: { code: methodNotFound },
   TOOLS_UNRESOLVED: { code: invalidParams },
+  HEADER_MISMATCH: { code: invalidParams },
+  INPUT_UNAVAILABLE: { code: invalidParams, toolResult: true },
 
   UPSTREAM_SIGN_IN_REQUIRED: { code: internalError, toolResult: true },
   UPSTREAM_CREDENTIAL_REJECTED: { code: internalError, toolResult: true },

@@ -48,6 +48,8 @@ const errorType = {
   PARAMETERS_NOT_ALLOWED: 'mcp_parameters_not_allowed',
   METHOD_NOT_FOUND: 'invalid_request_error',
   TOOLS_UNRESOLVED: 'mcp_tools_unresolved',
+  HEADER_MISMATCH: 'mcp_header_mismatch',
+  INPUT_UNAVAILABLE: 'mcp_input_required',
 
   UPSTREAM_SIGN_IN_REQUIRED: 'mcp_sign_in_required',
   UPSTREAM_CREDENTIAL_REJECTED: 'mcp_upstream_error',

@@ -42,6 +42,8 @@ const restError = {
   PARAMETERS_NOT_ALLOWED: 'parameters_not_allowed',
   METHOD_NOT_FOUND: 'method_not_found',
   TOOLS_UNRESOLVED: 'tools_unresolved',
+  HEADER_MISMATCH: 'header_mismatch',
+  INPUT_UNAVAILABLE: 'input_required',
 
   UPSTREAM_SIGN_IN_REQUIRED: 'upstream_sign_in_required',
   UPSTREAM_CREDENTIAL_REJECTED: 'upstream_credential_rejected',

@@ -39,6 +39,9 @@ export const httpStatus = {
   PARAMETERS_NOT_ALLOWED: 403,
   METHOD_NOT_FOUND: 400,
   TOOLS_UNRESOLVED: 400,
+  HEADER_MISMATCH: 400,
+  // The request was understood; what it asks for cannot be finished this way.
+  INPUT_UNAVAILABLE: 422,
 
   UPSTREAM_SIGN_IN_REQUIRED: 401,
   UPSTREAM_CREDENTIAL_REJECTED: 502,

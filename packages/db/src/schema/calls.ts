@@ -33,7 +33,7 @@ export const calls = pgTable(
     completionTokens: integer('completion_tokens'),
 
     stage: text(),
-    /** `ok`, `tool_error` or an error code. */
+    /** `ok`, `tool_error`, `input_required` or an error code. */
     outcome: text().notNull(),
     startedAt: timestamp('started_at', { withTimezone: true }).notNull(),
     durationMs: doublePrecision('duration_ms').notNull(),

@@ -68,7 +68,8 @@ function digestOf(text: string): string {
   return createHash('sha256').update(text).digest('hex')
 }
 
-function canonicalText(definition: JsonObject): string | undefined {
+/** The same text whatever the order of keys; undefined where it is nested too deeply. */
+export function canonicalText(definition: JsonObject): string | undefined {
   try {
     return canonical(definition)
   } catch (error) {

@@ -1,0 +1,60 @@
+import { type AuthorizedCall, type CredentialSource, eraOfVersion } from '@toolgate/core'
+import { withoutEnvelope } from './modern/envelope.ts'
+import type { ManagedServer } from './registry/managed-server.ts'
+import type { Exchange } from './rounds/exchange.ts'
+import { refusedForCapabilities } from './rounds/input-required.ts'
+import { withoutRounds } from './rounds/rounds.ts'
+import { usableCapabilities } from './upstream/isolation.ts'
+import type { Upstreams } from './upstream/upstreams.ts'
+import { withConnection } from './with-connection.ts'
+
+export interface ExchangeOptions extends Upstreams {
+  readonly credentials: CredentialSource
+}
+
+/** Where a call goes, and whether its request names that server and no other. */
+export interface Destination {
+  readonly server: ManagedServer
+  readonly onlyServer: ManagedServer | undefined
+  /** What is sent is not understood here, so what it leaves behind must be the caller's alone. */
+  readonly perCaller: boolean
+}
+
+/** The centre of the rings: credential, connection, request. */
+export function exchanging({ credentials, pool, circuits }: ExchangeOptions) {
+  return ({ caller, trace, method }: AuthorizedCall, { server, onlyServer, perCaller }: Destination): Exchange =>
+    ({ params, peer, signal }) =>
+      withConnection(
+        { pool, circuits },
+        {
+          server,
+          caller,
+          perCaller,
+          signal,
+          async resolve() {
+            const credential = await credentials.forCaller(server, caller, { onlyServer: onlyServer?.id === server.id })
+            trace.credentialType = credential.type
+            return credential
+          },
+          async use(connection, credential) {
+            const era = eraOfVersion(connection.handshake.protocolVersion)
+            const crossed = era === 'legacy' && caller.peer.era === 'modern'
+            const asked = withoutEnvelope(params)
+            const answering = connection.request({
+              method,
+              params: crossed ? withoutRounds(asked) : asked,
+              headers: credential.headers(),
+              signal,
+              idleTimeoutMs: server.timeouts.callMs,
+              totalTimeoutMs: server.timeouts.callTotalMs,
+              peer,
+              clientCapabilities: usableCapabilities(server, caller.peer),
+            })
+            const result = await answering.catch((error: unknown) => {
+              throw era === 'modern' ? refusedForCapabilities(error, server.name) : error
+            })
+            return { result, era }
+          },
+        },
+      )
+}
