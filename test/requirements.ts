@@ -477,6 +477,11 @@ export const requirements = {
     statement:
       'An endpoint of one server passes on methods and fields that the gateway does not know, for callers that may use it whole; an aggregate passes on fields alone.',
   },
+  'mcp:replicas': {
+    status: 'held',
+    statement:
+      'Any gateway of a database serves any session; answers, ends and news reach the gateway and the clients that they concern.',
+  },
   'mcp:resume': {
     status: 'held',
     statement: 'A stream that breaks ends no call: its session, and no other, gets what it missed and the result.',

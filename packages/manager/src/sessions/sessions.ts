@@ -79,6 +79,7 @@ class SharedSessions implements Sessions {
   readonly #bounds: SessionBounds
   readonly streams: Streams
   readonly #live = new Map<string, Session>()
+  readonly #ofOwner = new Map<string, Set<Session>>()
   readonly #loading = createSingleFlight<Session | undefined>()
   /** Part of the ids of requests to clients, so that no two gateways use the same. */
   readonly #self: string
@@ -98,7 +99,7 @@ class SharedSessions implements Sessions {
   async open(principal: Principal, request: OpenSession): Promise<Session> {
     const { store, newId } = this.#options
     const stored = { id: newId('session'), owner: principal.id, logLevel: undefined, ...request }
-    const busy = [...this.#live.values()].filter((one) => one.owner === principal.id && one.busy).map(({ id }) => id)
+    const busy = [...(this.#ofOwner.get(principal.id) ?? [])].filter((one) => one.busy).map(({ id }) => id)
     const evicted = await store.open({ session: stored, cap: this.#bounds.perOwner, busy })
     if (evicted === undefined) {
       throw new GatewayError('TOO_MANY_SESSIONS', 'Too many active MCP sessions for this caller.')
@@ -170,6 +171,7 @@ class SharedSessions implements Sessions {
     }
     for (const session of this.#live.values()) session.end()
     this.#live.clear()
+    this.#ofOwner.clear()
   }
 
   /** One in memory that was used lately; of another one only its row knows whether it was used elsewhere. */
@@ -190,6 +192,8 @@ class SharedSessions implements Sessions {
   #keep(session: Session, principal: Principal | undefined): Session {
     session.principal = principal
     this.#live.set(session.id, session)
+    const { owner } = session
+    this.#ofOwner.set(owner, (this.#ofOwner.get(owner) ?? new Set()).add(session))
     return session
   }
 
@@ -201,6 +205,9 @@ class SharedSessions implements Sessions {
     const session = this.#live.get(id)
     if (session === undefined) return
     this.#live.delete(id)
+    const siblings = this.#ofOwner.get(session.owner)
+    siblings?.delete(session)
+    if (siblings?.size === 0) this.#ofOwner.delete(session.owner)
     session.end()
     this.#options.onEnd?.(session)
   }

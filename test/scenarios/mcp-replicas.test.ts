@@ -1,0 +1,91 @@
+import { Client } from '@modelcontextprotocol/sdk/client/index.js'
+import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js'
+import { ElicitRequestSchema, ToolListChangedNotificationSchema } from '@modelcontextprotocol/sdk/types.js'
+import { migrate, openDatabase } from '@toolgate/db'
+import { createDatabase, describeOnPostgres } from '@toolgate/testing/database'
+import { startEverything } from '@toolgate/testing/mcp-everything'
+import { afterAll, beforeAll, expect, vi } from 'vitest'
+import { boot, type Booted } from '../boot.ts'
+import { verifies } from '../verifies.ts'
+
+describeOnPostgres('two gateways on one database', (server) => {
+  let here: Booted
+  let there: Booted
+  let http: Awaited<ReturnType<typeof startEverything>>
+  beforeAll(async () => {
+    http = await startEverything()
+    const url = await createDatabase(await server())
+    const config = {
+      general_settings: { mcp_allowed_private_networks: ['127.0.0.0/8'] },
+      mcp_servers: { every: { url: http.url, allow_elicitation: true } },
+    }
+    const first = await openDatabase({ url })
+    await migrate(first)
+    here = await boot({ config, database: first })
+    there = await boot({ config, database: await openDatabase({ url }) })
+  })
+  afterAll(async () => {
+    await here[Symbol.asyncDispose]()
+    await there[Symbol.asyncDispose]()
+    await http[Symbol.asyncDispose]()
+  })
+
+  /** A client whose requests go where `route` says at that moment. */
+  async function connect(route: (init: RequestInit | undefined) => Booted, capabilities = {}) {
+    const requestInit = { headers: { 'x-litellm-api-key': here.masterKey } }
+    const fetch: typeof globalThis.fetch = (input, init) => route(init).fetch(input, init)
+    const transport = new StreamableHTTPClientTransport(new URL('http://gateway.test/mcp'), { fetch, requestInit })
+    const client = new Client({ name: 'wanderer', version: '1' }, { capabilities })
+    await client.connect(transport)
+    return { client, transport }
+  }
+
+  verifies('mcp:replicas', 'serve a session wherever it was opened, and nowhere once it was ended', async () => {
+    let at = here
+    const { client, transport } = await connect(() => at)
+    at = there
+    expect((await client.listTools()).tools.length).toBeGreaterThan(5)
+    const id = transport.sessionId ?? ''
+    await transport.terminateSession()
+    const ping = (gateway: Booted) =>
+      gateway.request('/mcp', { headers: { 'mcp-session-id': id }, body: { jsonrpc: '2.0', id: 1, method: 'ping' } })
+    await vi.waitFor(
+      async () => expect([(await ping(here)).status, (await ping(there)).status]).toEqual([404, 404]),
+      5_000,
+    )
+    await client.close()
+  })
+
+  verifies('mcp:replicas', 'lead a client’s answer to the gateway that asked, wherever it lands', async () => {
+    // Whatever answers a question goes to the other gateway.
+    const isAnswer = (init: RequestInit | undefined) =>
+      typeof init?.body === 'string' && !init.body.includes('"method"')
+    const { client } = await connect((init) => (isAnswer(init) ? there : here), { elicitation: {} })
+    client.setRequestHandler(ElicitRequestSchema, async () => ({ action: 'accept', content: { name: 'Ada' } }))
+    const result = await client.callTool({ name: 'every-trigger-elicitation-request', arguments: {} })
+    expect(JSON.stringify(result)).toContain('Ada')
+    await client.close()
+  })
+
+  verifies(
+    'mcp:replicas',
+    'both list a server that was added at one of them, and both tell their clients',
+    async () => {
+      const clients = [await connect(() => here), await connect(() => there)]
+      const heard = clients.map(({ client }) => {
+        const told = vi.fn()
+        client.setNotificationHandler(ToolListChangedNotificationSchema, told)
+        return told
+      })
+      const body = { server_name: 'added', url: http.url, transport: 'http' }
+      expect((await here.request('/v1/mcp/server', { body })).status).toBeLessThan(300)
+      await vi.waitFor(() => {
+        for (const told of heard) expect(told).toHaveBeenCalled()
+      }, 15_000)
+      for (const { client } of clients) {
+        expect((await client.listTools()).tools.map(({ name }) => name)).toContain('added-echo')
+        await client.close()
+      }
+    },
+  )
+})
