@@ -471,7 +471,7 @@ export const requirements = {
     status: 'held',
     statement: 'A session is its owner’s: another caller’s id is refused, and an ended one is gone everywhere.',
   },
-  'mcp:stateless': { status: 'held', statement: 'A client that keeps no session is served all the same.' },
+  'mcp:stateless': { status: 'held', statement: 'A client without session is served, also one of 2026-07-28.' },
   'mcp:relay': {
     status: 'held',
     statement:

@@ -19,6 +19,7 @@ export { type NewId, randomId } from './ids.ts'
 export {
   isJsonObject,
   isJsonRpcMessage,
+  isNotification,
   isRequest,
   isResponse,
   type JsonObject,

@@ -3,6 +3,7 @@ import {
   CLIENT_INFO_META_KEY,
   LOG_LEVEL_META_KEY,
   PROTOCOL_VERSION_META_KEY,
+  SERVER_INFO_META_KEY,
 } from '@modelcontextprotocol/client'
 import { isJsonObject, type JsonObject, modernProtocolVersion } from '@toolgate/core'
 
@@ -16,6 +17,9 @@ export interface Envelope {
   /** Absent: the client wants no log messages. */
   readonly logLevel?: string | undefined
 }
+
+/** Where a result says who answered. */
+export const serverInfoKey = SERVER_INFO_META_KEY
 
 const envelopeKeys = [
   PROTOCOL_VERSION_META_KEY,

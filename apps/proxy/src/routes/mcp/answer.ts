@@ -1,5 +1,5 @@
 import { GatewayError, isJsonObject, type JsonObject, outcomeError, type Caller } from '@toolgate/core'
-import { type Gateway, type ListKind, listKinds, listMethods, type Offer } from '@toolgate/manager'
+import { type Gateway, type HeaderOf, type ListKind, listKinds, listMethods, type Offer } from '@toolgate/manager'
 import { offerMeta } from '../../render/offer.ts'
 import type { View } from './view.ts'
 
@@ -9,6 +9,8 @@ export interface McpRequest {
   readonly view: View
   readonly method: string
   readonly params: JsonObject
+  /** Where a modern request repeats its arguments. */
+  readonly headerOf?: HeaderOf | undefined
 }
 
 /** The result of a request, or a `GatewayError`. What an upstream answered is relayed as it came. */
@@ -25,7 +27,7 @@ const kindOfList = new Map<string, ListKind>(listKinds.map((kind) => [listMethod
 /** The part of the protocol that is the same in every era: lists, and what is aimed at one thing of one server. */
 export function createAnswer({ gateway }: { gateway: Gateway }): Answer {
   return async (request) => {
-    const { caller, view, method, params } = request
+    const { caller, view, method, params, headerOf } = request
     const kind = kindOfList.get(method)
     if (kind !== undefined) return list(gateway, kind, request)
     if (method === 'ping') return {}
@@ -35,6 +37,7 @@ export function createAnswer({ gateway }: { gateway: Gateway }): Answer {
       reach: view,
       method,
       params,
+      headerOf,
     })
   }
 }

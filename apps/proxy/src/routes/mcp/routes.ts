@@ -7,10 +7,10 @@ import type { Lifecycle } from '../../lifecycle.ts'
 import { routeNotFound } from '../../middleware/errors.ts'
 import type { LiveConfig } from '../../reload/live-config.ts'
 import { createAnswer } from './answer.ts'
-import { speaksModern } from './era.ts'
+import { namesModernVersion, speaksModern } from './era.ts'
 import { createIntroduction } from './introduction.ts'
 import { createLegacyEra } from './legacy/legacy-era.ts'
-import { answerModern } from './modern/modern-era.ts'
+import { createModernEra } from './modern/modern-era.ts'
 import { isLoopback, refuseForeignOrigin } from './origin.ts'
 import { readMessages, type Received } from './read-messages.ts'
 import { type View, viewOf } from './view.ts'
@@ -45,6 +45,7 @@ export function mcpRoutes(services: McpServices) {
   const answer = createAnswer({ gateway })
   const introduce = createIntroduction({ gateway, identity: () => live.current.environment.mcpIdentity })
   const legacy = createLegacyEra({ ...services, answer, introduce })
+  const modern = createModernEra({ ...services, answer, introduce })
 
   const handle = async (context: Context<AppEnv>): Promise<Response> => {
     const { path, method } = context.req
@@ -55,6 +56,8 @@ export function mcpRoutes(services: McpServices) {
     const view = viewOf(gateway, { caller, endpoint, header: context.req.header('x-mcp-servers') })
     const exchange = { context, caller, view }
     if (method === 'POST') return post({ ...exchange, received: await readMessages(context) })
+    if (method !== 'OPTIONS' && namesModernVersion(context.req.header('mcp-protocol-version')))
+      refuseAllBut(context, 'POST')
     if (method === 'GET') return legacy.listen(exchange)
     if (method === 'DELETE') return legacy.end(exchange)
     context.header('allow', 'GET, POST, DELETE')
@@ -67,7 +70,7 @@ export function mcpRoutes(services: McpServices) {
     const { received, context } = request
     const header = context.req.header('mcp-protocol-version')
     if (received.kind === 'message' && speaksModern(received.message, header)) {
-      return answerModern({ ...request, message: received.message })
+      return modern.post({ ...request, message: received.message })
     }
     return legacy.post(request)
   }
@@ -75,6 +78,12 @@ export function mcpRoutes(services: McpServices) {
   const app = new Hono<AppEnv>().get('/mcp/enabled', (context) => context.json({ enabled: true }))
   for (const pattern of mcpPathPatterns) app.all(pattern, handle)
   return app
+}
+
+/** The era without sessions has neither streams of their own nor anything to delete. */
+function refuseAllBut(context: Context<AppEnv>, allowed: string): never {
+  context.header('allow', allowed)
+  throw new GatewayError('METHOD_NOT_ALLOWED', `In this protocol version an MCP endpoint takes ${allowed} alone.`)
 }
 
 function originRules({ current: { config, environment } }: Pick<LiveConfig, 'current'>) {

@@ -1,22 +1,163 @@
-import { type JsonRpcMessage, jsonRpcCodes } from '@toolgate/core'
+import {
+  type Clock,
+  GatewayError,
+  isNotification,
+  isRequest,
+  type JsonObject,
+  type JsonRpcErrorBody,
+  jsonRpcCodes,
+  type JsonRpcId,
+  type JsonRpcMessage,
+  type JsonRpcNotification,
+  type JsonRpcRequest,
+  type JsonRpcResponse,
+  type Logger,
+  toGatewayError,
+} from '@toolgate/core'
+import type { Envelope, Gateway } from '@toolgate/manager'
+import type { Context } from 'hono'
+import type { AppEnv } from '../../../app-env.ts'
+import { contentful, logFailure } from '../../../middleware/errors.ts'
+import { isUpstreamFault, toolFailureOf } from '../../../render/json-rpc.ts'
+import { httpStatus } from '../../../render/status.ts'
+import type { Answer } from '../answer.ts'
+import { EventStream } from '../event-stream.ts'
+import type { createIntroduction } from '../introduction.ts'
 import type { McpPost } from '../routes.ts'
-import { unsupportedVersion } from '../legacy/versions.ts'
-import { modernVersion } from '../era.ts'
+import { requireAnyServer } from '../view.ts'
+import { checkRequest } from './check-request.ts'
+import { isOfTheEra, modernErrorOf, statusOf } from './modern-errors.ts'
+import { modernPeer } from './modern-peer.ts'
+import { discovery, modernResult } from './modern-results.ts'
 
-/** A request of the 2026-07-28 era. */
+/** A POST that says that it is of the modern era. */
 export interface ModernPost extends McpPost {
   readonly message: JsonRpcMessage
 }
 
-/**
- * Until that era is spoken here, its probe is told so in the one way that every client understands as "try the other
- * one": HTTP 200 and "method not found", and never the code for an unsupported version.
- */
-export async function answerModern({ context, message }: ModernPost): Promise<Response> {
-  const id = 'id' in message ? (message.id ?? null) : null
-  if ('method' in message && message.method === 'server/discover') {
-    const error = { code: jsonRpcCodes.methodNotFound, message: `Method not found: ${message.method}` }
-    return context.json({ jsonrpc: '2.0', id, error })
+export interface ModernEraOptions {
+  readonly gateway: Gateway
+  readonly answer: Answer
+  readonly introduce: ReturnType<typeof createIntroduction>
+  readonly clock: Clock
+  readonly log: Logger
+}
+
+interface ModernRequest extends McpPost {
+  readonly request: JsonRpcRequest
+  readonly envelope: Envelope
+}
+
+/** What this era has no more; a client that asks for it hears that it is not there. */
+const goneMethods = new Set([
+  'initialize',
+  'ping',
+  'logging/setLevel',
+  'resources/subscribe',
+  'resources/unsubscribe',
+  // Capabilities say that nobody is told of changes.
+  'subscriptions/listen',
+])
+
+interface Reply {
+  readonly response: JsonRpcResponse
+  readonly status: number
+  /** Of the one server of an endpoint: its HTTP status and its challenge are the answer's. */
+  readonly fault?: GatewayError
+}
+
+/** Protocol version 2026-07-28 over HTTP: every request stands for itself, and there is no session. */
+export function createModernEra(options: ModernEraOptions) {
+  return {
+    async post({ message, ...post }: ModernPost): Promise<Response> {
+      const { context } = post
+      // There is nothing to notify a gateway of that keeps nothing between two requests.
+      if (isNotification(message)) return context.body(null, 202)
+      if (!isRequest(message)) return refuse(context, null, noRequest)
+      const checked = checkRequest(message, (name) => context.req.header(name))
+      if ('refusal' in checked) return refuse(context, message.id, checked.refusal)
+      return respond(options, { ...post, request: message, envelope: checked.envelope })
+    },
   }
-  return context.json({ jsonrpc: '2.0', id, error: unsupportedVersion(modernVersion) }, 400)
+}
+
+/** One JSON document, unless there is something to say before the answer: then a stream. */
+function respond(options: ModernEraOptions, exchange: ModernRequest): Promise<Response> {
+  const { promise, resolve, reject } = Promise.withResolvers<Response>()
+  const { context, caller, envelope } = exchange
+  const left = new AbortController()
+  const onBreak = () => left.abort(new GatewayError('CANCELLED', 'The client left.'))
+  let stream: EventStream | undefined
+  let over = false
+  const say = (notification: JsonRpcNotification) => {
+    if (over) return
+    if (stream === undefined) {
+      stream = new EventStream({ clock: options.clock, onBreak })
+      resolve(stream.response)
+    }
+    stream.send(notification)
+  }
+  const finish = (reply: Reply) => {
+    over = true
+    if (stream === undefined) return resolve(encode(context, reply))
+    stream.send(reply.response)
+    stream.close()
+  }
+  const peer = modernPeer(envelope, say)
+  const signal = AbortSignal.any([caller.signal, left.signal])
+  replyTo(options, { ...exchange, caller: { ...caller, peer, signal } }).then(finish, reject)
+  return promise
+}
+
+/** Always answers: what fails is told in the words of JSON-RPC. */
+async function replyTo(options: ModernEraOptions, exchange: ModernRequest): Promise<Reply> {
+  const { caller, view, request } = exchange
+  const { id, method } = request
+  const { serverInfo } = options.introduce(caller, view)
+  const complete = (result: JsonObject): Reply => ({
+    response: { jsonrpc: '2.0', id, result: modernResult(method, result, serverInfo) },
+    status: 200,
+  })
+  try {
+    return complete(await resultOf(options, exchange))
+  } catch (thrown) {
+    const error = toGatewayError(thrown)
+    logFailure(options.log, error, caller.request.requestId)
+    const body = modernErrorOf(error, method)
+    const response = { jsonrpc: '2.0', id, error: body } as const
+    if (view.single !== undefined && isUpstreamFault(error)) {
+      return { response, status: httpStatus[error.code], fault: error }
+    }
+    const failure = method === 'tools/call' && !isOfTheEra(error) ? toolFailureOf(error) : undefined
+    return failure === undefined ? { response, status: statusOf(body) } : complete(failure)
+  }
+}
+
+async function resultOf(
+  { gateway, answer, introduce }: ModernEraOptions,
+  { caller, view, request: { method, params = {} }, context }: ModernRequest,
+): Promise<JsonObject> {
+  if (goneMethods.has(method)) throw new GatewayError('METHOD_NOT_FOUND', `Method not found: ${method}`)
+  if (method !== 'server/discover') {
+    return answer({ caller, view, method, params, headerOf: (name) => context.req.header(name) })
+  }
+  requireAnyServer(gateway, caller)
+  return discovery(introduce(caller, view))
+}
+
+const noRequest: JsonRpcErrorBody = {
+  code: jsonRpcCodes.invalidRequest,
+  message: 'Invalid Request: protocol version 2026-07-28 has no responses to post.',
+}
+
+function encode(context: Context<AppEnv>, { response, status, fault }: Reply): Response {
+  if (status === 200) return context.json(response)
+  const { challenge } = fault?.details ?? {}
+  if (challenge !== undefined && status === 401) context.header('www-authenticate', challenge)
+  if (fault?.retryable === true && status === 503) context.header('retry-after', '1')
+  return context.json(response, contentful(status))
+}
+
+function refuse(context: Context<AppEnv>, id: JsonRpcId | null, error: JsonRpcErrorBody): Response {
+  return context.json({ jsonrpc: '2.0', id, error }, 400)
 }

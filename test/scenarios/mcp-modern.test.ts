@@ -1,0 +1,207 @@
+import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
+import { isJsonObject, type JsonObject } from '@toolgate/core'
+import { everythingStdio } from '@toolgate/testing/mcp-everything'
+import { type SdkMcpServer, startMcpServer } from '@toolgate/testing/mcp-server'
+import { afterAll, beforeAll, describe, expect } from 'vitest'
+import { boot, type Booted } from '../boot.ts'
+import { verifies } from '../verifies.ts'
+
+let gateway: Booted
+let modern: SdkMcpServer
+let legacy: SdkMcpServer
+beforeAll(async () => {
+  modern = await startMcpServer({ modern: 'alone' })
+  legacy = await startMcpServer()
+  const asking = { allow_elicitation: true, allow_sampling: true }
+  gateway = await boot({
+    config: {
+      mcp_servers: {
+        modern: { url: modern.url, ...asking },
+        legacy: { url: legacy.url, ...asking },
+        everything: { ...everythingStdio },
+      },
+    },
+  })
+})
+afterAll(async () => {
+  await gateway[Symbol.asyncDispose]()
+  await modern[Symbol.asyncDispose]()
+  await legacy[Symbol.asyncDispose]()
+})
+
+/** The official client of the modern era, which fills in every form. */
+async function sdkClient(path: string, mode: 'auto' | { pin: string } = { pin: '2026-07-28' }) {
+  const client = new Client(
+    { name: 'sdk', version: '1' },
+    { capabilities: { elicitation: { form: {} }, sampling: {} }, versionNegotiation: { mode } },
+  )
+  client.setRequestHandler('elicitation/create', async () => ({
+    action: 'accept',
+    content: { sure: true, name: 'Ada' },
+  }))
+  const url = new URL(`http://gateway.test${path}`)
+  const requestInit = { headers: { 'x-litellm-api-key': gateway.masterKey } }
+  await client.connect(new StreamableHTTPClientTransport(url, { fetch: gateway.fetch, requestInit }))
+  return Object.assign(client, { [Symbol.asyncDispose]: () => client.close() })
+}
+
+const meta = {
+  'io.modelcontextprotocol/protocolVersion': '2026-07-28',
+  'io.modelcontextprotocol/clientCapabilities': {},
+}
+
+interface Raw {
+  readonly method: string
+  readonly params?: JsonObject
+  readonly headers?: Readonly<Record<string, string>>
+  readonly path?: string
+}
+
+/** One request, with the headers that go with it unless the test says otherwise. */
+async function raw({ method, params = {}, headers = {}, path = '/mcp' }: Raw) {
+  const name = params['name'] ?? params['uri']
+  const response = await gateway.request(path, {
+    headers: {
+      'mcp-protocol-version': '2026-07-28',
+      'mcp-method': method,
+      ...(typeof name === 'string' && { 'mcp-name': name }),
+      ...headers,
+    },
+    body: { jsonrpc: '2.0', id: 7, method, params: { _meta: meta, ...params } },
+  })
+  const answer: unknown = await response.json()
+  if (!isJsonObject(answer)) throw new Error('no object')
+  return { status: response.status, answer }
+}
+
+describe('the official client of 2026-07-28', () => {
+  for (const [path, prefix] of [
+    ['/mcp', 'modern-'],
+    ['/mcp/modern', ''],
+  ] as const) {
+    verifies('mcp:stateless', `lists, calls and is told what is missing at ${path}`, async () => {
+      await using client = await sdkClient(path)
+      const { tools } = await client.listTools()
+      expect(tools.map(({ name }) => name)).toContain(`${prefix}interview`)
+      const echo = await client.callTool({ name: `${prefix}echo`, arguments: { message: 'hi' } })
+      expect(echo.content).toEqual([{ type: 'text', text: 'hi' }])
+      const interview = await client.callTool({ name: `${prefix}interview`, arguments: {} })
+      expect(JSON.stringify(interview.content)).toMatch(/Ada.*Ada/)
+      const region = await client.callTool({ name: `${prefix}region`, arguments: { region: 'zürich' } })
+      expect(region.content).toEqual([{ type: 'text', text: 'zürich' }])
+    })
+  }
+
+  verifies('mcp:stateless', 'is found to be one, and hears progress of both kinds of servers', async () => {
+    await using client = await sdkClient('/mcp', 'auto')
+    for (const name of ['modern-count', 'legacy-count']) {
+      const heard: number[] = []
+      const onprogress = ({ progress }: { progress: number }) => void heard.push(progress)
+      await client.callTool({ name, arguments: { steps: 3 } }, { onprogress })
+      expect([name, heard]).toEqual([name, [1, 2, 3]])
+    }
+  })
+
+  verifies('mcp:stateless', 'gets on with a server that asks back while it works', async () => {
+    await using client = await sdkClient('/mcp')
+    const { content } = await client.callTool({ name: 'legacy-confirm', arguments: {} })
+    expect(JSON.stringify(content)).toContain('accept')
+  })
+
+  verifies('mcp:stateless', 'uses a server that is a process', async () => {
+    await using client = await sdkClient('/mcp/everything')
+    const { content } = await client.callTool({ name: 'echo', arguments: { message: 'hi' } })
+    expect(JSON.stringify(content)).toContain('Echo: hi')
+    const { resources } = await client.listResources()
+    const [first] = resources
+    expect(await client.readResource({ uri: first?.uri ?? '' })).toHaveProperty('contents')
+  })
+})
+
+describe('a request of 2026-07-28', () => {
+  verifies('mcp:stateless', 'is answered as the specification has it', async () => {
+    expect(await raw({ method: 'server/discover' })).toMatchObject({
+      status: 200,
+      answer: {
+        id: 7,
+        result: {
+          resultType: 'complete',
+          supportedVersions: ['2026-07-28'],
+          capabilities: { tools: {} },
+          ttlMs: 0,
+          cacheScope: 'private',
+          _meta: { 'io.modelcontextprotocol/serverInfo': { name: 'toolgate' } },
+        },
+      },
+    })
+    expect(await raw({ method: 'tools/list' })).toMatchObject({
+      status: 200,
+      answer: { result: { resultType: 'complete', ttlMs: 0, cacheScope: 'private' } },
+    })
+  })
+
+  const echo = { name: 'modern-echo', arguments: { message: 'hi' } }
+  const refusals: readonly [string, Raw, number, number][] = [
+    ['a missing envelope', { method: 'tools/list', params: { _meta: {} } }, 400, -32602],
+    ['another method in the header', { method: 'tools/list', headers: { 'mcp-method': 'tools/call' } }, 400, -32020],
+    [
+      'another version in the header',
+      { method: 'tools/list', headers: { 'mcp-protocol-version': '2025-11-25' } },
+      400,
+      -32020,
+    ],
+    [
+      'another name in the header',
+      { method: 'tools/call', params: echo, headers: { 'mcp-name': 'other' } },
+      400,
+      -32020,
+    ],
+    [
+      'a name in broken base64',
+      { method: 'tools/call', params: echo, headers: { 'mcp-name': '=?base64?!?=' } },
+      400,
+      -32020,
+    ],
+    [
+      'an unknown version',
+      {
+        method: 'tools/list',
+        headers: { 'mcp-protocol-version': '2027-01-01' },
+        params: { _meta: { ...meta, 'io.modelcontextprotocol/protocolVersion': '2027-01-01' } },
+      },
+      400,
+      -32022,
+    ],
+    ['an unknown method', { method: 'no/such' }, 404, -32601],
+    ['a method of the past', { method: 'ping' }, 404, -32601],
+    ['an unknown tool', { method: 'tools/call', params: { name: 'nothing', arguments: {} } }, 200, -32602],
+    [
+      'an argument that its header lacks',
+      { method: 'tools/call', params: { name: 'modern-region', arguments: { region: 'eu' } } },
+      400,
+      -32020,
+    ],
+    [
+      'a capability that the client lacks',
+      { method: 'tools/call', params: { name: 'modern-confirm', arguments: {} } },
+      400,
+      -32021,
+    ],
+  ]
+  for (const [what, request, status, code] of refusals) {
+    verifies('mcp:stateless', `is refused for ${what}`, async () => {
+      const { answer, ...rest } = await raw(request)
+      expect({ ...rest, code: isJsonObject(answer['error']) ? answer['error']['code'] : answer }).toEqual({
+        status,
+        code,
+      })
+    })
+  }
+
+  verifies('mcp:stateless', 'has no stream of its own and nothing to end', async () => {
+    for (const method of ['GET', 'DELETE']) {
+      const response = await gateway.request('/mcp', { method, headers: { 'mcp-protocol-version': '2026-07-28' } })
+      expect(response.status).toBe(405)
+    }
+  })
+})
