@@ -46,4 +46,24 @@ export const llmRequirements = {
     status: 'held',
     statement: 'What Codex sends to /v1/responses works with a model that knows chat completions alone.',
   },
+  'messages:relayed': {
+    status: 'held',
+    statement: 'A request in Anthropic’s dialect to an Anthropic model is relayed as it is, and so is its stream.',
+  },
+  'messages:crossed': {
+    status: 'held',
+    statement: 'A request in Anthropic’s dialect works with any model, whole and streamed.',
+  },
+  'messages:count-tokens': {
+    status: 'held',
+    statement: 'Tokens are counted without a ledger row and without asking a model.',
+  },
+  'messages:claude-code': {
+    status: 'held',
+    statement: 'What Claude Code sends to /v1/messages works with a model that knows chat completions alone.',
+  },
+  'messages:tools': {
+    status: 'held',
+    statement: 'Gateway tools run in the loop behind /v1/messages, and the client is handed its own calls alone.',
+  },
 } as const satisfies Record<string, Requirement>

@@ -20,6 +20,7 @@ import { mcpToolChangeRoutes } from './routes/mcp-tool-changes.ts'
 import { metadataRoutes } from './routes/metadata.ts'
 import { metricsRoutes, openMetricsRoute } from './routes/metrics.ts'
 import { modelRoutes } from './routes/models.ts'
+import { messageRoutes } from './routes/messages.ts'
 import { responseRoutes } from './routes/responses.ts'
 import { toolResultRoutes } from './routes/tool-results.ts'
 import type { Services } from './services.ts'
@@ -55,6 +56,7 @@ export function createApp(services: Services): App {
     modelRoutes(services),
     chatRoutes(services),
     responseRoutes(services),
+    messageRoutes(services),
     toolResultRoutes(services),
     keyRoutes(services),
     // Last: its paths begin or end with a server's name.

@@ -6,6 +6,7 @@ import { keyOperations } from './openapi-keys.ts'
 import type { Operation } from './openapi-operation.ts'
 import { serverOperations } from './openapi-servers.ts'
 import { chatBody } from './routes/chat.ts'
+import { messagesBody } from './routes/messages.ts'
 import { responsesBody } from './routes/responses.ts'
 import { serverToolCall, toolCall } from './routes/mcp-rest.ts'
 import { version } from './version.ts'
@@ -48,6 +49,11 @@ const operations: Readonly<Record<string, Operation>> = {
   'GET /responses': { summary: 'Tells clients that try a WebSocket to use POST' },
   'GET /v1/responses/{id}': { summary: 'A stored response of this key', path: z.object({ id: z.string() }) },
   'DELETE /v1/responses/{id}': { summary: 'Delete a stored response of this key', path: z.object({ id: z.string() }) },
+  'POST /v1/messages': {
+    summary: 'Anthropic’s Messages; tools of MCP servers are executed until the model answers',
+    body: messagesBody,
+  },
+  'POST /v1/messages/count_tokens': { summary: 'Tokens of a request in Anthropic’s dialect', body: messagesBody },
   'GET /v1/tool_results/{id}': {
     summary: 'The whole result of a tool that was cut before a model saw it',
     path: z.object({ id: z.string() }),

@@ -24,9 +24,15 @@ describe('the routes of a key', () => {
       '/mcp/tools/call',
       '/mcp/tools/list',
       '/models',
+      '/responses',
       '/v1/chat/completions',
       '/v1/mcp/tools',
+      '/v1/messages',
+      '/v1/messages/count_tokens',
       '/v1/models',
+      '/v1/responses',
+      '/v1/responses/{id}',
+      '/v1/tool_results/{id}',
     ])
   })
 
@@ -57,6 +63,9 @@ describe('the routes of a key', () => {
         '/v1/mcp/server/import',
         '/v1/mcp/server/{server_id}',
         '/v1/mcp/server/{server_id}/refresh',
+        '/v1/mcp/server/{server_id}/tool-changes',
+        '/v1/mcp/server/{server_id}/tool-changes/approve',
+        '/v1/mcp/server/{server_id}/tool-changes/reject',
         '/v1/mcp/server/{server_id}/versions',
       ],
     ],

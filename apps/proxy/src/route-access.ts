@@ -26,6 +26,8 @@ const openAi = [
   '/models',
 ]
 
+const anthropic = ['/v1/messages', '/v1/messages/count_tokens']
+
 /** What a key may ask about itself and do for itself, whatever it is made for: a key that is due must reach its next one. */
 const ownKey = ['/key/health', '/key/rotate']
 const keyInfo = ['/key/info', '/v2/key/info', '/key/list', '/key/aliases', '/key/health']
@@ -33,8 +35,9 @@ const keyInfo = ['/key/info', '/v2/key/info', '/key/list', '/key/aliases', '/key
 /** The groups of LiteLLM that hold routes this gateway has. */
 const groups: ReadonlyMap<string, readonly string[]> = new Map([
   ['openai_routes', openAi],
+  ['anthropic_routes', anthropic],
   ['mcp_routes', [...mcpInference, ...mcpServers]],
-  ['llm_api_routes', [...openAi, ...mcpInference, ...ownKey]],
+  ['llm_api_routes', [...openAi, ...anthropic, ...mcpInference, ...ownKey]],
   ['management_routes', ['/key/*', '/v2/key/info', ...mcpServers, '/config/reload', '/health/test_connection']],
   ['info_routes', [...keyInfo, '/v1/models', '/models']],
 ])

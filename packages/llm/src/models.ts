@@ -34,6 +34,8 @@ export interface Models {
   deployments(principal: Principal): readonly Deployment[]
   /** Whether everything that serves the name speaks the dialect itself: then such requests are relayed. */
   speaks(model: string, dialect: Exclude<WireDialect, 'chat'>): boolean
+  /** How many tokens a request in Anthropic's dialect is, where its provider counts. No answer of a model, so no row. */
+  countTokens(caller: Caller, request: ModelRequest): Promise<JsonObject | undefined>
   /** One whole answer, as the provider gave it. */
   generate(caller: Caller, request: ModelRequest): Promise<JsonObject>
   /** The provider's server-sent events. Its rings close, and its row is written, when the stream ends or is left. */
@@ -127,10 +129,8 @@ export function createModels({
   return {
     list: (principal) => listModels(deployments(), principal),
     deployments: (principal) => deployments().filter(({ modelName }) => permitsModel(principal, modelName)),
-    speaks: (model, dialect) => {
-      const serving = findRoutes(deployments(), model)
-      return serving.length > 0 && serving.every(({ provider }) => provider.native?.[dialect] !== undefined)
-    },
+    speaks: (model, dialect) => speakAll(findRoutes(deployments(), model), dialect),
+    countTokens: (caller, request) => countWith(toCall(caller, request), route),
     async generate(caller, request) {
       const { body } = await run(toCall(caller, request))
       if (body === undefined) throw new GatewayError('INTERNAL', 'The model was asked, and its answer went astray.')
@@ -151,6 +151,16 @@ export function createModels({
   }
 }
 
+function speakAll(serving: readonly Deployment[], dialect: Exclude<WireDialect, 'chat'>): boolean {
+  return serving.length > 0 && serving.every(({ provider }) => provider.native?.[dialect] !== undefined)
+}
+
+async function countWith(call: ModelCall, route: (call: ModelCall) => Route): Promise<JsonObject | undefined> {
+  authorizeModel(call.caller.principal, call.model)
+  const { deployment, model } = route(call)
+  return deployment.provider.native?.countTokens?.generate({ ...call.body, model }, call.signal, call.passing)
+}
+
 /** Characters. A pattern such as `openai/*` takes any name, and names are kept in the ledger. */
 const maxModelLength = 256
 
@@ -164,7 +174,10 @@ function readModel({ model }: JsonObject): string {
 }
 
 /** As the ledger names them. */
-const methods = { chat: 'chat.completions', responses: 'responses' } as const satisfies Record<WireDialect, string>
+const methods = { chat: 'chat.completions', responses: 'responses', messages: 'messages' } as const satisfies Record<
+  WireDialect,
+  string
+>
 
 async function send(
   { trace, dialect, body, passing, signal, deliver }: ModelCall,

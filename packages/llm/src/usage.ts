@@ -23,3 +23,11 @@ export function totalTokens(usage: JsonObject | undefined): number {
     0,
   )
 }
+
+const charactersPerToken = 4
+
+/** About how many tokens a request is, where nobody counts them. */
+export function estimateTokens(body: JsonObject): number {
+  const { system, messages, tools } = body
+  return Math.ceil(JSON.stringify([system ?? '', messages ?? [], tools ?? []]).length / charactersPerToken)
+}

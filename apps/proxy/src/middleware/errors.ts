@@ -5,6 +5,7 @@ import type { AppEnv } from '../app-env.ts'
 import { type Door, doorOf } from '../door.ts'
 import { printablePath } from '../printable-path.ts'
 import { renderMcpError } from '../render/json-rpc.ts'
+import { renderAnthropicError } from '../render/anthropic.ts'
 import { type RenderedError, renderAdminError, renderOpenAiError } from '../render/openai.ts'
 import { renderRestError } from '../render/rest.ts'
 
@@ -14,6 +15,7 @@ const renderers = {
   'mcp-rest': renderRestError,
   'mcp-admin': renderRestError,
   chat: renderOpenAiError,
+  messages: renderAnthropicError,
   models: renderOpenAiError,
   admin: renderAdminError,
   health: renderOpenAiError,

@@ -1,6 +1,7 @@
 import type { Clock, NewId } from '@toolgate/core'
 import type { LlmProvider } from '../providers/provider.ts'
 import type { Wire, WireDialect } from '../wire.ts'
+import { crossMessages } from './messages.ts'
 import { crossResponses } from './responses.ts'
 
 export interface CrossingSeams {
@@ -11,5 +12,6 @@ export interface CrossingSeams {
 /** How a provider is asked in a dialect: its own way where it speaks it, else crossed to chat completions. */
 export function wireOf(provider: LlmProvider, dialect: WireDialect, seams: CrossingSeams): Wire {
   if (dialect === 'chat') return provider
+  if (dialect === 'messages') return provider.native?.messages ?? crossMessages(provider, seams)
   return provider.native?.responses ?? crossResponses(provider, seams)
 }

@@ -14,11 +14,15 @@ import { toChatCompletion } from './ai-sdk/result-to-chat.ts'
 import { toChatEvents } from './ai-sdk/stream-to-chat.ts'
 import { textOf } from '../json-fields.ts'
 import { type ChunkHead, wantsUsage } from './chat-events.ts'
+import { relayJson } from './json-relay.ts'
 import type { LlmProvider, ProviderOptions, ProviderParty, ProviderPlug } from './provider.ts'
 import { providerError, toProviderFailure, unreadableAnswer } from './provider-failure.ts'
 import { apiBaseSchema, apiKeySchema, timeoutMsSchema } from './settings.ts'
 
-/** Anthropic's Messages API, crossed to and from chat completions by the AI SDK's provider, loaded when first used. */
+/**
+ * Anthropic's Messages API: relayed where it is what the client speaks, else crossed to and from chat completions by the AI
+ * SDK's provider, loaded when first used.
+ */
 const plug = definePlug({
   type: 'anthropic',
   schema: z.object({
@@ -26,13 +30,24 @@ const plug = definePlug({
     api_base: apiBaseSchema.default('https://api.anthropic.com').transform(toVersionedBase),
     timeout: timeoutMsSchema,
   }),
-  create: (settings, options: ProviderOptions): LlmProvider =>
-    createAnthropicProvider({
-      ...options,
-      apiKey: settings.api_key,
-      baseUrl: settings.api_base,
-      timeoutMs: settings.timeout,
-    }),
+  create: (settings, options: ProviderOptions): LlmProvider => {
+    const { api_key: apiKey, api_base: baseUrl, timeout: timeoutMs } = settings
+    const relay = (path: string) =>
+      relayJson({
+        type: 'anthropic',
+        outbound: options.outbound,
+        clock: options.clock,
+        address: `${baseUrl}/${path}`,
+        timeoutMs,
+        apiKey,
+        headers: () => ({ 'x-api-key': apiKey.reveal() }),
+        defaults: { 'anthropic-version': '2023-06-01' },
+      })
+    return {
+      ...createAnthropicProvider({ ...options, apiKey, baseUrl, timeoutMs }),
+      native: { messages: relay('messages'), countTokens: relay('messages/count_tokens') },
+    }
+  },
 })
 
 export const anthropic: ProviderPlug = { ...plug, modelNames: /^claude-/, apiKeyVariable: 'ANTHROPIC_API_KEY' }

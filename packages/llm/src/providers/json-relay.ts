@@ -17,8 +17,10 @@ export interface JsonRelay {
   readonly timeoutMs: number
   /** Absent: local servers want none. */
   readonly apiKey: Secret | undefined
-  /** The credential and what else the provider wants of us; they win over what passes. */
+  /** The credential; it wins over what passes. */
   readonly headers: () => Readonly<Record<string, string>>
+  /** What the provider wants where the client said nothing. */
+  readonly defaults?: Readonly<Record<string, string>>
 }
 
 /**
@@ -65,7 +67,7 @@ interface Sending {
 }
 
 function post(
-  { outbound, address, timeoutMs, headers }: JsonRelay,
+  { outbound, address, timeoutMs, headers, defaults }: JsonRelay,
   body: JsonObject,
   { signal, passing = nothingPasses }: Sending,
 ) {
@@ -73,6 +75,7 @@ function post(
     url: `${address}${passing.query}`,
     method: 'POST',
     headers: {
+      ...defaults,
       ...passing.headers,
       'content-type': 'application/json',
       accept: 'application/json, text/event-stream',

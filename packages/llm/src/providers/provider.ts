@@ -21,6 +21,9 @@ export interface LlmProvider extends Wire {
 
 export interface NativeWires {
   readonly responses?: Wire | undefined
+  readonly messages?: Wire | undefined
+  /** Anthropic's `count_tokens`: costs nothing, and is no answer of a model. */
+  readonly countTokens?: Pick<Wire, 'generate'> | undefined
 }
 
 /** A provider is all of its file: also which names and which variable LiteLLM's users expect it to answer to. */

@@ -1,0 +1,107 @@
+import { type GatewayError, isJsonObject, type JsonObject } from '@toolgate/core'
+import {
+  chatDialect,
+  crossMessages,
+  estimateTokens,
+  openChatClientStream,
+  relayStream,
+  type Send,
+  streamToolLoop,
+  toMessageEvent,
+  type Wire,
+} from '@toolgate/llm'
+import { type Context, Hono } from 'hono'
+import { z } from 'zod'
+import type { AppEnv } from '../app-env.ts'
+import { eventStream } from '../event-stream.ts'
+import { readJsonObject } from '../json-body.ts'
+import { type LlmRequest, looping, type LoopServices, readLlmRequest } from '../llm-loop.ts'
+import { passingHeaders } from '../passing-headers.ts'
+import { readFields } from '../parse-body.ts'
+import { renderAnthropicError } from '../render/anthropic.ts'
+
+/**
+ * Anthropic's Messages. Relayed to Anthropic as they are, crossed to chat completions for every other model; with gateway
+ * tools the tool loop answers, behind the same crossing.
+ */
+export function messageRoutes(options: LoopServices) {
+  const complete = completing(options)
+  const count = counting(options)
+  return new Hono<AppEnv>().post('/v1/messages', complete).post('/v1/messages/count_tokens', count)
+}
+
+export const messagesBody = z
+  .looseObject({ model: z.string().min(1), messages: z.array(z.looseObject({})), stream: z.boolean().nullish() })
+  .meta({
+    description: 'Anthropic’s request. `tools` may hold MCP entries: {"type": "mcp", "server_url": "litellm_proxy"}.',
+  })
+
+/** What Anthropic reads beside the body; its credential is ours. */
+const anthropicHeaders =
+  /^(?:anthropic-(?:version|beta|dangerous-direct-browser-access)|x-app|x-claude-code-session-id)$/
+
+function passingOf(context: Context<AppEnv>) {
+  return { headers: passingHeaders(context, anthropicHeaders), query: new URL(context.req.url).search }
+}
+
+function completing(options: LoopServices) {
+  const { models } = options
+  return async (context: Context<AppEnv>): Promise<Response> => {
+    const { caller } = context.var
+    const asked = await readJsonObject(context)
+    readFields(messagesBody, asked)
+    const request = await readLlmRequest(options, context, asked)
+    const { body } = request
+    if (request.attached.tools.length > 0) return answerWithTools(options, context, request)
+
+    const asking = { dialect: 'messages', body, passing: passingOf(context) } as const
+    if (asked['stream'] !== true) return context.json(await models.generate(caller, asking))
+    return eventStream(relayStream(await models.stream(caller, asking), toErrorEvent))
+  }
+}
+
+async function answerWithTools(
+  options: LoopServices,
+  context: Context<AppEnv>,
+  request: LlmRequest,
+): Promise<Response> {
+  const { caller, body } = request
+  const crossed = crossMessages(loopAsChat(options, request), options)
+  if (body['stream'] !== true) return context.json(await crossed.generate(body, caller.signal))
+  return eventStream(relayStream(await crossed.stream(body, caller.signal), toErrorEvent))
+}
+
+/** The tool loop as something that is asked for chat completions. */
+function loopAsChat(options: LoopServices, request: LlmRequest): Wire {
+  const { clock, newId } = options
+  const streamed = { stream: true, stream_options: { include_usage: true } }
+  const loopOver = (body: JsonObject) =>
+    looping(options, { ...request, body }, { dialect: chatDialect, wire: 'chat', streamed })
+  return {
+    generate: async (body, signal) => (await loopOver(body)({ signal })).response,
+    stream(body, signal) {
+      const open = (send: Send) => openChatClientStream({ body, send, renderError, clock, newId })
+      return streamToolLoop({ open, run: loopOver(body), signal, clock })
+    },
+  }
+}
+
+/** Cheap and unlimited, as clients ask for it often: Anthropic's own count, else an estimate. */
+function counting({ models }: LoopServices) {
+  return async (context: Context<AppEnv>): Promise<Response> => {
+    const { caller } = context.var
+    const body = await readJsonObject(context)
+    readFields(messagesBody, body)
+    const counted = await models.countTokens(caller, { body, passing: passingOf(context) })
+    return context.json(counted ?? { input_tokens: estimateTokens(body) })
+  }
+}
+
+function renderError(error: GatewayError): JsonObject {
+  return renderAnthropicError(error).body
+}
+
+function toErrorEvent(error: GatewayError): Uint8Array {
+  const { error: told } = renderError(error)
+  return toMessageEvent('error', { error: isJsonObject(told) ? told : {} })
+}

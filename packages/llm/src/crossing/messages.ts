@@ -1,0 +1,27 @@
+import type { JsonObject, NewId } from '@toolgate/core'
+import { textOf } from '../json-fields.ts'
+import type { Wire } from '../wire.ts'
+import { toMessage } from './messages-answer.ts'
+import { crossNames, toChatRequest } from './messages-request.ts'
+import { toMessageEvents } from './messages-stream.ts'
+
+/** Anthropic's Messages in front of whatever is asked for chat completions: a model, or the tool loop. */
+export function crossMessages(chat: Wire, { newId }: { readonly newId: NewId }): Wire {
+  const begin = (body: JsonObject) => {
+    const names = crossNames(body)
+    const model = textOf(body['model'])
+    const head = { id: newId('msg'), type: 'message', role: 'assistant', model, stop_sequence: null }
+    return { names, message: head, request: toChatRequest(body, names) }
+  }
+  return {
+    async generate(body, signal) {
+      const { names, message, request } = begin(body)
+      return toMessage(await chat.generate(request, signal), message, names)
+    },
+    async stream(body, signal) {
+      const { names, message, request } = begin(body)
+      const streamed = { ...request, stream: true, stream_options: { include_usage: true } }
+      return toMessageEvents(await chat.stream(streamed, signal), { message, names })
+    },
+  }
+}
