@@ -210,7 +210,7 @@ export const requirements = {
     statement: 'Tool schemas are projected to what each provider accepts, and an error names the tool.',
   },
   'openapi:faithful': {
-    status: 'planned',
+    status: 'held',
     pain: 31,
     statement: 'Tools made from an OpenAPI document keep its names, references and limits.',
   },

@@ -122,7 +122,7 @@ describe('one bad server of the file', () => {
             nothing: {},
             carrier: { url: upstream.url, transport: 'pigeon' },
             unlocked: { url: upstream.url, auth_type: 'beaer_token', authentication_token: secret },
-            early: { spec_path: 'openapi.yaml' },
+            early: { spec_path: 7 },
             twin: { url: upstream.url, alias: 'first' },
             broken: { url: upstream.url, auth_type: 'bearer_token', authentication_token: `${secret}\nline` },
             typed: { url: upstream.url, timeout: 'soon' },

@@ -54,7 +54,7 @@ describe('the API of stored servers', () => {
     ['auth_type', { auth_type: 'aws_sigv4' }],
     ['auth_type', { auth_type: 'berer_token' }],
     ['timeout', { timeout: -1 }],
-    ['spec_path', { spec_path: 'https://example.com/openapi.json' }],
+    ['spec_path', { spec_path: '/etc/passwd' }],
     ['is_byok', { is_byok: true }],
     ['delegate_auth_to_upstream', { delegate_auth_to_upstream: true }],
     ['available_on_public_internet', { available_on_public_internet: false }],

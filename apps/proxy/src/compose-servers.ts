@@ -1,4 +1,3 @@
-import { createOutbound } from '@toolgate/core'
 import {
   type Catalog,
   createPostgresStoredServers,
@@ -9,7 +8,6 @@ import {
 import type { LoadedConfig } from './config/load.ts'
 import { toServerDefinitions } from './config/servers.ts'
 import type { Foundation } from './foundation.ts'
-import { createLiveGuard } from './live-guard.ts'
 import { serverOptions } from './server-options.ts'
 import { type ConfigServers, createServerSet, type ServerSet } from './server-set.ts'
 import { createServerAdmin, type ServerAdmin } from './stored-servers/admin.ts'
@@ -36,12 +34,12 @@ export interface ServersPartOptions {
  * what only the operator's network is trusted with.
  */
 export function composeServers(foundation: Foundation, parts: ServersPartOptions): ServersPart {
-  const { loaded, sealer, database, clock, log, newId } = foundation
+  const { loaded, sealer, database, clock, log, newId, guardedOutbound } = foundation
   const { registry, catalog, preview, children } = parts
-  const { guard, allow } = createLiveGuard()
-  const outbound = createOutbound({ guard })
+  const { guard, allow } = foundation.liveGuard
   const store = createPostgresStoredServers(database, newId)
-  const servers = serverOptions({ loaded, outbound, clock, log, children })
+  const ways = { outbound: guardedOutbound, guardedOutbound }
+  const servers = serverOptions({ loaded, ...ways, clock, log, children })
   const serverSet = createServerSet({
     registry,
     store,
@@ -52,7 +50,7 @@ export function composeServers(foundation: Foundation, parts: ServersPartOptions
     loaded,
     onConfig({ config }) {
       // A socket that is open would go on reaching what may no longer be dialled.
-      if (allow(config.allowedPrivateNetworks)) outbound.reconnect()
+      if (allow(config.allowedPrivateNetworks)) guardedOutbound.reconnect()
     },
     clock,
     log,
@@ -62,10 +60,7 @@ export function composeServers(foundation: Foundation, parts: ServersPartOptions
     serverSet,
     serverAdmin,
     serverPreview: createServerPreview({ draft: serverAdmin.draft, preview, clock }),
-    async close() {
-      await serverSet.close()
-      await outbound.close()
-    },
+    close: () => serverSet.close(),
   }
 }
 

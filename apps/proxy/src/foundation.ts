@@ -3,6 +3,7 @@ import type { Clock, Logger, NewId, Outbound, Secret } from '@toolgate/core'
 import type { Database } from '@toolgate/db'
 import type { LoadedConfig } from './config/load.ts'
 import type { ServerOptions } from './config/servers.ts'
+import type { LiveGuard } from './live-guard.ts'
 import type { Metrics } from './metrics.ts'
 import type { LiveConfig } from './reload/live-config.ts'
 import type { Seal } from './stored-servers/sealed-rows.ts'
@@ -19,6 +20,9 @@ export interface Foundation {
   readonly clock: Clock
   readonly newId: NewId
   readonly outbound: Outbound
+  /** For addresses that are not the operator's: those of stored servers, of documents and of metadata. */
+  readonly guardedOutbound: Outbound
+  readonly liveGuard: LiveGuard
   readonly metrics: Metrics
   /** Made once: what a reload finds unchanged keeps its revision and its tokens. */
   readonly serverOptions: ServerOptions<UpstreamAuthOptions>

@@ -8,6 +8,7 @@ import { version } from './version.ts'
 export interface ServerOptionsSource {
   readonly loaded: Pick<LoadedConfig, 'environment'>
   readonly outbound: Outbound
+  readonly guardedOutbound: Outbound
   readonly clock: Clock
   readonly log: Logger
   readonly children: TransportOptions['children']
@@ -15,14 +16,14 @@ export interface ServerOptionsSource {
 
 /** What turns declared servers into reachable ones, with this way out; `config check` needs the same and nothing else. */
 export function serverOptions(source: ServerOptionsSource): ServerOptions<UpstreamAuthOptions> {
-  const { loaded, outbound, clock, log, children } = source
+  const { loaded, outbound, guardedOutbound, clock, log, children } = source
   const { defaultTtlMs, minTtlMs, expiryBufferMs, maxEntries } = loaded.environment.tokenCache
   const tuning = { defaultTtlMs, minTtlMs, expiryBufferMs, maxTokens: maxEntries }
   const tokens = createClientCredentials({ outbound, clock, tuning })
   return {
     transports,
     authMethods: upstreamAuthMethods,
-    transportOptions: { outbound, clock, log, children, clientInfo: { name: 'toolgate', version } },
+    transportOptions: { outbound, guardedOutbound, clock, log, children, clientInfo: { name: 'toolgate', version } },
     authOptions: (report) => ({ tokens, report }),
     hashKey,
     digest: createDigest(),

@@ -34,6 +34,7 @@ import type { Environment } from './config/env.ts'
 import type { LoadedConfig } from './config/load.ts'
 import type { Foundation } from './foundation.ts'
 import { createLifecycle, type Lifecycle } from './lifecycle.ts'
+import { createLiveGuard } from './live-guard.ts'
 import { createMetrics, type Metrics } from './metrics.ts'
 import { createLiveConfig, type LiveConfig } from './reload/live-config.ts'
 import { createLiveModels, type LiveModels } from './reload/live-models.ts'
@@ -99,7 +100,7 @@ export interface ServicesOptions {
 /** Resolves when keys and registry are loaded and every server has been asked for its tools once, or had its time. */
 export async function createServices(options: ServicesOptions): Promise<Services> {
   const foundation = layFoundation(options)
-  const { clock, newId, log, metrics, outbound, live, database } = foundation
+  const { clock, newId, log, metrics, outbound, guardedOutbound, live, database } = foundation
   const lifecycle = createLifecycle(clock)
   const { keyCache, replaceKeys, closeIdentity, ...identity } = await composeIdentity(foundation)
   const { ledger, record } = composeRecord(foundation)
@@ -112,7 +113,7 @@ export async function createServices(options: ServicesOptions): Promise<Services
     // After everything that records, before the store it writes to.
     await ledger.close()
     await closeIdentity()
-    await outbound.close()
+    await Promise.all([outbound.close(), guardedOutbound.close()])
     await database.close()
   }
   let closed: Promise<void> | undefined
@@ -147,6 +148,8 @@ export async function createServices(options: ServicesOptions): Promise<Services
 function layFoundation(options: ServicesOptions): Foundation {
   const { clock = systemClock, newId = randomId, loaded, log } = options
   const outbound = createOutbound()
+  const liveGuard = createLiveGuard()
+  const guardedOutbound = createOutbound({ guard: liveGuard.guard })
   const children = createChildProcesses({ log })
   return {
     ...options,
@@ -155,7 +158,9 @@ function layFoundation(options: ServicesOptions): Foundation {
     newId,
     metrics: createMetrics(),
     outbound,
-    serverOptions: serverOptions({ loaded, outbound, clock, log, children }),
+    guardedOutbound,
+    liveGuard,
+    serverOptions: serverOptions({ loaded, outbound, guardedOutbound, clock, log, children }),
   }
 }
 

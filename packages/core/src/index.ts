@@ -33,7 +33,13 @@ export {
   jsonRpcCodes,
 } from './json-rpc.ts'
 export { type Logger, silentLogger } from './log.ts'
-export { classifyOutboundFailure, createOutbound, type Outbound, type OutboundResponse } from './outbound.ts'
+export {
+  classifyOutboundFailure,
+  createOutbound,
+  type Outbound,
+  type OutboundRequest,
+  type OutboundResponse,
+} from './outbound.ts'
 export { firstMisspelt, nearestName } from './nearest.ts'
 export { encodeOutcome, isFailedOutcome, outcomeError, type OutcomeStatus, type ServerOutcome } from './outcome.ts'
 export { silentPeer } from './peer.ts'

@@ -25,7 +25,7 @@ export interface Outbound {
 
 export interface OutboundRequest {
   readonly url: string
-  readonly method: 'GET' | 'POST' | 'DELETE'
+  readonly method: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
   readonly headers: Record<string, string>
   readonly body?: string | Uint8Array | undefined
   readonly signal: AbortSignal
@@ -53,6 +53,8 @@ export interface OutboundOptions {
 
 const maxRedirects = 3
 const redirectsThatKeepTheMethod = new Set([307, 308])
+/** RFC 9110 §15.4: these as well, of a request that is a GET already. */
+const redirectsToGet = new Set([301, 302, 303])
 
 export function createOutbound({ connectTimeoutMs = 10_000, guard }: OutboundOptions = {}): Outbound {
   const connect = { timeout: connectTimeoutMs }
@@ -76,7 +78,7 @@ export function createOutbound({ connectTimeoutMs = 10_000, guard }: OutboundOpt
     const head = await exchange.head
     if (!isRedirect(head)) return toResponse(head, exchange)
     exchange.discard()
-    const next = redirectTarget(request.url, head)
+    const next = redirectTarget(request, head)
     if (redirectsLeft === 0) throw new GatewayError('UPSTREAM_PROTOCOL', `More than ${maxRedirects} redirects.`)
     return send({ ...request, url: next }, redirectsLeft - 1)
   }
@@ -149,9 +151,11 @@ function isRedirect({ status, headers }: ResponseHead): boolean {
 }
 
 /** Throws where following would carry the credential to another party, or turn a POST into a GET. */
-function redirectTarget(from: string, { status, headers }: ResponseHead): string {
+function redirectTarget({ url: from, method }: OutboundRequest, { status, headers }: ResponseHead): string {
   const target = URL.parse(singleHeader(headers['location']) ?? '', from)
-  if (target?.origin === new URL(from).origin && redirectsThatKeepTheMethod.has(status)) return target.href
+  const isRead = method === 'GET' || method === 'HEAD'
+  const keepsMethod = redirectsThatKeepTheMethod.has(status) || (isRead && redirectsToGet.has(status))
+  if (target?.origin === new URL(from).origin && keepsMethod) return target.href
   throw new GatewayError(
     'UPSTREAM_PROTOCOL',
     `Redirect (${status}) to another address refused. Configure the final address.`,

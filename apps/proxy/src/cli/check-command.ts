@@ -8,11 +8,13 @@ import { runCheck } from './check.ts'
 /** `config check` with the plugs that a start would use. Prints to standard output; returns the exit code. */
 export function checkConfiguration(file: string): 0 | 1 {
   const environment = readEnvironment()
+  const outbound = createOutbound()
   return runCheck(file, {
     environment,
     servers: serverOptions({
       loaded: { environment },
-      outbound: createOutbound(),
+      outbound,
+      guardedOutbound: outbound,
       clock: systemClock,
       log: silentLogger,
       // Nothing is started.

@@ -133,6 +133,7 @@ function openSettings({ settings }: ServerEntry): OpenSettings {
 
 /** Of a server that does not name its transport: a command is one only where there is no address. */
 export function defaultTransport(keys: Pick<ReadonlySet<string>, 'has'>): string {
+  if (keys.has('spec_path')) return 'openapi'
   return keys.has('command') && !keys.has('url') ? 'stdio' : 'http'
 }
 
@@ -141,16 +142,25 @@ function chooseTransport<AuthOptions>(
   settings: OpenSettings,
   { options: { transports }, folder }: ServerBuild<AuthOptions>,
 ): Choice {
-  if (keys.has('spec_path') && !allKeys(transports).includes('spec_path')) {
-    throw new Unusable([...path, 'spec_path'], 'is not supported by this version: OpenAPI servers cannot be reached')
-  }
-  const type = common.transport ?? defaultTransport(keys)
+  const type = transportOf(keys, common.transport)
   const understood = keysOf(transports, known(type, transports, [...path, 'transport']))
   const own = pick(settings, understood)
-  // A command's relative paths mean the folder of the file they are written in, wherever the gateway was started.
-  const { cwd = '.' } = own
-  const placed = understood.includes('cwd') && typeof cwd === 'string' ? { cwd: resolve(folder, cwd) } : {}
-  return { type, settings: { ...own, ...placed }, path, fromEnvironment: false }
+  return { type, settings: { ...own, ...placed(own, understood, folder) }, path, fromEnvironment: false }
+}
+
+/** LiteLLM's users write `transport: http` beside a document, or leave it to its default. */
+function transportOf(keys: ServerEntry['keys'], declared: string | undefined): string {
+  const usual = defaultTransport(keys)
+  return declared === undefined || (keys.has('spec_path') && /^(?:http|sse)$/.test(declared)) ? usual : declared
+}
+
+/** Relative paths mean the folder of the file they are written in, wherever the gateway was started. */
+function placed(own: OpenSettings, understood: readonly string[], folder: string): OpenSettings {
+  const { cwd = '.', spec_path: spec } = own
+  return {
+    ...(understood.includes('cwd') && typeof cwd === 'string' && { cwd: resolve(folder, cwd) }),
+    ...(typeof spec === 'string' && !/^https?:/i.test(spec) && { spec_path: resolve(folder, spec) }),
+  }
 }
 
 function bind<Options, Product>(plugs: PlugRegistry<Options, Product>, choice: Choice, options: Options): Product {

@@ -282,7 +282,7 @@ describe('secrets', () => {
     `{url: http://a, auth: {oauth2: {client_id: [${canary}]}}}`,
     `{url: http://a, discovery_auth: {auth_type: ${canary}}}`,
     `{command: [${canary}]}`,
-    `{spec_path: ${canary}}`,
+    `{spec_path: [${canary}]}`,
   ])('no quarantined server shows a value: %s', (entry) => {
     const loaded = load(`mcp_servers: {a: ${entry}}`)
     const { servers, problems } = toServerDefinitions(loaded, loaded.environment, serverOptions)

@@ -27,6 +27,8 @@ const local = z.strictObject({
   cwd: z.string(),
 })
 
+const described = z.strictObject({ spec_path: z.string(), url: z.string().optional() })
+
 const transports = plugRegistry<TransportOptions, UpstreamTransport>([
   definePlug({ type: 'http', schema: remote, create: ({ url }) => unconnected('http', url) }),
   definePlug({ type: 'sse', schema: remote, create: ({ url }) => unconnected('sse', url) }),
@@ -35,6 +37,7 @@ const transports = plugRegistry<TransportOptions, UpstreamTransport>([
     schema: local,
     create: ({ command, args, cwd }) => unconnected('stdio', `${[command, ...args].join(' ')} (in ${cwd})`),
   }),
+  definePlug({ type: 'openapi', schema: described, create: ({ spec_path: path }) => unconnected('openapi', path) }),
 ])
 
 const outbound = createOutbound()
@@ -44,6 +47,7 @@ export const serverOptions: ServerOptions<UpstreamAuthOptions> = {
   authMethods: upstreamAuthMethods,
   transportOptions: {
     outbound,
+    guardedOutbound: outbound,
     clock: systemClock,
     log: silentLogger,
     clientInfo: { name: 'test', version: '0' },

@@ -51,6 +51,9 @@ describe('what an entry means', () => {
   it('transport is http, or stdio where only a command is given', () => {
     expect(one('{url: http://a}').first?.transportType).toBe('http')
     expect(one('{command: run}').first?.transportType).toBe('stdio')
+    expect(one('{url: http://a, spec_path: x.json}').first?.transportType).toBe('openapi')
+    expect(one('{url: http://a, spec_path: x.json, transport: http}').first?.address).toBe('/etc/toolgate/x.json')
+    expect(one('{spec_path: https://a/x.json}').first?.address).toBe('https://a/x.json')
     expect(one('{command: run, cwd: sub}').first?.address).toBe('run (in /etc/toolgate/sub)')
   })
 
@@ -147,7 +150,7 @@ describe('a server that cannot be built', () => {
     ['{url: ftp://a}', 'config.yaml:2:7 mcp_servers.a.url must be an http or https address.'],
     [
       '{url: http://a, transport: htp}',
-      'config.yaml:2:22 mcp_servers.a.transport must be one of http, sse, stdio (did you mean http?).',
+      'config.yaml:2:22 mcp_servers.a.transport must be one of http, sse, stdio, openapi (did you mean http?).',
     ],
     ['{url: http://a, auth_type: bearer}', expect.stringContaining('auth_type must be one of none, bearer_token,')],
     [
@@ -162,10 +165,7 @@ describe('a server that cannot be built', () => {
       '{url: http://a, auth: {oauth2: {token_url: x}}}',
       expect.stringContaining('mcp_servers.a.auth.oauth2.token_url must be'),
     ],
-    [
-      '{url: http://a, spec_path: x.json}',
-      expect.stringContaining('mcp_servers.a.spec_path is not supported by this version'),
-    ],
+    ['{spec_path: [x.json]}', expect.stringContaining('mcp_servers.a.spec_path must be a string')],
   ])('%s is left out with its reason and keeps no other from starting', (entry, problem) => {
     const { servers, problems } = define(`mcp_servers:\n  a: ${entry}\n  b: {url: http://b}`)
     expect(servers.map(({ name }) => name)).toEqual(['b'])

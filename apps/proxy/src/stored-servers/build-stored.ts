@@ -53,6 +53,7 @@ export function createBuildStored<AuthOptions>(options: StoredBuildOptions<AuthO
       checkNames(names)
       checkStdio(settings, environment.stdioCommands)
       checkAddresses(settings, options.guard)
+      checkDocument(settings)
       const entry = readEntry(names, settings, { options, warnings })
       const server = buildServer(entry, {
         options: options.servers,
@@ -87,7 +88,13 @@ function readEntry<AuthOptions>(
   return entry
 }
 
-const addressPaths = [['url'], ['token_url'], ['discovery_auth', 'token_url'], ['auth', 'oauth2', 'token_url']]
+const addressPaths = [
+  ['url'],
+  ['spec_path'],
+  ['token_url'],
+  ['discovery_auth', 'token_url'],
+  ['auth', 'oauth2', 'token_url'],
+]
 
 /** What can be known without resolving a name; everything else is refused where it is dialled. */
 function checkAddresses(settings: Settings, guard: AddressGuard): void {
@@ -101,4 +108,13 @@ function checkAddresses(settings: Settings, guard: AddressGuard): void {
       'is an address in a private or reserved network; general_settings.mcp_allowed_private_networks allows some',
     )
   }
+}
+
+/** Files are the operator's: what the API names is fetched. */
+function checkDocument({ spec_path: document }: Settings): void {
+  if (document === undefined || (typeof document === 'string' && /^https?:\/\//i.test(document))) return
+  throw new Unusable(
+    ['spec_path'],
+    'must be an http or https address; a file can be named in the configuration file only',
+  )
 }

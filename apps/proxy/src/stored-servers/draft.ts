@@ -61,7 +61,13 @@ function showsAs(value: SecretPart['value'], { path, shown }: SecretPart): boole
   return separateSecrets({ [key]: value }).secrets.some((part) => part.shown === shown)
 }
 
-const destinations = [['url'], ['token_url'], ['discovery_auth', 'token_url'], ['auth', 'oauth2', 'token_url']]
+const destinations = [
+  ['url'],
+  ['spec_path'],
+  ['token_url'],
+  ['discovery_auth', 'token_url'],
+  ['auth', 'oauth2', 'token_url'],
+]
 
 /** Whoever may change an address must not learn by it the secrets that somebody else has stored. */
 function refuseMoved(kept: readonly SecretPart[], before: Settings, after: Settings): void {

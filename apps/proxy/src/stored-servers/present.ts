@@ -49,7 +49,6 @@ export function toTable({ admin, server, row, health, reason, diagnostics }: Ser
 
 /** Fields that say the same of every server, or nothing yet. */
 const fixed = {
-  spec_path: null,
   mcp_access_groups: [],
   credentials: null,
   available_on_public_internet: true,

@@ -32,8 +32,9 @@ export const credentialFields = {
 export const settingFields = {
   description: text,
   instructions: text,
-  transport: z.enum(['http', 'sse', 'stdio']).nullish(),
+  transport: z.enum(['http', 'sse', 'stdio', 'openapi']).nullish(),
   url: text,
+  spec_path: text,
   command: text,
   args: texts,
   env: textMap,
@@ -94,6 +95,7 @@ export const serverFields = {
   instructions: plain,
   transport: { ...plain, absent: 'http' },
   url: address,
+  spec_path: address,
   command: plain,
   args: { ...secret, absent: [] },
   env: { ...secret, absent: {} },

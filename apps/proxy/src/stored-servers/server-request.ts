@@ -18,7 +18,6 @@ const identityFields = {
 
 /** Refused wherever they say anything but their default, with the reason. */
 const refusals: Readonly<Record<string, string>> = {
-  spec_path: 'OpenAPI documents cannot be served by this version',
   is_byok: 'keys that users bring for themselves are not supported by this version',
   delegate_auth_to_upstream:
     'callers are always admitted by the gateway first; auth_type oauth_delegate passes their credential on',

@@ -42,6 +42,7 @@ export function transportOf(
     children: createChildProcesses({ log: options.log ?? silentLogger }),
     ...options,
     outbound,
+    guardedOutbound: options.guardedOutbound ?? outbound,
   })
   return { ...transport, [Symbol.asyncDispose]: () => outbound.close() }
 }

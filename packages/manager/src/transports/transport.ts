@@ -16,6 +16,8 @@ import type { ChildProcesses } from './stdio/child-processes.ts'
 /** What every transport plug is given by the composition root. */
 export interface TransportOptions {
   readonly outbound: Outbound
+  /** For addresses that neither the operator nor an administrator named: it asks the address guard. */
+  readonly guardedOutbound: Outbound
   readonly clock: Clock
   readonly log: Logger
   /** How the gateway introduces itself to servers. */
@@ -68,6 +70,8 @@ export interface TransportDiagnostics {
   /** Starts that followed a crash or a failed start. */
   readonly restarts?: number | undefined
   readonly lastExit?: ChildExit | undefined
+  /** Operations of an OpenAPI document that are not offered, with the reason. */
+  readonly leftOut?: readonly string[] | undefined
   /** Milliseconds until it may be started again; absent where it may at once. */
   readonly nextStartInMs?: number | undefined
 }
