@@ -57,6 +57,16 @@ export const requirements = {
     statement:
       'A client-credentials token is fetched once for all, kept no longer than it lives, and dropped on a 401 and on a changed configuration.',
   },
+  'm2m:client-proof': {
+    status: 'held',
+    statement:
+      'A client proves itself with its secret, in the body or as Basic, or with an assertion signed by its key for that endpoint alone.',
+  },
+  'm2m:discovery': {
+    status: 'held',
+    statement:
+      'A token endpoint that is not given is found through checked metadata, and no secret goes where only an upstream points.',
+  },
   'identity:gateway-key-stays': {
     status: 'held',
     pain: 9,

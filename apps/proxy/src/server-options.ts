@@ -19,7 +19,7 @@ export function serverOptions(source: ServerOptionsSource): ServerOptions<Upstre
   const { loaded, outbound, guardedOutbound, clock, log, children } = source
   const { defaultTtlMs, minTtlMs, expiryBufferMs, maxEntries } = loaded.environment.tokenCache
   const tuning = { defaultTtlMs, minTtlMs, expiryBufferMs, maxTokens: maxEntries }
-  const tokens = createClientCredentials({ outbound, clock, tuning })
+  const tokens = createClientCredentials({ outbound, guardedOutbound, clock, tuning })
   return {
     transports,
     authMethods: upstreamAuthMethods,

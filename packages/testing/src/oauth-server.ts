@@ -21,7 +21,10 @@ export interface OauthServer extends AsyncDisposable {
   readonly tokenUrl: string
   /** Host and port, as messages name it. */
   readonly host: string
+  readonly origin: string
   readonly requests: readonly TokenEndpointRequest[]
+  /** Path → what a GET of it answers, as JSON; any other is a 404. */
+  readonly documents: Map<string, object>
   /** From now on every request is answered with what this returns. */
   answer(decide: (request: TokenEndpointRequest) => TokenEndpointAnswer | Promise<TokenEndpointAnswer>): void
 }
@@ -29,12 +32,17 @@ export interface OauthServer extends AsyncDisposable {
 /** A token endpoint on loopback. Until told otherwise it mints `token-1`, `token-2`, … for an hour each. */
 export async function startOauthServer(): Promise<OauthServer> {
   const requests: TokenEndpointRequest[] = []
+  const documents = new Map<string, object>()
   let decide: (request: TokenEndpointRequest) => TokenEndpointAnswer | Promise<TokenEndpointAnswer> = ({ number }) => ({
     body: { access_token: `token-${number}`, token_type: 'Bearer', expires_in: 3600 },
   })
 
   const serve = async (incoming: IncomingMessage, response: ServerResponse) => {
     const body = await text(incoming)
+    if (incoming.method === 'GET') {
+      const document = documents.get(incoming.url ?? '')
+      return send(response, { status: document === undefined ? 404 : 200, body: document ?? {} })
+    }
     const request: TokenEndpointRequest = {
       number: requests.length + 1,
       headers: incoming.headers,
@@ -52,7 +60,9 @@ export async function startOauthServer(): Promise<OauthServer> {
   return {
     tokenUrl: `http://${host}/token`,
     host,
+    origin: `http://${host}`,
     requests,
+    documents,
     answer(next) {
       decide = next
     },

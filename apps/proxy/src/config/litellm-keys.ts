@@ -42,9 +42,9 @@ export const inertGeneralSettings = words(`
 export const inertModelKeys = words('model_info')
 
 export const inertServerKeys = words(`
-  instructions issuer registration_url token_exchange_endpoint
+  instructions registration_url token_exchange_endpoint
   subject_token_type token_exchange_profile id_jag_audience id_jag_resource id_jag_token_url upstream_resource
-  client_private_key client_private_key_id client_assertion_signing_alg token_validation token_storage_ttl_seconds
+  token_validation token_storage_ttl_seconds
   delegate_auth_to_upstream oauth_passthrough dcr_bridge env_vars available_on_public_internet aws_region_name
   aws_service_name aws_access_key_id aws_secret_access_key aws_session_token aws_role_name aws_session_name
   max_concurrent_requests is_byok byok_description byok_api_key_help_url per_server_oauth_discovery source_url

@@ -91,9 +91,7 @@ function readEntry<AuthOptions>(
 const addressPaths = [
   ['url'],
   ['spec_path'],
-  ['token_url'],
-  ['discovery_auth', 'token_url'],
-  ['auth', 'oauth2', 'token_url'],
+  ...['token_url', 'issuer'].flatMap((name) => [[name], ['discovery_auth', name], ['auth', 'oauth2', name]]),
 ]
 
 /** What can be known without resolving a name; everything else is refused where it is dialled. */

@@ -64,9 +64,7 @@ function showsAs(value: SecretPart['value'], { path, shown }: SecretPart): boole
 const destinations = [
   ['url'],
   ['spec_path'],
-  ['token_url'],
-  ['discovery_auth', 'token_url'],
-  ['auth', 'oauth2', 'token_url'],
+  ...['token_url', 'issuer'].flatMap((name) => [[name], ['discovery_auth', name], ['auth', 'oauth2', name]]),
 ]
 
 /** Whoever may change an address must not learn by it the secrets that somebody else has stored. */

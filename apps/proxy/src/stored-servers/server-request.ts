@@ -28,7 +28,7 @@ const refusals: Readonly<Record<string, string>> = {
   api_keys: 'grant the server to keys with object_permission.mcp_servers of the key API',
   ...Object.fromEntries(
     `token_exchange_endpoint subject_token_type token_exchange_profile id_jag_audience id_jag_resource id_jag_token_url
-    upstream_resource client_private_key client_private_key_id client_assertion_signing_alg token_validation`
+    upstream_resource token_validation`
       .split(/\s+/)
       .map((field) => [
         field,

@@ -2,10 +2,9 @@ import { createOutbound, GatewayError, type PresentedCredential, Secret } from '
 import { fakeClock } from '@toolgate/testing/fake-clock'
 import { type OauthServer, startOauthServer, type TokenEndpointAnswer } from '@toolgate/testing/oauth-server'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { createClientCredentials, type TokenTuning } from './client-credentials.ts'
-import type { ClientCredentialsGrant } from './token-endpoint.ts'
+import { createClientCredentials, type DeclaredGrant, type TokenTuning } from './client-credentials.ts'
 
-const jira = { name: 'jira' }
+const jira = { name: 'jira', address: 'https://jira.example/mcp' }
 const outbound = createOutbound()
 const { signal } = new AbortController()
 
@@ -15,12 +14,11 @@ beforeEach(async () => {
 })
 afterEach(() => endpoint[Symbol.asyncDispose]())
 
-function grantOf(overrides: Partial<ClientCredentialsGrant> = {}): ClientCredentialsGrant {
+function grantOf(overrides: Partial<DeclaredGrant> = {}): DeclaredGrant {
   return {
     tokenUrl: endpoint.tokenUrl,
     clientId: 'toolgate',
-    clientSecret: new Secret('client-secret-canary'),
-    authMethod: 'client_secret_post',
+    client: { method: 'client_secret_post', secret: new Secret('client-secret-canary') },
     scopes: [],
     ...overrides,
   }
@@ -67,8 +65,8 @@ describe('asking for a token', () => {
 
   it('sends form-encoded client and secret as Basic, and neither in the body, with client_secret_basic', async () => {
     const { tokens } = start()
-    const clientSecret = new Secret('p:ä s+s')
-    await tokens.of(grantOf({ clientId: 'a b', clientSecret, authMethod: 'client_secret_basic' }))({
+    const client = { method: 'client_secret_basic', secret: new Secret('p:ä s+s') } as const
+    await tokens.of(grantOf({ clientId: 'a b', client }))({
       server: jira,
       signal,
     })
@@ -114,9 +112,9 @@ describe('sharing a token', () => {
     const { tokens } = start()
     const grants = [
       grantOf(),
-      grantOf({ clientSecret: new Secret('rotated') }),
+      grantOf({ client: { method: 'client_secret_post', secret: new Secret('rotated') } }),
       grantOf({ clientId: 'other' }),
-      grantOf({ authMethod: 'client_secret_basic' }),
+      grantOf({ client: { method: 'client_secret_basic', secret: new Secret('client-secret-canary') } }),
       grantOf({ scopes: ['read'] }),
       grantOf({ audience: 'x' }),
       grantOf({ resource: 'x' }),

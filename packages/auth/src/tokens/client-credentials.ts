@@ -12,7 +12,14 @@ import {
   systemClock,
 } from '@toolgate/core'
 import { LRUCache } from 'lru-cache'
-import { type ClientCredentialsGrant, processTokenAnswer, requestToken, TokenRefused } from './token-endpoint.ts'
+import { discoverTokenEndpoint, NotDiscovered, type TokenEndpoint } from './authorization-server.ts'
+import {
+  type ClientCredentialsGrant,
+  type ClientProof,
+  processTokenAnswer,
+  requestToken,
+  TokenRefused,
+} from './token-endpoint.ts'
 
 /**
  * The gateway's own access tokens (OAuth client credentials), shared by every server whose grant is the same in all
@@ -20,7 +27,14 @@ import { type ClientCredentialsGrant, processTokenAnswer, requestToken, TokenRef
  * meets a token of the former one. Failures are not kept: the next call asks again.
  */
 export interface ClientCredentials {
-  of(grant: ClientCredentialsGrant): TokenSource
+  of(grant: DeclaredGrant): TokenSource
+}
+
+/** A grant as a server declares it: where there is no token endpoint, it is found out. */
+export interface DeclaredGrant extends Omit<ClientCredentialsGrant, 'tokenUrl'> {
+  readonly tokenUrl: string | undefined
+  /** The authorization server, where the operator names it. */
+  readonly issuer?: string | undefined
 }
 
 /**
@@ -32,7 +46,7 @@ export type TokenSource = (request: {
   readonly signal: AbortSignal
 }) => Promise<PresentedCredential>
 
-type NamedServer = Pick<ServerDefinition, 'name'>
+type NamedServer = Pick<ServerDefinition, 'name' | 'address'>
 
 /** Milliseconds, except `maxTokens`. The defaults are LiteLLM's `MCP_OAUTH2_TOKEN_*`. */
 export interface TokenTuning {
@@ -60,8 +74,16 @@ export const defaultTokenTuning: TokenTuning = {
  */
 const replacementPauseMs = 10_000
 
+/** Milliseconds for which a discovered token endpoint is kept; LiteLLM's five minutes. */
+const discoveryTtlMs = 300_000
+
+/** Discovered token endpoints that are kept. */
+const maxDiscovered = 200
+
 export interface ClientCredentialsOptions {
   readonly outbound: Outbound
+  /** For addresses that the operator did not name. */
+  readonly guardedOutbound?: Outbound
   readonly clock?: Clock
   readonly tuning?: Partial<TokenTuning>
 }
@@ -78,15 +100,19 @@ interface KeptToken {
 
 /** Makes the one token cache of the process. */
 export function createClientCredentials(options: ClientCredentialsOptions): ClientCredentials {
-  const { outbound, clock = systemClock } = options
+  const { outbound, guardedOutbound = outbound, clock = systemClock } = options
   const tuning = { ...defaultTokenTuning, ...options.tuning }
   const kept = new LRUCache<string, KeptToken>({ max: tuning.maxTokens })
   const singleFlight = createSingleFlight<TokenHeaders>()
+  const endpointOf = createEndpointFinder({ outbound, guardedOutbound, clock, timeoutMs: tuning.requestTimeoutMs })
 
-  const mint = async (key: string, grant: ClientCredentialsGrant, signal: AbortSignal): Promise<TokenHeaders> => {
+  const mint = async (key: string, asked: AskedGrant, signal: AbortSignal): Promise<TokenHeaders> => {
+    const { tokenUrl, resource, ...found } = await endpointOf(asked, signal)
+    const grant = { ...asked.grant, tokenUrl, resource: asked.grant.resource ?? resource }
     // The token's life starts no later than the answer; counting from the request errs on the safe side.
     const askedAtMs = clock.monotonic()
-    const answer = await requestToken(grant, { outbound, clock, signal, timeoutMs: tuning.requestTimeoutMs })
+    const bounds = { outbound: found.outbound, clock, signal, timeoutMs: tuning.requestTimeoutMs }
+    const answer = await requestToken(grant, bounds)
     const { value, lifetimeMs } = processTokenAnswer(answer)
     const headers = new Map([['authorization', new Secret(`Bearer ${value.reveal()}`)]])
     const usableUntilMs = askedAtMs + timeToLiveMs(lifetimeMs, tuning)
@@ -94,10 +120,10 @@ export function createClientCredentials(options: ClientCredentialsOptions): Clie
     return headers
   }
 
-  const obtain = async (key: string, grant: ClientCredentialsGrant, signal: AbortSignal): Promise<TokenHeaders> => {
+  const obtain = async (key: string, asked: AskedGrant, signal: AbortSignal): Promise<TokenHeaders> => {
     const current = kept.get(key)
     if (current?.headers !== undefined && clock.monotonic() < current.usableUntilMs) return current.headers
-    return singleFlight(key, signal, (flightSignal) => mint(key, grant, flightSignal))
+    return singleFlight(key, signal, (flightSignal) => mint(key, asked, flightSignal))
   }
 
   const reject = (key: string, headers: TokenHeaders): boolean => {
@@ -112,10 +138,11 @@ export function createClientCredentials(options: ClientCredentialsOptions): Clie
 
   return {
     of(grant) {
-      const key = grantKey(grant)
+      const ofAll = grant.tokenUrl === undefined ? undefined : grantKey(grant, null)
       return async ({ server, signal }) => {
+        const key = ofAll ?? grantKey(grant, server.address)
         try {
-          const headers = await obtain(key, grant, signal)
+          const headers = await obtain(key, { grant, address: server.address }, signal)
           return { type: 'client_credentials', scope: sharedScope, headers, rejected: () => reject(key, headers) }
         } catch (error) {
           if (signal.aborted) throw interrupted(server, signal)
@@ -126,11 +153,51 @@ export function createClientCredentials(options: ClientCredentialsOptions): Clie
   }
 }
 
-/** The secret is in the key only as part of a digest, so that the key may sit in a heap dump's strings. */
-function grantKey(grant: ClientCredentialsGrant): string {
-  const { tokenUrl, clientId, clientSecret, authMethod, scopes, audience, resource } = grant
-  const parts = [tokenUrl, clientId, authMethod, scopes, audience ?? null, resource ?? null, clientSecret.reveal()]
+/** A grant, and the server for which its endpoint may have to be found. */
+interface AskedGrant {
+  readonly grant: DeclaredGrant
+  readonly address: string
+}
+
+/** Where to ask for a token: what the operator says, else what is found out, kept for a while. */
+function createEndpointFinder(options: Required<DiscoveryWays>) {
+  const found = new LRUCache<string, { endpoint: TokenEndpoint; untilMs: number }>({ max: maxDiscovered })
+  return async ({ grant, address }: AskedGrant, signal: AbortSignal): Promise<TokenEndpoint> => {
+    const { tokenUrl, issuer, client } = grant
+    if (tokenUrl !== undefined) return { tokenUrl, resource: undefined, outbound: options.outbound }
+    const sendsSecret = client.method !== 'private_key_jwt'
+    const key = JSON.stringify([address, issuer ?? null, sendsSecret])
+    const known = found.get(key)
+    if (known !== undefined && options.clock.monotonic() < known.untilMs) return known.endpoint
+    if (!/^https?:/.test(address)) throw new NotDiscovered('cannot be found: the server has no http or https address')
+    const endpoint = await discoverTokenEndpoint({ resource: address, issuer, sendsSecret, signal }, options)
+    found.set(key, { endpoint, untilMs: options.clock.monotonic() + discoveryTtlMs })
+    return endpoint
+  }
+}
+
+interface DiscoveryWays {
+  readonly outbound: Outbound
+  readonly guardedOutbound: Outbound
+  readonly clock: Clock
+  readonly timeoutMs: number
+}
+
+/**
+ * The secret is in the key only as part of a digest, so that the key may sit in a heap dump's strings. `address`: of the
+ * server, where the endpoint is found out from it.
+ */
+function grantKey(grant: DeclaredGrant, address: string | null): string {
+  const { tokenUrl, issuer, clientId, client, scopes, audience, resource } = grant
+  const places = [tokenUrl ?? null, issuer ?? null, address]
+  const parts = [places, clientId, proofKey(client), scopes, audience ?? null, resource ?? null]
   return createHash('sha256').update(JSON.stringify(parts)).digest('base64url')
+}
+
+function proofKey(client: ClientProof): readonly (string | null)[] {
+  if (client.method !== 'private_key_jwt') return [client.method, client.secret.reveal()]
+  const { privateKey, keyId, algorithm } = client.key
+  return [client.method, privateKey.reveal(), keyId ?? null, algorithm ?? null]
 }
 
 function timeToLiveMs(lifetimeMs: number | undefined, tuning: TokenTuning): number {
@@ -155,17 +222,28 @@ function tokenUnavailable({
   tuning,
 }: {
   server: NamedServer
-  grant: ClientCredentialsGrant
+  grant: DeclaredGrant
   error: unknown
   tuning: TokenTuning
 }): GatewayError {
-  const { host } = new URL(grant.tokenUrl)
+  const endpoint = grant.tokenUrl === undefined ? '' : ` at ${new URL(grant.tokenUrl).host}`
+  const why =
+    error instanceof NotDiscovered
+      ? `its token endpoint ${error.message}. Set token_url or issuer`
+      : `the token endpoint${endpoint} ${whatHappened(error, tuning)}. Check ${settingsOf(grant)} and scopes`
   return new GatewayError(
     'UPSTREAM_TOKEN_UNAVAILABLE',
-    `No access token for server "${name}": the token endpoint at ${host} ${whatHappened(error, tuning)}. ` +
-      `Check token_url, client_id, client_secret and scopes of this server.`,
-    { cause: error, details: { server: name, stage: 'credential' } },
+    `No access token for server "${name}": ${why} of this server.`,
+    {
+      cause: error,
+      details: { server: name, stage: 'credential' },
+    },
   )
+}
+
+function settingsOf({ tokenUrl, client }: DeclaredGrant): string {
+  const place = tokenUrl === undefined ? 'issuer' : 'token_url'
+  return `${place}, client_id, ${client.method === 'private_key_jwt' ? 'client_private_key' : 'client_secret'}`
 }
 
 function whatHappened(error: unknown, { requestTimeoutMs }: TokenTuning): string {

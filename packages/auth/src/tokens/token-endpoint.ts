@@ -4,9 +4,11 @@ import {
   type JsonObject,
   type JsonValue,
   type Outbound,
+  randomId,
   Secret,
   startDeadline,
 } from '@toolgate/core'
+import { type AssertionKey, signAssertion } from './client-assertion.ts'
 
 /**
  * One client-credentials exchange (RFC 6749 §4.4) as two functions: asking, and judging the answer. Nothing of the answer but
@@ -17,16 +19,19 @@ import {
 export interface ClientCredentialsGrant {
   readonly tokenUrl: string
   readonly clientId: string
-  readonly clientSecret: Secret
-  readonly authMethod: ClientAuthMethod
+  readonly client: ClientProof
   readonly scopes: readonly string[]
   readonly audience?: string | undefined
   /** RFC 8707 resource indicator. */
   readonly resource?: string | undefined
 }
 
-export const clientAuthMethods = ['client_secret_post', 'client_secret_basic'] as const
-export type ClientAuthMethod = (typeof clientAuthMethods)[number]
+export const clientAuthMethods = ['client_secret_post', 'client_secret_basic', 'private_key_jwt'] as const
+
+/** How the client shows that it is the one. */
+export type ClientProof =
+  | { readonly method: 'client_secret_post' | 'client_secret_basic'; readonly secret: Secret }
+  | { readonly method: 'private_key_jwt'; readonly key: AssertionKey }
 
 export interface AccessToken {
   readonly value: Secret
@@ -59,15 +64,22 @@ export async function requestToken(
   { outbound, clock, signal, timeoutMs }: TokenRequestOptions,
 ): Promise<TokenAnswer> {
   using deadline = startDeadline(clock, timeoutMs, signal)
+  const form = tokenForm(grant)
+  if (grant.client.method === 'private_key_jwt') {
+    form.set('client_assertion_type', 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer')
+    form.set('client_assertion', await assertionFor(grant, grant.client.key, clock))
+  }
   const response = await outbound.request({
     url: grant.tokenUrl,
     method: 'POST',
     headers: {
       accept: 'application/json',
       'content-type': 'application/x-www-form-urlencoded',
-      ...(grant.authMethod === 'client_secret_basic' && { authorization: basicClientAuth(grant) }),
+      ...(grant.client.method === 'client_secret_basic' && {
+        authorization: basicClientAuth(grant.clientId, grant.client.secret),
+      }),
     },
-    body: tokenForm(grant).toString(),
+    body: form.toString(),
     signal: deadline.signal,
     headersTimeoutMs: timeoutMs,
     bodyTimeoutMs: timeoutMs,
@@ -75,21 +87,32 @@ export async function requestToken(
   return { status: response.status, text: await response.text(maxAnswerBytes) }
 }
 
-function tokenForm({ authMethod, clientId, clientSecret, scopes, audience, resource }: ClientCredentialsGrant) {
+function tokenForm({ client, clientId, scopes, audience, resource }: ClientCredentialsGrant) {
   const form = new URLSearchParams({ grant_type: 'client_credentials' })
-  if (authMethod === 'client_secret_post') {
-    form.set('client_id', clientId)
-    form.set('client_secret', clientSecret.reveal())
-  }
+  if (client.method !== 'client_secret_basic') form.set('client_id', clientId)
+  if (client.method === 'client_secret_post') form.set('client_secret', client.secret.reveal())
   if (scopes.length > 0) form.set('scope', scopes.join(' '))
   if (audience !== undefined) form.set('audience', audience)
   if (resource !== undefined) form.set('resource', resource)
   return form
 }
 
+async function assertionFor(
+  { clientId, tokenUrl }: ClientCredentialsGrant,
+  key: AssertionKey,
+  clock: Clock,
+): Promise<string> {
+  try {
+    return await signAssertion(key, { clientId, audience: tokenUrl, nowMs: clock.now(), newId: randomId })
+  } catch (error) {
+    const why = 'was not asked: client_private_key and client_assertion_signing_alg do not fit'
+    throw new TokenRefused(why, { cause: error })
+  }
+}
+
 /** RFC 6749 §2.3.1: both parts are form-encoded before they are joined. */
-function basicClientAuth({ clientId, clientSecret }: ClientCredentialsGrant): string {
-  const pair = `${formEncoded(clientId)}:${formEncoded(clientSecret.reveal())}`
+function basicClientAuth(clientId: string, secret: Secret): string {
+  const pair = `${formEncoded(clientId)}:${formEncoded(secret.reveal())}`
   return `Basic ${Buffer.from(pair).toString('base64')}`
 }
 

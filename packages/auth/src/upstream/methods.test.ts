@@ -1,7 +1,7 @@
 import { GatewayError, Secret, sharedScope, type UpstreamAuth } from '@toolgate/core'
 import { describe, expect, it } from 'vitest'
 import type { ClientCredentials } from '../tokens/client-credentials.ts'
-import type { ClientCredentialsGrant } from '../tokens/token-endpoint.ts'
+import type { DeclaredGrant } from '../tokens/client-credentials.ts'
 import { serverDefinition } from '@toolgate/testing/server-definition'
 import { upstreamAuthMethods } from './index.ts'
 
@@ -16,7 +16,7 @@ function bind(type: string, settings: object) {
 /** The method as configuration makes it, with what it reported and the grants it asked tokens for. */
 function create(type: string, settings: object) {
   const reports: string[] = []
-  const grants: ClientCredentialsGrant[] = []
+  const grants: DeclaredGrant[] = []
   const tokens: ClientCredentials = {
     of(grant) {
       grants.push(grant)
@@ -120,12 +120,13 @@ describe('oauth2', () => {
     expect(grants[0]).toMatchObject({
       tokenUrl: client.token_url,
       clientId: 'id',
-      authMethod: 'client_secret_basic',
+      client: { method: 'client_secret_basic', secret: new Secret('secret') },
       scopes: ['read', 'write'],
       audience: 'aud',
       resource: 'res',
     })
-    expect(grants[0]?.clientSecret.reveal()).toBe('secret')
+    const [{ client: proof } = {}] = grants
+    expect(proof?.method === 'client_secret_basic' && proof.secret.reveal()).toBe('secret')
   })
 
   it('reads scopes from one text too', async () => {
@@ -137,7 +138,7 @@ describe('oauth2', () => {
   it('tells that the flow was inferred, and what an incomplete one lacks', () => {
     expect(create('oauth2', client).reports).toEqual([expect.stringMatching(/^info: No oauth2_flow/)])
     expect(create('oauth2', { oauth2_flow: 'client_credentials' }).reports).toEqual([
-      expect.stringMatching(/^warning: .* needs token_url, client_id and client_secret/),
+      expect.stringMatching(/^warning: Client credentials need client_id and client_secret/),
     ])
   })
 

@@ -1,6 +1,8 @@
 import { definePlug, Secret, sharedScope, type UpstreamAuth } from '@toolgate/core'
 import { z } from 'zod'
-import { type ClientCredentialsGrant, clientAuthMethods } from '../tokens/token-endpoint.ts'
+import { readPrivateKey } from '../tokens/client-assertion.ts'
+import type { DeclaredGrant } from '../tokens/client-credentials.ts'
+import { type ClientProof, clientAuthMethods } from '../tokens/token-endpoint.ts'
 import type { UpstreamAuthOptions } from './options.ts'
 import { secretSetting, staticValue, staticValueShape, withScheme } from './static-value.ts'
 
@@ -11,10 +13,25 @@ import { secretSetting, staticValue, staticValueShape, withScheme } from './stat
 
 const httpUrl = z.url({ protocol: /^https?$/, error: 'must be an http or https address' })
 
+const algorithms = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA'] as const
+
+/** Not trimmed to one line: a PEM has several. */
+const privateKey = z
+  .string()
+  .nullish()
+  .refine((text) => !text || readPrivateKey(text) !== undefined, {
+    error: 'must be a private key without a passphrase, as PEM or JWK',
+  })
+  .transform((text) => (text ? new Secret(text) : undefined))
+
 const schema = z.strictObject({
   client_id: z.string().nullish(),
   client_secret: secretSetting,
   token_url: httpUrl.nullish(),
+  issuer: httpUrl.nullish(),
+  client_private_key: privateKey,
+  client_private_key_id: z.string().nullish(),
+  client_assertion_signing_alg: z.enum(algorithms).nullish(),
   scopes: z.union([z.array(z.string()), z.string().transform((text) => text.split(/\s+/))]).nullish(),
   audience: z.string().nullish(),
   resource: z.string().nullish(),
@@ -46,27 +63,44 @@ export const oauth2 = definePlug<typeof schema, UpstreamAuthOptions, UpstreamAut
 })
 
 /** The grant where the settings mean client credentials; `undefined` where they mean a user's token. */
-function clientCredentialsGrant(
-  settings: Oauth2Settings,
-  { report }: UpstreamAuthOptions,
-): ClientCredentialsGrant | undefined {
-  const { oauth2_flow: flow, token_url: tokenUrl, client_id: clientId, client_secret: clientSecret } = settings
+function clientCredentialsGrant(settings: Oauth2Settings, { report }: UpstreamAuthOptions): DeclaredGrant | undefined {
+  const { oauth2_flow: flow, token_url: tokenUrl, client_id: clientId } = settings
   if (flow === 'authorization_code') return undefined
-  if (!tokenUrl || !clientId || !clientSecret) {
-    if (flow) report('warning', 'oauth2_flow client_credentials needs token_url, client_id and client_secret.')
+  const client = proofOf(settings)
+  if (!clientId || client === undefined) {
+    if (flow || settings.token_endpoint_auth_method === 'private_key_jwt') {
+      const needed = 'client_id and client_secret, or with private_key_jwt client_private_key'
+      report('warning', `Client credentials need ${needed}.`)
+    }
     return undefined
   }
+  if (!flow && !tokenUrl) return undefined
   if (!flow && settings.authorization_url) return undefined
-  if (!flow) report('info', 'No oauth2_flow given: token_url, client_id and client_secret mean client_credentials.')
+  if (!flow)
+    report(
+      'info',
+      'No oauth2_flow given: token_url, client_id and client_secret or client_private_key mean client_credentials.',
+    )
   return {
-    tokenUrl,
+    tokenUrl: tokenUrl ?? undefined,
+    issuer: settings.issuer ?? undefined,
     clientId,
-    clientSecret,
-    authMethod: settings.token_endpoint_auth_method ?? 'client_secret_post',
+    client,
     scopes: (settings.scopes ?? []).filter((scope) => scope !== ''),
     audience: settings.audience || undefined,
     resource: settings.resource || undefined,
   }
+}
+
+/** A private key alone means `private_key_jwt`. `undefined` where what the method needs is missing. */
+function proofOf(settings: Oauth2Settings): ClientProof | undefined {
+  const { client_secret: secret, client_private_key: privateKey, token_endpoint_auth_method: declared } = settings
+  const method =
+    declared ?? (secret === undefined && privateKey !== undefined ? 'private_key_jwt' : 'client_secret_post')
+  if (method !== 'private_key_jwt') return secret && { method, secret }
+  const keyId = settings.client_private_key_id || undefined
+  const algorithm = settings.client_assertion_signing_alg ?? undefined
+  return privateKey && { method, key: { privateKey, keyId, algorithm } }
 }
 
 /** A static token is the last resort for those who bring none of their own; with it the server is open to the gateway too. */
