@@ -67,6 +67,11 @@ export const requirements = {
     statement:
       'A token endpoint that is not given is found through checked metadata, and no secret goes where only an upstream points.',
   },
+  'identity:explained': {
+    status: 'held',
+    statement:
+      'For a key, a server and a tool the gateway tells which rule decides and whose credential would be presented, and shows no secret.',
+  },
   'identity:gateway-key-stays': {
     status: 'held',
     pain: 9,

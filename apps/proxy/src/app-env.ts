@@ -9,6 +9,10 @@ export interface AppEnv {
     caller: Caller
     /** The caller as one part of the request wants it: with headers of its own set aside for upstreams. */
     callerWith: (headers: Readonly<Record<string, string>>) => Promise<Caller>
+    /** The name of the header that held the credential of the request. */
+    credentialHeader: string | undefined
+    /** The one server that the request is for, as it names it, where there is one. */
+    onlyServer: string | undefined
     /** Whether a text holds the credential that the request was admitted with. */
     holdsCredential: (text: string) => boolean
   }

@@ -4,6 +4,7 @@ import { authenticate } from './middleware/authenticate.ts'
 import { bodyLimit } from './middleware/body-limit.ts'
 import { errorAnswers, routeNotFound } from './middleware/errors.ts'
 import { countInFlight, refuseWhileDraining } from './middleware/lifecycle.ts'
+import { mcpDebug } from './middleware/mcp-debug.ts'
 import { requestLog } from './middleware/request-log.ts'
 import { routeAccess } from './middleware/route-access.ts'
 import { rememberingRouter } from './remembering-router.ts'
@@ -12,6 +13,7 @@ import { configRoutes } from './routes/config.ts'
 import { healthRoutes } from './routes/health.ts'
 import { keyRoutes } from './routes/keys.ts'
 import { mcpRoutes } from './routes/mcp/routes.ts'
+import { mcpExplainRoutes } from './routes/mcp-explain.ts'
 import { mcpPreviewRoutes } from './routes/mcp-preview.ts'
 import { mcpRestRoutes } from './routes/mcp-rest.ts'
 import { mcpServerAdminRoutes } from './routes/mcp-servers-admin.ts'
@@ -42,13 +44,14 @@ export function createApp(services: Services): App {
   app.use(requestLog(services), refuseWhileDraining(lifecycle), countInFlight(lifecycle))
   app.route('/', openMetricsRoute(services))
   // A body is read for callers that are known, and for nobody else.
-  app.use(authenticate(services), routeAccess(), bodyLimit(maxBodyBytes))
+  app.use(authenticate(services), routeAccess(), mcpDebug(services), bodyLimit(maxBodyBytes))
   for (const routes of [
     healthRoutes(services),
     metricsRoutes(services),
     configRoutes(services),
     metadataRoutes(),
     mcpRestRoutes(services),
+    mcpExplainRoutes(services),
     mcpServerRoutes(services),
     mcpServerAdminRoutes(services),
     mcpToolChangeRoutes(services),

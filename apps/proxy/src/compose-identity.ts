@@ -1,6 +1,7 @@
 import {
   createAuthenticator,
   createKeyCache,
+  createKeyPrincipals,
   createKeyRotationWorker,
   createOwnKeyFilter,
   createPostgresKeyRotationStore,
@@ -45,6 +46,11 @@ export async function composeIdentity(foundation: Foundation) {
       upperBounds: () => live.current.config.keyUpperBounds,
       isReserved: (key) => masterKey.equals(key),
       rotationGraceMs: loaded.environment.keyRotation.graceMs,
+    }),
+    keyPrincipals: createKeyPrincipals({
+      keys: keyCache,
+      defaultAccess: () => live.current.config.defaultAccess,
+      clock,
     }),
     withoutOwnKeys: createOwnKeyFilter({ keys: keyCache }),
     authenticate: createAuthenticator({

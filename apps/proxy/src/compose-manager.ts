@@ -1,5 +1,5 @@
-import { createCredentialSource } from '@toolgate/auth'
-import type { CredentialSource, Recorder } from '@toolgate/core'
+import { createCredentialSource, type ExplainedCredentialSource } from '@toolgate/auth'
+import type { Recorder } from '@toolgate/core'
 import {
   type Catalog,
   createCatalog,
@@ -35,6 +35,7 @@ export interface Manager extends Omit<ServersPart, 'close'>, TrustPart {
   readonly catalog: Catalog
   readonly sessions: Sessions
   readonly servers: LiveServers
+  readonly credentials: Pick<ExplainedCredentialSource, 'plan'>
   /** Ends what is read, followed and open. */
   closeManager(): Promise<void>
 }
@@ -64,6 +65,7 @@ export async function composeManager(foundation: Foundation, record: Recorder): 
   return {
     gateway,
     ...trust,
+    credentials,
     health,
     catalog,
     registry,
@@ -109,7 +111,7 @@ function composeUpstreams(foundation: Foundation, news: SessionNews) {
     onRemove: news.gone,
     onReplace: () => catalog.expectChange(),
   })
-  const credentials: CredentialSource = createCredentialSource({ prefixes: registry.handles, log })
+  const credentials = createCredentialSource({ prefixes: registry.handles, log })
   const store = createPostgresListStore(database.db)
   const trust = composeTrust(foundation)
   const catalog = createCatalog({ registry, pool, circuits, credentials, clock, log, store, trust: trust.toolTrust })

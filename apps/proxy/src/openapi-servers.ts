@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { Operation } from './openapi-operation.ts'
 import { toolChangesQuery, toolDecision } from './routes/mcp-tool-changes.ts'
+import { explainQuery } from './routes/mcp-explain.ts'
 import { importServersSchema } from './stored-servers/import-file.ts'
 import { newServerSchema, updateServerSchema } from './stored-servers/server-request.ts'
 
@@ -47,6 +48,10 @@ export const serverOperations: Readonly<Record<string, Operation>> = {
   },
   'GET /v1/mcp/access_groups': { summary: 'Access groups of the servers the key may use' },
   'GET /v1/mcp/network/client-ip': { summary: 'The address the request came from' },
+  'GET /v1/mcp/explain': {
+    summary: 'Which rule grants or denies a server or tool to a key, and which credential is presented there',
+    query: explainQuery,
+  },
   'GET /v1/mcp/tools': { summary: 'Tools under their public names' },
   'POST /mcp-rest/test/connection': { summary: 'Try a server out, storing nothing', body: newServerSchema },
   'POST /mcp-rest/test/tools/list': { summary: 'List the tools of a server, storing nothing', body: newServerSchema },

@@ -1,4 +1,11 @@
-import { type Authenticate, type HeaderNames, type VirtualKeys, type WithoutOwnKeys } from '@toolgate/auth'
+import {
+  type Authenticate,
+  type ExplainedCredentialSource,
+  type HeaderNames,
+  type KeyPrincipals,
+  type VirtualKeys,
+  type WithoutOwnKeys,
+} from '@toolgate/auth'
 import {
   type Clock,
   createOutbound,
@@ -59,7 +66,9 @@ export interface Services extends HealthServices, TrustPart {
   readonly withoutOwnKeys: WithoutOwnKeys
   readonly headerNames: () => HeaderNames
   readonly keys: VirtualKeys
+  readonly keyPrincipals: KeyPrincipals
   readonly gateway: Gateway
+  readonly credentials: Pick<ExplainedCredentialSource, 'plan'>
   readonly health: Health
   readonly catalog: Catalog
   readonly sessions: Sessions

@@ -27,7 +27,7 @@ export { createHealth, type Health, type HealthOptions, type ServerHealth } from
 export type { HealthChange, HealthRecord } from './health-history.ts'
 export type { HealthStatus } from './health-status.ts'
 export { type ListKind, listKinds, listMethods, outdatedBy } from './methods.ts'
-export { permits, permitsServer } from './permits.ts'
+export { permits, permitsServer, type Rule, ruleFor } from './permits.ts'
 export { defaultNaming, joinName, type NamingRules, type PrefixMode } from './public-name.ts'
 export type { ManagedServer } from './registry/managed-server.ts'
 export { createNameMap, type NameMap, type NameMapOptions } from './registry/name-map.ts'

@@ -14,29 +14,67 @@ export function permitsServer(principal: Principal, server: ServerDefinition): b
 
 /** Whether the principal may use this target. `separator` reads lists that name tools with their prefix. */
 export function permits(principal: Principal, target: Target, separator: string): boolean {
+  return grantingRules.has(ruleFor(principal, target, separator))
+}
+
+const granting = [
+  'admin',
+  'all_servers',
+  'allow_all_keys',
+  'api_keys',
+  'mcp_servers',
+  'mcp_access_groups',
+  'mcp_tool_permissions',
+] as const
+const grantingRules: ReadonlySet<Rule> = new Set<Rule>(granting)
+
+/** What a decision rests on: the granting ones, then the denying ones. The words are those of keys and of servers. */
+export type Rule =
+  | (typeof granting)[number]
+  | 'no_mcp_servers'
+  | 'not_granted'
+  | 'only_some_tools_granted'
+  | 'blocked_tools'
+  | 'allowed_tools'
+  | 'disallowed_tools'
+
+/** The rule that grants this target or denies it. */
+export function ruleFor(principal: Principal, target: Target, separator: string): Rule {
   const { server, kind, name } = target
   const { grants } = principal
-  if (grants.noServers) return false
+  if (grants.noServers) return 'no_mcp_servers'
   const onlyTools = principal.admin ? undefined : grantedTools(grants, server)
-  const whole = grantsWholeServer(principal, server)
-  if (kind === 'server') return whole && onlyTools === undefined
-  if (kind !== 'tool') return whole
-  if (name === undefined || (!whole && onlyTools === undefined)) return false
-  if (onlyTools !== undefined && !onlyTools.has(name)) return false
-  if (deniesTool(grants.blockedTools, { server, name, separator })) return false
-  return offers(server, name, separator)
+  const whole = wholeServerRule(principal, server)
+  if (kind !== 'tool') {
+    if (whole === undefined) return onlyTools === undefined ? 'not_granted' : 'only_some_tools_granted'
+    return kind === 'server' && onlyTools !== undefined ? 'only_some_tools_granted' : whole
+  }
+  const granted = onlyTools === undefined ? whole : 'mcp_tool_permissions'
+  if (name === undefined || granted === undefined) return 'not_granted'
+  if (onlyTools !== undefined && !onlyTools.has(name)) return 'only_some_tools_granted'
+  if (deniesTool(grants.blockedTools, { server, name, separator })) return 'blocked_tools'
+  return withheldBy(server, name, separator) ?? granted
 }
 
 /** The server's own lists, the same for everybody: an allow-list wins over a deny-list, as in LiteLLM. */
-function offers(server: ServerDefinition, name: string, separator: string): boolean {
-  if (server.allowedTools !== undefined) return listsTool(server.allowedTools, { server, name, separator })
-  return !deniesTool(server.disallowedTools, { server, name, separator })
+function withheldBy(server: ServerDefinition, name: string, separator: string): Rule | undefined {
+  if (server.allowedTools !== undefined) {
+    return listsTool(server.allowedTools, { server, name, separator }) ? undefined : 'allowed_tools'
+  }
+  return deniesTool(server.disallowedTools, { server, name, separator }) ? 'disallowed_tools' : undefined
 }
 
-function grantsWholeServer({ admin, grants, keyHash }: Principal, server: ServerDefinition): boolean {
-  if (admin || grants.allServers || server.allowAllKeys || server.grantedKeyHashes.has(keyHash)) return true
-  if (handlesOf(server).some((handle) => grants.servers.has(handle))) return true
-  return [...server.accessGroups].some((group) => grants.accessGroups.has(group))
+function grantsWholeServer(principal: Principal, server: ServerDefinition): boolean {
+  return wholeServerRule(principal, server) !== undefined
+}
+
+function wholeServerRule({ admin, grants, keyHash }: Principal, server: ServerDefinition): Rule | undefined {
+  if (admin) return 'admin'
+  if (grants.allServers) return 'all_servers'
+  if (server.allowAllKeys) return 'allow_all_keys'
+  if (server.grantedKeyHashes.has(keyHash)) return 'api_keys'
+  if (handlesOf(server).some((handle) => grants.servers.has(handle))) return 'mcp_servers'
+  return [...server.accessGroups].some((group) => grants.accessGroups.has(group)) ? 'mcp_access_groups' : undefined
 }
 
 /** The only tools granted on this server, where the grants name any for it; spellings of one server add up. */

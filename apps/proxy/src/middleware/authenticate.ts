@@ -30,7 +30,7 @@ export function authenticate({ authenticate: admit, withoutOwnKeys, headerNames,
   return createMiddleware<AppEnv>(async function authenticate(context, next) {
     if (isPublicPath(context.req.path)) return next()
     const names = headerNames()
-    const { credential, forwarded } = readPresented(headersOf(context), names)
+    const { credential, credentialHeader, forwarded } = readPresented(headersOf(context), names)
     const signal = clientSignal(context)
     const caller: Caller = {
       principal: await admit(credential, signal),
@@ -40,6 +40,7 @@ export function authenticate({ authenticate: admit, withoutOwnKeys, headerNames,
       peer: silentPeer,
     }
     context.set('caller', caller)
+    context.set('credentialHeader', credentialHeader)
     context.set('callerWith', async (headers) => {
       const merged = mergeForwarded(caller.forwarded, headers, { ...names, credential })
       return { ...caller, forwarded: await withoutOwnKeys(merged, signal) }

@@ -16,6 +16,7 @@ export function mcpRestRoutes({ gateway }: { gateway: Gateway }) {
   const list = (encode: (offer: Offer) => object) => async (context: Context<AppEnv>) => {
     const named = context.req.query('server_id') ?? context.req.query('mcp_server_name')
     const servers = named === undefined ? undefined : [named]
+    context.set('onlyServer', named)
     const offer = await gateway.list(context.get('caller'), { kind: 'tools', servers })
     if (named !== undefined) throwFault(offer.outcomes)
     return context.json(encode(offer))
@@ -29,6 +30,7 @@ export function mcpRestRoutes({ gateway }: { gateway: Gateway }) {
       // The tools of tool search belong to no server.
       const schema = isVirtualTool(body['name']) ? virtualToolCall : serverToolCall
       const { server_id: server, ...call } = parseBody(schema, body)
+      context.set('onlyServer', server)
       const request = { server, method: 'tools/call', params: toParams(call) }
       return context.json(await gateway.send(context.get('caller'), request))
     })

@@ -22,6 +22,8 @@ export interface HeaderNames {
 export interface Presented {
   /** Without its `Bearer`. */
   readonly credential: Secret | undefined
+  /** The name of the header that held it. */
+  readonly credentialHeader: string | undefined
   readonly forwarded: Forwarded
 }
 
@@ -44,7 +46,7 @@ export function readPresented(list: HeaderList, names: HeaderNames = {}): Presen
   const found = ownCredential(headers, names)
   if (found !== undefined) headers.delete(found.name)
   const credential = found === undefined ? undefined : new Secret(found.value)
-  return { credential, forwarded: setAside(headers, { credential, names }) }
+  return { credential, credentialHeader: found?.name, forwarded: setAside(headers, { credential, names }) }
 }
 
 /**

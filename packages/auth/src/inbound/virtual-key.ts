@@ -46,7 +46,8 @@ export function virtualKeyAuthenticator({
   }
 }
 
-function refuseUnusable({ blocked, disabledReason, expires }: VirtualKeyRow, now: number): void {
+/** Throws for a key that nobody may use now. */
+export function refuseUnusable({ blocked, disabledReason, expires }: VirtualKeyRow, now: number): void {
   if (blocked) throw new GatewayError('KEY_BLOCKED', "Key is blocked. Update via `/key/unblock` if you're an admin.")
   if (disabledReason !== null) {
     throw new GatewayError('KEY_BLOCKED', 'Key is blocked. It was removed from the configuration of the gateway.')
@@ -66,7 +67,7 @@ function unknownKey(credential: Secret, hash: string): GatewayError {
   )
 }
 
-function toPrincipal(row: VirtualKeyRow, defaultAccess: DefaultAccess): Principal {
+export function toPrincipal(row: VirtualKeyRow, defaultAccess: DefaultAccess): Principal {
   return {
     source: 'virtual_key',
     id: row.userId ?? row.hash,

@@ -36,6 +36,22 @@ export interface CredentialSourceOptions {
   readonly scopeOf?: CallerScope
 }
 
+export interface ExplainedCredentialSource extends CredentialSource {
+  /** What `forCaller` would present, without asking anybody for a token. Says names of headers and never a value. */
+  plan(server: ServerDefinition, caller: Caller, request: { readonly onlyServer: boolean }): CredentialPlan
+}
+
+export interface CredentialPlan {
+  /** `missing`: the server wants a credential of the caller's and the request brings none. */
+  readonly source: 'caller' | 'gateway' | 'static_headers' | 'missing' | 'none'
+  /** The server's `auth_type`. */
+  readonly authType: string
+  /** Names of the headers that the caller's request would add. */
+  readonly fromCaller: readonly string[]
+  /** Names of the headers that the operator wrote. */
+  readonly fromOperator: readonly string[]
+}
+
 type Headers = ReadonlyMap<string, Secret>
 
 const nothing: Headers = new Map()
@@ -47,7 +63,7 @@ function joined(...parts: readonly Headers[]): Headers {
   return more.length === 0 ? first : new Map(filled.flatMap((part) => [...part]))
 }
 
-export function createCredentialSource(options: CredentialSourceOptions): CredentialSource {
+export function createCredentialSource(options: CredentialSourceOptions): ExplainedCredentialSource {
   const { prefixes, log, scopeOf = createCallerScope() } = options
   const serverHeaders = createServerHeaders(prefixes)
 
@@ -68,6 +84,16 @@ export function createCredentialSource(options: CredentialSourceOptions): Creden
       const own =
         identifying(server, brought).length > 0 ? undefined : await server.auth.present({ server, caller, signal })
       return assemble({ server, caller, own, brought, scopeOf })
+    },
+    plan(server, caller, { onlyServer }) {
+      const brought = broughtFor(server, caller, onlyServer)
+      const fromCaller = callerHeaders(server, caller.forwarded, brought)
+      return {
+        source: sourceOf(server, { brought, fromCaller }),
+        authType: server.auth.type,
+        fromCaller: identifying(server, fromCaller).map(([name]) => name),
+        fromOperator: [...server.staticHeaders.keys()],
+      }
     },
     async forDiscovery(server, signal) {
       const auth = server.discoveryAuth ?? server.auth
@@ -115,6 +141,23 @@ function identifying({ staticHeaders }: ServerDefinition, fromCaller: Headers): 
   return [...fromCaller].filter(([name]) => identifiesCaller(name) && !staticHeaders.has(name))
 }
 
+/** Everything of a caller's that may go to this server; what was brought for it by name wins. */
+function callerHeaders(server: ServerDefinition, forwarded: Forwarded, brought: Headers): Headers {
+  return joined(extraHeaders(server, forwarded), cookieHeader(server, forwarded), brought)
+}
+
+function sourceOf(
+  server: ServerDefinition,
+  { brought, fromCaller }: { brought: Headers; fromCaller: Headers },
+): CredentialPlan['source'] {
+  if (identifying(server, brought).length > 0) return 'caller'
+  const { auth, staticHeaders } = server
+  if (auth.type !== 'none' && !auth.needsUserToken) return 'gateway'
+  if (identifying(server, fromCaller).length > 0) return 'caller'
+  if (auth.needsUserToken && !staticHeaders.has('authorization')) return 'missing'
+  return staticHeaders.size > 0 ? 'static_headers' : 'none'
+}
+
 interface Assembly {
   readonly server: ServerDefinition
   readonly caller: Caller
@@ -125,7 +168,7 @@ interface Assembly {
 
 function assemble({ server, caller, own, brought, scopeOf }: Assembly): Credential {
   const { forwarded } = caller
-  const fromCaller = joined(extraHeaders(server, forwarded), cookieHeader(server, forwarded), brought)
+  const fromCaller = callerHeaders(server, forwarded, brought)
   const identity = identifying(server, fromCaller).map(([name, value]) => `${name}: ${value.reveal()}`)
   if (own === undefined && identity.length === 0 && server.auth.needsUserToken) requireStaticAuthorization(server)
   const headers = joined(own?.headers ?? nothing, fromCaller, server.staticHeaders)
