@@ -1,3 +1,5 @@
+import { upstreamRequirements } from './requirements-upstream.ts'
+
 import { llmRequirements } from './requirements-llm.ts'
 
 /**
@@ -12,6 +14,7 @@ export interface Requirement {
 }
 
 export const requirements = {
+  ...upstreamRequirements,
   ...llmRequirements,
   'chat:executes-tools': {
     status: 'held',
@@ -56,21 +59,6 @@ export const requirements = {
     pain: 8,
     statement:
       'A client-credentials token is fetched once for all, kept no longer than it lives, and dropped on a 401 and on a changed configuration.',
-  },
-  'm2m:client-proof': {
-    status: 'held',
-    statement:
-      'A client proves itself with its secret, in the body or as Basic, or with an assertion signed by its key for that endpoint alone.',
-  },
-  'm2m:discovery': {
-    status: 'held',
-    statement:
-      'A token endpoint that is not given is found through checked metadata, and no secret goes where only an upstream points.',
-  },
-  'identity:explained': {
-    status: 'held',
-    statement:
-      'For a key, a server and a tool the gateway tells which rule decides and whose credential would be presented, and shows no secret.',
   },
   'identity:gateway-key-stays': {
     status: 'held',
@@ -223,11 +211,6 @@ export const requirements = {
     status: 'planned',
     pain: 30,
     statement: 'Tool schemas are projected to what each provider accepts, and an error names the tool.',
-  },
-  'openapi:faithful': {
-    status: 'held',
-    pain: 31,
-    statement: 'Tools made from an OpenAPI document keep its names, references and limits.',
   },
   'faults:contained': {
     status: 'held',

@@ -26,7 +26,7 @@ afterAll(async () => {
 })
 
 const explain = (query: Record<string, string>, options: object = {}) =>
-  gateway.json(`/v1/mcp/explain?${new URLSearchParams(query)}`, options)
+  gateway.json(`/v1/mcp/explain?${new URLSearchParams(query).toString()}`, options)
 const hashOf = async (key: string) => {
   const { info } = await gateway.json('/key/info', { key })
   return String(Object(info).token)

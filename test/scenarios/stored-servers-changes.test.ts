@@ -130,12 +130,12 @@ describe('what a stored server may say', () => {
     }
   })
 
-  it('may be a template, and the answer says that nothing fills it in', async () => {
+  it('may be a template of requests, and where nothing fills it in the answer says so', async () => {
     await using gateway = await boot()
     const { status, answer } = await send(gateway, 'POST', {
       server_name: 's',
       url: somewhere,
-      static_headers: { 'x-user': '${X-USER-TOKEN}' },
+      static_headers: { 'x-user': '${X-USER-TOKEN}', 'x-other': '${TOKEN}' },
       description: 'fills ${anything}',
     })
     expect([status, answer.warnings]).toEqual([

@@ -45,6 +45,7 @@ export { encodeOutcome, isFailedOutcome, outcomeError, type OutcomeStatus, type 
 export { silentPeer } from './peer.ts'
 export { definePlug, type Plug, type PlugRegistry, plugRegistry } from './plug.ts'
 export { type Grants, noGrants, type Principal } from './principal.ts'
+export { fillTemplate, namesRequestHeader, templateHeaders } from './request-template.ts'
 export { Secret, secretSchema } from './secret.ts'
 export type { ApprovalPolicy, Isolation, ServerDefinition, ServerTimeouts, ToolPinning } from './server.ts'
 export { createSingleFlight } from './single-flight.ts'

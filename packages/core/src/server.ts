@@ -39,6 +39,10 @@ export interface ServerDefinition {
   readonly discoveryAuth?: UpstreamAuth | undefined
   /** Sent with every request; they win over `extraHeaders`. */
   readonly staticHeaders: ReadonlyMap<string, Secret>
+  /** Those of them that each request fills in with headers of its own. */
+  readonly templatedHeaders?: ReadonlySet<string> | undefined
+  /** What a request fills into the environment of a process, which is then that caller's own. */
+  readonly environmentTemplates?: readonly string[] | undefined
   /** Names of caller headers (lower-case) copied upstream. */
   readonly extraHeaders: ReadonlySet<string>
   readonly cookieNames: ReadonlySet<string>

@@ -4,7 +4,16 @@
  */
 import { createHash } from 'node:crypto'
 import { resolve } from 'node:path'
-import type { PlugRegistry, Secret, ServerDefinition, ServerTimeouts, UpstreamAuth } from '@toolgate/core'
+import { isForwardableHeader } from '@toolgate/auth'
+import {
+  isJsonObject,
+  type PlugRegistry,
+  type Secret,
+  type ServerDefinition,
+  type ServerTimeouts,
+  templateHeaders,
+  type UpstreamAuth,
+} from '@toolgate/core'
 import type { ManagedServer, TransportOptions, UpstreamTransport } from '@toolgate/manager'
 import type { Environment } from './env.ts'
 import type { EnvironmentOAuth2 } from './environment-oauth2.ts'
@@ -107,6 +116,7 @@ export function buildServer<AuthOptions>(entry: ServerEntry, build: ServerBuild<
     auth,
     discoveryAuth: discoveryChoice && authFor(discoveryChoice),
     staticHeaders: new Map(Object.entries(common.static_headers)),
+    ...requestTemplates(entry, settings),
     extraHeaders: new Set(common.extra_headers),
     cookieNames: new Set(entry.cookieNames),
     accessGroups: new Set(common.access_groups),
@@ -125,6 +135,22 @@ export function buildServer<AuthOptions>(entry: ServerEntry, build: ServerBuild<
     timeouts,
   }
 }
+
+/** Which of its texts a request fills in. Throws for a header that goes nowhere. */
+function requestTemplates({ path, common }: ServerEntry, settings: OpenSettings): RequestTemplates {
+  const open = (key: string, text: string): boolean => {
+    const names = templateHeaders(text)
+    const refused = names.find((name) => name === 'cookie' || !isForwardableHeader(name))
+    if (refused !== undefined) throw new Unusable([...path, key], `must not hold ${refused}, which is never passed on`)
+    return names.length > 0
+  }
+  const headers = Object.entries(common.static_headers).filter(([, value]) => open('static_headers', value.reveal()))
+  const variables = isJsonObject(settings['env']) ? Object.values(settings['env']) : []
+  const environment = variables.flatMap((text) => (typeof text === 'string' && open('env', text) ? [text] : []))
+  return { templatedHeaders: new Set(headers.map(([name]) => name)), environmentTemplates: environment }
+}
+
+type RequestTemplates = Pick<ServerDefinition, 'templatedHeaders' | 'environmentTemplates'>
 
 function openSettings({ settings }: ServerEntry): OpenSettings {
   const open: unknown = JSON.parse(settings.reveal())

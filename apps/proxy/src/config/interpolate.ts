@@ -5,7 +5,7 @@
  * Inside `static_headers` and `env` of a server, `${X-USER-TOKEN}` (a request header: no variable name can hold a
  * hyphen) and names declared in its `env_vars` stay as they are: each request has its own.
  */
-import { isJsonObject } from '@toolgate/core'
+import { isJsonObject, namesRequestHeader } from '@toolgate/core'
 import type { ConfigPath, Report } from './report.ts'
 
 /** An environment variable's value; a function, so that nobody prints the environment by accident. */
@@ -19,8 +19,6 @@ export interface InterpolateOptions {
 const wholeReference = /^os\.environ\/(.*)$/s
 const embeddedReference = /\$\{([^{}]*)\}/g
 const variable = /^(?<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?<fallback>.*))?$/s
-/** A header field name (RFC 9110 §5.6.2) with a hyphen. */
-const headerName = /^[A-Za-z0-9!#$%&'*+.^_`|~]+(-[A-Za-z0-9!#$%&'*+.^_`|~]+)+$/
 const templateKeys = new Set<string | number | undefined>(['static_headers', 'env'])
 
 /** A copy of the whole configuration with every reference replaced; each one that cannot be is reported. */
@@ -46,8 +44,9 @@ export function interpolate(root: unknown, { lookup, report }: InterpolateOption
       return ''
     }
     return text.replaceAll(embeddedReference, (reference, inner: string) => {
-      if (isTemplate(root, path, inner)) {
-        report.warn(path, 'holds a template for requests to fill in; this version passes it on as it stands')
+      if (isTemplatePlace(path) && namesRequestHeader(inner)) return reference
+      if (isTemplatePlace(path) && declaredNames(root, path[1]).has(inner)) {
+        report.warn(path, 'holds a variable of users; this version passes it on as it stands')
         return reference
       }
       const { name, fallback } = variable.exec(inner)?.groups ?? {}
@@ -63,13 +62,11 @@ export function interpolate(root: unknown, { lookup, report }: InterpolateOption
 }
 
 function headerHint(inner: string): string {
-  return headerName.test(inner) ? '; headers of requests can be named in static_headers and env only' : ''
+  return namesRequestHeader(inner) ? '; headers of requests can be named in static_headers and env only' : ''
 }
 
-function isTemplate(root: unknown, path: ConfigPath, inner: string): boolean {
-  const [section, server, key] = path
-  if (section !== 'mcp_servers' || !templateKeys.has(key)) return false
-  return headerName.test(inner) || declaredNames(root, server).has(inner)
+function isTemplatePlace([section, , key]: ConfigPath): boolean {
+  return section === 'mcp_servers' && templateKeys.has(key)
 }
 
 function declaredNames(root: unknown, server: string | number | undefined): Set<unknown> {

@@ -3,7 +3,7 @@
  * file is not filled in here.
  */
 import { invalidRequest } from '@toolgate/auth'
-import { isJsonObject } from '@toolgate/core'
+import { isJsonObject, namesRequestHeader } from '@toolgate/core'
 import type { Settings } from './secrets.ts'
 import { requestField, secrecyOf } from './server-fields.ts'
 
@@ -23,14 +23,21 @@ export function readValues(given: Settings): ServerValues {
   for (const [field, value] of Object.entries(settings)) {
     const texts = textsIn(value)
     if (texts.some((text) => text.startsWith('os.environ/'))) throw namesVariable(field)
-    if (secrecyOf(field) !== 'plain' && texts.some((text) => template.test(text))) {
+    if (secrecyOf(field) !== 'plain' && texts.some((text) => isSentAsWritten(field, text))) {
       warnings.push(`${requestField(field)} holds \${…}, which is sent as written: nothing fills it in.`)
     }
   }
   return { settings, warnings }
 }
 
-const template = /\$\{[^{}]*\}/
+const template = /\$\{([^{}]*)\}/g
+/** Requests fill in their headers there. */
+const filledIn = new Set(['static_headers', 'env'])
+
+function isSentAsWritten(field: string, text: string): boolean {
+  const inner = [...text.matchAll(template)].map(([, name = '']) => name)
+  return inner.some((name) => !filledIn.has(field) || !namesRequestHeader(name))
+}
 
 /** LiteLLM's answers have empty lists and maps where nothing is set; for `allowed_tools` the file would mean no tool at all. */
 function isEmpty(value: unknown): boolean {

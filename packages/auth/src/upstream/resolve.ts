@@ -15,6 +15,7 @@ import {
 } from '@toolgate/core'
 import { gatewayKeyHeader } from '../inbound/presented.ts'
 import { identifiesCaller, isForwardableHeader } from './header-names.ts'
+import { environmentValues, filledStaticHeaders } from './request-templates.ts'
 import { createServerHeaders, serverHeaderName } from './server-headers.ts'
 import { writeBareValue } from './static-value.ts'
 
@@ -97,9 +98,11 @@ export function createCredentialSource(options: CredentialSourceOptions): Explai
     },
     async forDiscovery(server, signal) {
       const auth = server.discoveryAuth ?? server.auth
+      const written = filledStaticHeaders(server, undefined)
+      environmentValues(server, undefined)
       const own = await auth.present({ server, caller: undefined, signal })
       if (own === undefined && auth.needsUserToken) requireStaticAuthorization(server)
-      const headers = joined(own?.headers ?? nothing, server.staticHeaders)
+      const headers = joined(own?.headers ?? nothing, written.headers)
       return {
         type: gatewayType(server, own),
         scope: own?.scope ?? sharedScope,
@@ -167,14 +170,19 @@ interface Assembly {
 }
 
 function assemble({ server, caller, own, brought, scopeOf }: Assembly): Credential {
-  const { forwarded } = caller
+  const { forwarded, principal } = caller
+  const written = filledStaticHeaders(server, caller)
+  const kept = environmentValues(server, caller)
   const fromCaller = callerHeaders(server, forwarded, brought)
-  const identity = identifying(server, fromCaller).map(([name, value]) => `${name}: ${value.reveal()}`)
+  const brings = identifying(server, fromCaller).map(([name, value]) => `${name}: ${value.reveal()}`)
+  const identity = [...brings, ...written.identity]
   if (own === undefined && identity.length === 0 && server.auth.needsUserToken) requireStaticAuthorization(server)
-  const headers = joined(own?.headers ?? nothing, fromCaller, server.staticHeaders)
+  const headers = joined(own?.headers ?? nothing, fromCaller, written.headers)
+  const scope = joinScopes(own?.scope ?? sharedScope, scopeOf(caller, identity.toSorted()))
   return {
     type: own === undefined && identity.length > 0 ? 'caller' : gatewayType(server, own),
-    scope: joinScopes(own?.scope ?? sharedScope, scopeOf(caller, identity.toSorted())),
+    // Also for one user: a process keeps what it was started with, and headers are sent anew each time.
+    scope: kept.length > 0 ? scopeOf({ principal: { ...principal, userId: undefined } }, kept) : scope,
     headers: () => headers,
     // What a caller brought comes again with its next request only.
     rejected: () => own?.rejected() ?? false,

@@ -1,6 +1,6 @@
 import { dirname, delimiter } from 'node:path'
 import { getDefaultEnvironment } from '@modelcontextprotocol/client/stdio'
-import { definePlug, GatewayError, Secret } from '@toolgate/core'
+import { type Caller, definePlug, fillTemplate, GatewayError, Secret, templateHeaders } from '@toolgate/core'
 import { z } from 'zod'
 import type { Connection } from '../upstream/connection.ts'
 import { busy, codeOf, type FailurePlace, unreachable } from '../upstream/failure.ts'
@@ -56,7 +56,8 @@ interface StdioTarget extends TransportOptions {
 }
 
 async function connect(target: StdioTarget, request: ConnectRequest): Promise<Connection> {
-  const { clock, log, clientInfo, history, settings } = target
+  const { clock, log, clientInfo, history } = target
+  const settings = filledIn(target.settings, request.caller)
   const { server, clientCapabilities, exclusive, onUnsolicited, signal } = request
   const { handshakeMs } = server.timeouts
   const ms = history.isFirstStart ? Math.max(handshakeMs, stdioFirstStartMs) : handshakeMs
@@ -75,7 +76,9 @@ async function connect(target: StdioTarget, request: ConnectRequest): Promise<Co
     secrets,
   })
   try {
-    await withinStage({ clock, ms, place, signal }, () => start(pipes, { target, place, connection }))
+    await withinStage({ clock, ms, place, signal }, () =>
+      start(pipes, { target: { ...target, settings }, place, connection }),
+    )
     const handshake = await shakeHands(connection, { request, clock, clientInfo, ms })
     life.cameUp()
     return connection.initialised(handshake)
@@ -111,6 +114,16 @@ async function start(
   const { command, args, env, cwd } = target.settings
   const admitted = admit(target, place)
   await pipes.open({ command, args, cwd, env: childEnvironment(env) }, { place: admitted, connection })
+}
+
+/** The credential is this caller's own where there is anything to fill in, and so is the process. */
+function filledIn(settings: StdioSettings, caller: Caller | undefined): StdioSettings {
+  const valueOf = (header: string) => caller?.forwarded.headers.get(header)?.reveal()
+  const env = Object.entries(settings.env).map(([name, value]): [string, Secret] => {
+    const text = value.reveal()
+    return [name, templateHeaders(text).length === 0 ? value : new Secret(fillTemplate(text, valueOf).text)]
+  })
+  return { ...settings, env: Object.fromEntries(env) }
 }
 
 function startFailure(place: FailurePlace, error: unknown): unknown {

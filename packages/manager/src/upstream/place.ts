@@ -22,9 +22,10 @@ export interface PlaceContext {
 }
 
 export function placeOf({ server, caller, credential, perCaller }: AcquireRequest, context: PlaceContext): Place {
-  // What a caller brings cannot make a difference where no request carries it; it must not make a process either.
-  const { transport } = server
-  const scope = transport.sendsHeaders ? credential.scope : sharedScope
+  // What a caller brings cannot make a difference where no request carries it; it must not make a process either, unless it
+  // is what the process is started with.
+  const { transport, environmentTemplates = [] } = server
+  const scope = transport.sendsHeaders || environmentTemplates.length > 0 ? credential.scope : sharedScope
   const wanted = wantedEra(caller)
   const era = transport.eraFor === undefined ? 'legacy' : transport.eraFor(wanted, scope)
   // A server that speaks both is two servers: one may keep sessions and the other none.
