@@ -66,6 +66,10 @@ export const mcpRequirements = {
     statement:
       'The official clients of both lines use every server through the gateway, in sessions of protocol versions up to 2025-11-25.',
   },
+  'mcp:legacy-sse': {
+    status: 'held',
+    statement: 'Old clients have the HTTP+SSE transport of 2024-11-05, with everything that its sessions can do.',
+  },
   'mcp:way-back': {
     status: 'held',
     statement: 'What a server asks during a call is asked of the client whose call it is, on the stream of that call.',
@@ -81,6 +85,11 @@ export const mcpRequirements = {
   'mcp:session-owner': {
     status: 'held',
     statement: 'A session is its owner’s: another caller’s id is refused, and an ended one is gone everywhere.',
+  },
+  'mcp:session-cap': {
+    status: 'held',
+    statement:
+      'An owner has so many sessions and no more: the longest idle one makes room, one that is used never does, and where all are used the next is refused.',
   },
   'mcp:stateless': { status: 'held', statement: 'A client without session is served, also one of 2026-07-28.' },
   'mcp:relay': {

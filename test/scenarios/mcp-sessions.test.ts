@@ -185,6 +185,30 @@ describe('a session', () => {
     ])
   })
 
+  verifies('mcp:session-cap', 'makes room for the next where it is idle, and only then', async () => {
+    await using capped = await boot({ env: { LITELLM_MCP_MAX_STATEFUL_SESSIONS_PER_OWNER: '3' } })
+    const opened = [await open(capped), await open(capped), await open(capped)].map(({ id }) => id)
+    const [oldest = '', second = '', third = ''] = opened
+    const listen = (id: string) => capped.request('/mcp', { headers: { 'mcp-session-id': id } })
+    const streams = [await listen(oldest)]
+    const { id: fourth } = await open(capped)
+    // The oldest is listened to, so the second went.
+    expect(await Promise.all([oldest, second, third, fourth].map((id) => ping(capped, id)))).toEqual([
+      200, 404, 200, 200,
+    ])
+    for (const id of [third, fourth]) streams.push(await listen(id))
+    const refused = await send(capped, null, { id: 0, method: 'initialize', params: {} })
+    expect([refused.status, await refused.json()]).toEqual([
+      429,
+      { error: 'Too Many Requests', details: 'Too many active MCP sessions for this caller.' },
+    ])
+    // Somebody else is not concerned.
+    const other = await capped.makeKey({ object_permission: { mcp_servers: ['*'] } })
+    expect((await open(capped, other)).status).toBe(200)
+    for (const stream of streams) await stream.body?.cancel()
+    expect((await open(capped)).status).toBe(200)
+  })
+
   verifies('mcp:stateless', 'is not needed: without one, and without a version, everything else works', async () => {
     const call = { id: 'a', method: 'tools/call', params: { name: 'stdio-echo', arguments: { message: 'hi' } } }
     expect(await (await send(gateway, null, call)).json()).toMatchObject({

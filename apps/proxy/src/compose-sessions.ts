@@ -13,8 +13,9 @@ export interface SessionsPart {
   readonly news: SessionNews
 }
 
-export function composeSessions({ database, clock, log, newId }: Foundation): SessionsPart {
+export function composeSessions({ loaded, database, clock, log, newId }: Foundation): SessionsPart {
   const store = createPostgresSessionStore(database, newId)
-  const sessions = createSessions({ store, feed: database, clock, log, newId })
+  const bounds = { perOwner: loaded.environment.sessionsPerOwner }
+  const sessions = createSessions({ store, feed: database, clock, log, newId, bounds })
   return { sessions, news: createSessionNews({ sessions, clock }) }
 }

@@ -41,6 +41,8 @@ export interface Environment {
   readonly toolPrefixSeparator: string
   /** How MCP endpoints of several servers introduce themselves. */
   readonly mcpIdentity: { readonly name: string; readonly description: string | undefined }
+  /** `LITELLM_MCP_MAX_STATEFUL_SESSIONS_PER_OWNER` */
+  readonly sessionsPerOwner: number
   /** Commands that servers of the API may run, by their base name; undefined: none, they are switched off. */
   readonly stdioCommands: ReadonlySet<string> | undefined
   readonly keyRotation: KeyRotationSettings
@@ -98,6 +100,9 @@ const duration = z.string().transform((value, context) => {
   return z.NEVER
 })
 
+/** Sessions of one owner are looked through whenever it opens one. */
+const maxSessionsPerOwner = 10_000
+
 /** LiteLLM takes more words here than elsewhere. */
 const wordyFlag = z.stringbool({ truthy: ['true', '1', 'yes', 'on'], falsy: ['false', '0', 'no', 'off'] })
 
@@ -130,6 +135,9 @@ const variablesSchema = z.object({
   LITELLM_USE_SHORT_MCP_TOOL_PREFIX: wordyFlag.default(false),
   LITELLM_MCP_SERVER_NAME: z.string().default('toolgate'),
   LITELLM_MCP_SERVER_DESCRIPTION: z.string().optional(),
+  LITELLM_MCP_MAX_STATEFUL_SESSIONS_PER_OWNER: wholeNumber
+    .refine((value) => value > 0 && value <= maxSessionsPerOwner)
+    .default(100),
   LITELLM_ENABLE_MCP_STDIO: flag.default(false),
   LITELLM_MCP_STDIO_EXTRA_COMMANDS: list.default([]),
   LITELLM_KEY_ROTATION_ENABLED: flag.default(false),
@@ -170,6 +178,7 @@ const requirements: Partial<Record<keyof z.output<typeof variablesSchema>, strin
   MCP_OAUTH2_TOKEN_CACHE_MIN_TTL: 'a number of seconds',
   MCP_OAUTH2_TOKEN_CACHE_MAX_SIZE: 'a whole number above 0',
   MCP_OAUTH2_TOKEN_EXPIRY_BUFFER_SECONDS: 'a number of seconds',
+  LITELLM_MCP_MAX_STATEFUL_SESSIONS_PER_OWNER: 'a whole number from 1 to 10000',
   LITELLM_USE_SHORT_MCP_TOOL_PREFIX: 'true or false',
   LITELLM_ENABLE_MCP_STDIO: 'true or false',
   LITELLM_MCP_AUTH_AUTO_PATCH: 'true or false',
@@ -213,6 +222,7 @@ function toEnvironment(checked: z.output<typeof variablesSchema>, variables: Var
     shortToolPrefix: checked.LITELLM_USE_SHORT_MCP_TOOL_PREFIX,
     toolPrefixSeparator: checked.MCP_TOOL_PREFIX_SEPARATOR,
     mcpIdentity: { name: checked.LITELLM_MCP_SERVER_NAME, description: checked.LITELLM_MCP_SERVER_DESCRIPTION },
+    sessionsPerOwner: checked.LITELLM_MCP_MAX_STATEFUL_SESSIONS_PER_OWNER,
     stdioCommands: checked.LITELLM_ENABLE_MCP_STDIO
       ? new Set([...stdioCommands, ...checked.LITELLM_MCP_STDIO_EXTRA_COMMANDS])
       : undefined,

@@ -58,6 +58,7 @@ const variables = {
   toolPrefixSeparator: live('MCP_TOOL_PREFIX_SEPARATOR'),
   stdioCommands: live('LITELLM_ENABLE_MCP_STDIO and LITELLM_MCP_STDIO_EXTRA_COMMANDS'),
   mcpIdentity: live('LITELLM_MCP_SERVER_NAME and LITELLM_MCP_SERVER_DESCRIPTION'),
+  sessionsPerOwner: atStart('LITELLM_MCP_MAX_STATEFUL_SESSIONS_PER_OWNER'),
   keyRotation: atStart('LITELLM_KEY_ROTATION_*'),
   tokenCache: atStart('MCP_OAUTH2_TOKEN_CACHE_* and MCP_OAUTH2_TOKEN_EXPIRY_BUFFER_SECONDS'),
   oauth2ForServersWithoutAuth: live('LITELLM_MCP_AUTH_AUTO_PATCH'),

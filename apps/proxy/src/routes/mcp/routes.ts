@@ -1,4 +1,4 @@
-import { type Caller, type Clock, GatewayError, type Logger } from '@toolgate/core'
+import { type Caller, type Clock, GatewayError, type Logger, type NewId } from '@toolgate/core'
 import type { Gateway, Sessions } from '@toolgate/manager'
 import { type Context, Hono } from 'hono'
 import type { AppEnv } from '../../app-env.ts'
@@ -13,6 +13,7 @@ import { createLegacyEra } from './legacy/legacy-era.ts'
 import { createModernEra } from './modern/modern-era.ts'
 import { isLoopback, refuseForeignOrigin } from './origin.ts'
 import { readMessages, type Received } from './read-messages.ts'
+import { createSseTransport } from './sse/sse-transport.ts'
 import { type View, viewOf } from './view.ts'
 
 /** One HTTP request to an MCP endpoint: who asks, and what there is to see. */
@@ -32,13 +33,14 @@ export interface McpServices {
   readonly sessions: Sessions
   readonly clock: Clock
   readonly log: Logger
+  readonly newId: NewId
   readonly lifecycle: Pick<Lifecycle, 'leaving'>
   readonly live: Pick<LiveConfig, 'current'>
 }
 
 /**
- * The MCP door: `/mcp`, `/mcp/{names}` and `/{names}/mcp`. It finds out what the endpoint leads to, reads the body, and hands
- * the request to the era of the protocol that it speaks. What a request means is the same in all of them: `answer.ts`.
+ * The MCP door: `/mcp`, `/mcp/{names}`, `/{names}/mcp`, and the two paths of the legacy transport. It
+ * finds out what the endpoint leads to, reads the body, and hands the request to the era of the protocol that it speaks. What a request means is the same in all of them: `answer.ts`.
  */
 export function mcpRoutes(services: McpServices) {
   const { gateway, live } = services
@@ -46,13 +48,18 @@ export function mcpRoutes(services: McpServices) {
   const introduce = createIntroduction({ gateway, identity: () => live.current.environment.mcpIdentity })
   const legacy = createLegacyEra({ ...services, answer, introduce })
   const modern = createModernEra({ ...services, answer, introduce })
+  const { sessionsPerOwner } = live.current.environment
+  const sse = createSseTransport({ ...services, answer, introduce, sessionsPerOwner })
 
   const handle = async (context: Context<AppEnv>): Promise<Response> => {
     const { path, method } = context.req
     const endpoint = mcpEndpointOf(path)
-    if (endpoint === undefined || endpoint.transport !== 'streamable') return routeNotFound(context)
+    if (endpoint === undefined) return routeNotFound(context)
     refuseForeignOrigin(context, originRules(live))
     const { caller } = context.var
+    if (endpoint.transport === 'sse' && method === 'GET') return sse.open({ context, caller, endpoint })
+    if (endpoint.transport === 'sse-messages' && method === 'POST') return sse.post({ context, caller, endpoint })
+    if (endpoint.transport !== 'streamable') return otherMethod(context, endpoint.transport === 'sse' ? 'GET' : 'POST')
     const view = viewOf(gateway, { caller, endpoint, header: context.req.header('x-mcp-servers') })
     const exchange = { context, caller, view }
     if (method === 'POST') return post({ ...exchange, received: await readMessages(context) })
@@ -60,9 +67,7 @@ export function mcpRoutes(services: McpServices) {
       refuseAllBut(context, 'POST')
     if (method === 'GET') return legacy.listen(exchange)
     if (method === 'DELETE') return legacy.end(exchange)
-    context.header('allow', 'GET, POST, DELETE')
-    if (method === 'OPTIONS') return context.body(null, 204)
-    throw new GatewayError('METHOD_NOT_ALLOWED', `An MCP endpoint takes GET, POST and DELETE, not ${method}.`)
+    return otherMethod(context, 'GET, POST, DELETE')
   }
 
   /** The seam between the eras: what says that it is of the one without sessions never meets one. */
@@ -84,6 +89,12 @@ export function mcpRoutes(services: McpServices) {
 function refuseAllBut(context: Context<AppEnv>, allowed: string): never {
   context.header('allow', allowed)
   throw new GatewayError('METHOD_NOT_ALLOWED', `In this protocol version an MCP endpoint takes ${allowed} alone.`)
+}
+
+function otherMethod(context: Context<AppEnv>, allowed: string): Response {
+  context.header('allow', allowed)
+  if (context.req.method === 'OPTIONS') return context.body(null, 204)
+  throw new GatewayError('METHOD_NOT_ALLOWED', `This MCP endpoint takes ${allowed}, not ${context.req.method}.`)
 }
 
 function originRules({ current: { config, environment } }: Pick<LiveConfig, 'current'>) {

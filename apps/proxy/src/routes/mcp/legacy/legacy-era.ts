@@ -3,7 +3,6 @@ import {
   type Clock,
   GatewayError,
   isRequest,
-  isResponse,
   type JsonRpcMessage,
   type JsonRpcRequest,
   jsonRpcCodes,
@@ -19,6 +18,7 @@ import { EventStream } from '../event-stream.ts'
 import { isMalformed, type Malformed } from '../read-messages.ts'
 import type { McpExchange, McpPost } from '../routes.ts'
 import type { View } from '../view.ts'
+import { hear } from './hear.ts'
 import { createLegacyMethods, type LegacyMethodsOptions } from './methods.ts'
 import { linked, peerWithoutSession, ReplyStream } from './reply-stream.ts'
 import { type Answered, respond, type Responding } from './respond.ts'
@@ -108,14 +108,6 @@ async function resume(
     log.warn({ err: error }, 'a stream could not be resumed')
   }
   stream.close()
-}
-
-/** What a client says beside its requests. */
-async function hear(sessions: Sessions, session: Session, message: JsonRpcMessage): Promise<void> {
-  if (isResponse(message)) return sessions.settle(session, message)
-  if (isRequest(message) || message.method !== 'notifications/cancelled') return
-  const requestId = message.params?.['requestId']
-  if (typeof requestId === 'string' || typeof requestId === 'number') await sessions.cancel(session, requestId)
 }
 
 interface Answering {
