@@ -1,16 +1,18 @@
 import {
   type Clock,
+  GatewayError,
   isJsonObject,
   isJsonRpcMessage,
   isResponse,
   type JsonObject,
   type OutboundResponse,
   type Secret,
+  sleep,
 } from '@toolgate/core'
 import { outOfProtocol, unreachable, upstreamError } from '../../upstream/failure.ts'
 import type { InFlightCall } from '../../upstream/in-flight-call.ts'
 import type { ServerTraffic } from '../../upstream/server-traffic.ts'
-import { parseJson, readEventStream } from './event-stream.ts'
+import { parseJson, readEventStream, type StreamPosition } from './event-stream.ts'
 
 /** Bytes of one JSON answer. */
 const maxAnswerBytes = 64 * 1024 * 1024
@@ -20,6 +22,13 @@ const maxIgnoredBytes = 64 * 1024
 
 /** Milliseconds that a server may take to end a stream after its response; then the socket is cut. */
 const lingerMs = 1_000
+
+/** Streams in a row that brought no further event, after which a call is given up. */
+const maxFruitlessResumptions = 5
+
+/** Milliseconds before a stream is taken up, where the server does not say, and at most. */
+const defaultRetryMs = 1_000
+const maxRetryMs = 30_000
 
 /** The call's own clocks bound every exchange, so that messages say which one ran out. */
 export const unbounded = { headersTimeoutMs: 0, bodyTimeoutMs: 0 } as const
@@ -31,6 +40,8 @@ export interface AnswerTo {
   /** Kept out of an error of the server. */
   readonly secrets: readonly Secret[]
   readonly clock: Clock
+  /** Asks for what follows this event, where the protocol lets a stream be taken up again. */
+  readonly resume?: (eventId: string) => Promise<OutboundResponse>
 }
 
 /** The result of one call out of the HTTP response to it, which is one JSON document or an event stream. */
@@ -52,20 +63,44 @@ async function readDocument(response: OutboundResponse, to: AnswerTo): Promise<J
   throw outOfProtocol(to.call.place, 'no response to this request')
 }
 
+/**
+ * A server may end a stream before it has answered, and wants to be asked again for the rest (spec 2025-11-25, Transports,
+ * Resumability); a stream that was cut is taken up in the same way. Without ids there is nothing to ask for.
+ */
 async function readStream(response: OutboundResponse, to: AnswerTo): Promise<JsonObject> {
-  const stream = readEventStream(response.body)
+  const { call, clock, resume } = to
+  const position: StreamPosition = { eventId: undefined, retryMs: undefined }
+  let current = response
+  for (let fruitless = 0; ; fruitless += 1) {
+    const before = position.eventId
+    const read = await readToItsEnd(current, to, position)
+    if ('result' in read) return read.result
+    if (resume === undefined || position.eventId === undefined) throw read.failure
+    if (position.eventId !== before) fruitless = 0
+    if (fruitless === maxFruitlessResumptions) throw read.failure
+    await sleep(clock, Math.min(position.retryMs ?? defaultRetryMs, maxRetryMs), call.signal)
+    current = await resume(position.eventId)
+  }
+}
+
+type Read = { readonly result: JsonObject } | { readonly failure: unknown }
+
+async function readToItsEnd(response: OutboundResponse, to: AnswerTo, position: StreamPosition): Promise<Read> {
+  const stream = readEventStream(response.body, position)
   try {
     for (let event = await stream.next(); event.done !== true; event = await stream.next()) {
       const result = take(event.value, to)
       if (result === undefined) continue
       void finish(stream, response, to.clock)
-      return result
+      return { result }
     }
   } catch (error) {
     response.discard()
-    throw error
+    // What the server said is wrong, or nobody waits any more: there is nothing to take up.
+    if (error instanceof GatewayError || to.call.failure !== undefined) throw error
+    return { failure: error }
   }
-  throw unreachable(to.call.place, { why: 'ended its event stream before it answered' })
+  return { failure: unreachable(to.call.place, { why: 'ended its event stream before it answered' }) }
 }
 
 /** A stream ends with its response; reading that end keeps the socket for the next call, cutting it does not. */

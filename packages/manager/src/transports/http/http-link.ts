@@ -147,7 +147,29 @@ export class HttpLink implements HandshakeLink {
     if (!succeeded(response)) throw await this.#refusalOf(response, call)
     if (call.message.method === 'initialize') this.#remember(response.header('mcp-session-id'))
     const { clock } = this.#options
-    return readAnswer(response, { call, traffic: this.traffic, secrets: this.#secrets(call.headers), clock })
+    const secrets = this.#secrets(call.headers)
+    return readAnswer(response, {
+      call,
+      traffic: this.traffic,
+      secrets,
+      clock,
+      resume: (eventId) => this.#resume(call, eventId),
+    })
+  }
+
+  /** The rest of a call's stream, after this event. The call was taken: whatever goes wrong now, it is not sent again. */
+  async #resume(call: InFlightCall, eventId: string): Promise<OutboundResponse> {
+    const { outbound, url } = this.#options
+    const headers = { ...this.headers(call.headers), accept: 'text/event-stream', 'last-event-id': eventId }
+    const response = await outbound.request({ url, method: 'GET', headers, signal: call.signal, ...unbounded })
+    if (
+      succeeded(response) &&
+      response.header('content-type')?.toLowerCase().startsWith('text/event-stream') === true
+    ) {
+      return response
+    }
+    response.discard()
+    throw unreachable(call.place, { why: `ended its event stream and gave no rest of it (HTTP ${response.status})` })
   }
 
   #secrets(credential: CredentialHeaders): readonly Secret[] {
