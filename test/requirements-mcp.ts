@@ -52,6 +52,24 @@ export const mcpRequirements = {
     status: 'held',
     statement: 'Whatever is no JSON-RPC request gets the error that JSON-RPC and its protocol version have for it.',
   },
+  'mcp:conformance': {
+    status: 'held',
+    statement:
+      'Through an endpoint of one server and through the aggregate, the official conformance suites see what they see of the server itself; upstreams see a client that conforms.',
+  },
+  'mcp:fidelity': {
+    status: 'held',
+    statement: 'What a server sent is, as JSON, what the client gets, whatever it holds.',
+  },
+  'mcp:fuzz': {
+    status: 'held',
+    statement:
+      'Whatever is sent to an MCP endpoint is answered as the protocol has it, and leaves the gateway as it was.',
+  },
+  'mcp:real-clients': {
+    status: 'held',
+    statement: 'Clients that were seen in the wild, with their probes, streams and omissions, find what they came for.',
+  },
   'mcp:origin': {
     status: 'held',
     statement: 'A web page of elsewhere, or a name that somebody bound to this machine, does not reach MCP.',

@@ -26,9 +26,10 @@ export async function judgeServer(name: SuiteName, url: string): Promise<SuiteRe
   return runSuite('server', name, ['--url', url])
 }
 
-/** Has a suite judge a client: the command is started once per scenario, with the address of its server as last argument. */
-export async function judgeClient(name: SuiteName, command: string): Promise<SuiteReport> {
-  return runSuite('client', name, ['--command', command])
+/** Has a suite judge whatever the control plays in each of its scenarios. */
+export async function judgeClient(name: SuiteName, controlUrl: string): Promise<SuiteReport> {
+  const driver = join(import.meta.dirname, 'client-driver.ts')
+  return runSuite('client', name, ['--command', `${process.execPath} ${driver} ${controlUrl}`])
 }
 
 async function runSuite(role: 'server' | 'client', name: SuiteName, subject: readonly string[]): Promise<SuiteReport> {

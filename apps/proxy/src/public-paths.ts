@@ -9,9 +9,11 @@ const publicPaths = new Set([
   '/health/liveness',
   '/health/readiness',
   '/openapi.json',
+  // Clients look here for a sign-in; they must learn that there is none, not that they need a key for it.
+  '/register',
   '/test',
 ])
 
 export function isPublicPath(path: string): boolean {
-  return publicPaths.has(path) || path.startsWith('/.well-known/')
+  return publicPaths.has(path) || path.startsWith('/.well-known/') || path.startsWith('/mcp/.well-known/')
 }

@@ -27,11 +27,11 @@ export function buildServer(offer: ChangingOffer): McpServer {
       requestState: { verify: requestStates.verify },
     },
   )
-  for (const { name, description, inputSchema, run } of offer.extraTool
-    ? [...constantTools, extraTool]
-    : constantTools) {
-    server.registerTool(name, { description, inputSchema }, (args, context) =>
-      run({ args, context, offer, capabilities: server.server.getClientCapabilities() ?? {} }),
+  for (const tool of offer.extraTool ? [...constantTools, extraTool] : constantTools) {
+    const { name, description, inputSchema, outputSchema } = tool
+    const config = { description, inputSchema, ...(outputSchema !== undefined && { outputSchema }) }
+    server.registerTool(name, config, (args, context) =>
+      tool.run({ args, context, offer, capabilities: server.server.getClientCapabilities() ?? {} }),
     )
   }
   addResources(server)

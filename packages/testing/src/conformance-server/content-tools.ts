@@ -43,6 +43,20 @@ export const contentTools: readonly FixtureTool[] = [
     }),
   },
   {
+    name: 'test_structured_content',
+    description: 'Returns a value with its schema.',
+    inputSchema: takes({}),
+    outputSchema: fromJsonSchema({
+      type: 'object',
+      properties: { temperature: { type: 'number' }, conditions: { type: 'string' } },
+      required: ['temperature', 'conditions'],
+    }),
+    run() {
+      const structuredContent = { temperature: 33, conditions: 'Cloudy' }
+      return { ...text(JSON.stringify(structuredContent)), structuredContent }
+    },
+  },
+  {
     name: 'test_error_handling',
     description: 'Always fails.',
     inputSchema: takes({}),

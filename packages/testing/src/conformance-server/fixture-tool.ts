@@ -21,6 +21,7 @@ export interface FixtureTool {
   readonly name: string
   readonly description: string
   readonly inputSchema: StandardSchemaWithJSON<Record<string, unknown>, Record<string, unknown>>
+  readonly outputSchema?: StandardSchemaWithJSON
   run(call: ToolCall): Promise<CallToolResult | InputRequiredResult> | CallToolResult | InputRequiredResult
 }
 

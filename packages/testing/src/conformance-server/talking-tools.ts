@@ -44,6 +44,19 @@ export const talkingTools: readonly FixtureTool[] = [
     },
   },
   {
+    name: 'test_wait',
+    description: 'Reports progress once, then ends only when it is cancelled.',
+    inputSchema: takes({}),
+    async run({ context: { mcpReq } }) {
+      const progressToken = mcpReq._meta?.progressToken
+      if (progressToken !== undefined) {
+        await mcpReq.notify({ method: 'notifications/progress', params: { progressToken, progress: 1 } })
+      }
+      await new Promise((resolve) => mcpReq.signal.addEventListener('abort', resolve, { once: true }))
+      return text('cancelled')
+    },
+  },
+  {
     name: 'test_reconnection',
     description: 'Closes its stream before it answers.',
     inputSchema: takes({}),

@@ -1,6 +1,7 @@
 import { GatewayError, isJsonObject, type JsonObject, outcomeError, type Caller } from '@toolgate/core'
 import { type Gateway, type HeaderOf, type ListKind, listKinds, listMethods, type Offer } from '@toolgate/manager'
 import { offerMeta } from '../../render/offer.ts'
+import { withPlainSchemas } from './plain-schemas.ts'
 import type { View } from './view.ts'
 
 /** One request as every era of the protocol means it. */
@@ -59,7 +60,10 @@ async function list(gateway: Gateway, kind: ListKind, { caller, view, params }: 
 /** Under the names that a call takes. URIs are never rewritten. */
 function renamed(kind: ListKind, { items }: Offer): JsonObject[] {
   if (listMethods[kind].target === 'resource') return items.map(({ definition }) => definition)
-  return items.map(({ definition, publicName }) => ({ ...definition, name: publicName }))
+  return items.map(({ definition, publicName }) => {
+    const plain = kind === 'tools' ? withPlainSchemas(definition) : definition
+    return { ...plain, name: publicName }
+  })
 }
 
 /** As the server sent them. A server that cannot list is the answer. */
