@@ -2,6 +2,16 @@ import type { Requirement } from './requirements.ts'
 
 /** What toolgate promises on the LLM side, beside the job that it came from. */
 export const llmRequirements = {
+  'filter:nearest-tools': {
+    status: 'held',
+    statement:
+      'With the semantic filter a model is offered the tools nearest to what the user said; what a request names stays, headers say what was kept, and no request fails because of it.',
+  },
+  'models:embeddings': {
+    status: 'held',
+    statement:
+      'Embeddings are relayed as their provider gave them, with the permissions, the errors and the ledger rows of a chat completion.',
+  },
   'chat:tool-progress': {
     status: 'held',
     statement:

@@ -13,6 +13,8 @@ export interface AppEnv {
     credentialHeader: string | undefined
     /** The one server that the request is for, as it names it, where there is one. */
     onlyServer: string | undefined
+    /** For the answer, whatever it turns out to be. */
+    answerHeaders?: Readonly<Record<string, string>>
     /** Whether a text holds the credential that the request was admitted with. */
     holdsCredential: (text: string) => boolean
   }

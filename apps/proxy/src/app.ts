@@ -10,6 +10,7 @@ import { routeAccess } from './middleware/route-access.ts'
 import { rememberingRouter } from './remembering-router.ts'
 import { chatRoutes } from './routes/chat.ts'
 import { configRoutes } from './routes/config.ts'
+import { embeddingRoutes } from './routes/embeddings.ts'
 import { healthRoutes } from './routes/health.ts'
 import { keyRoutes } from './routes/keys.ts'
 import { mcpRoutes } from './routes/mcp/routes.ts'
@@ -61,6 +62,7 @@ export function createApp(services: Services): App {
     responseRoutes(services),
     messageRoutes(services),
     toolResultRoutes(services),
+    embeddingRoutes(services),
     keyRoutes(services),
     // Last: its paths begin or end with a server's name.
     mcpRoutes(services),

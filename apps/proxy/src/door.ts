@@ -5,7 +5,7 @@ import { mcpEndpointOf } from './mcp-endpoint.ts'
  * longest prefix first; a path that is in none of them is answered in the dialect of the admin API.
  */
 
-export type Door = 'mcp' | 'mcp-rest' | 'mcp-admin' | 'chat' | 'messages' | 'models' | 'admin' | 'health' | 'metadata'
+export type Door = 'mcp' | 'mcp-rest' | 'mcp-admin' | 'chat' | 'messages' | 'embeddings' | 'models' | 'admin' | 'health' | 'metadata'
 
 const doors: readonly (readonly [prefix: string, door: Door])[] = [
   ['/mcp-rest/', 'mcp-rest'],
@@ -18,6 +18,8 @@ const doors: readonly (readonly [prefix: string, door: Door])[] = [
   ['/v1/responses', 'chat'],
   ['/responses', 'chat'],
   ['/v1/tool_results/', 'chat'],
+  ['/v1/embeddings', 'embeddings'],
+  ['/embeddings', 'embeddings'],
   ['/v1/models', 'models'],
   ['/models', 'models'],
   ['/health', 'health'],

@@ -21,6 +21,7 @@ import {
   runToolLoop,
   selectTools,
   takeLimits,
+  type ToolFilter,
   type ToolResults,
   type ToolSelection,
   type TurnRecords,
@@ -29,6 +30,8 @@ import {
 import { type Gateway, isVirtualServer, type SendRequest } from '@toolgate/manager'
 import type { Context } from 'hono'
 import type { AppEnv } from './app-env.ts'
+import { toolFilterHeaders } from './render/tool-filter.ts'
+import type { Services } from './services.ts'
 
 /** What every LLM door does alike, whatever its dialect: find the tools that a request asks for, and run the tool loop. */
 export interface LoopServices {
@@ -36,6 +39,8 @@ export interface LoopServices {
   readonly gateway: Gateway
   readonly turnRecords: TurnRecords
   readonly toolResults: ToolResults
+  readonly toolFilter: ToolFilter
+  readonly live: Services['live']
   readonly clock: Clock
   readonly newId: NewId
 }
@@ -66,7 +71,11 @@ export async function readLlmRequest(
     callerFor: entryCallers(context.var),
     onlyServer: namesOneServer(services.gateway, caller, selections),
   }
-  return { caller, body, limits, attached: await attach(services, asking, selections), ...asking }
+  const all = await attach(services, asking, selections)
+  const narrowed = await services.toolFilter.narrow({ caller, body, tools: all.tools })
+  const { maxHeaderLength } = services.live.current.environment.toolFilter
+  context.set('answerHeaders', toolFilterHeaders(narrowed, maxHeaderLength))
+  return { caller, body, limits, attached: { ...all, tools: narrowed.tools }, ...asking }
 }
 
 /** MCP entries for other servers are the provider's to call; a gateway key in one of them would be told to the provider. */

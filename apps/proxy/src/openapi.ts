@@ -8,6 +8,7 @@ import { serverOperations } from './openapi-servers.ts'
 import { chatBody } from './routes/chat.ts'
 import { messagesBody } from './routes/messages.ts'
 import { responsesBody } from './routes/responses.ts'
+import { embeddingsBody } from './routes/embeddings.ts'
 import { serverToolCall, toolCall } from './routes/mcp-rest.ts'
 import { version } from './version.ts'
 
@@ -24,6 +25,7 @@ const responses: Operation = {
   summary: 'OpenAI’s Responses; tools of MCP servers are executed until the model answers',
   body: responsesBody,
 }
+const embeddings: Operation = { summary: 'Vectors for texts', body: embeddingsBody }
 const models: Operation = { summary: 'Models the key may ask for' }
 const toolList: Operation = { summary: 'Tools the key may call, with their server', query: oneServer }
 
@@ -59,6 +61,8 @@ const operations: Readonly<Record<string, Operation>> = {
     path: z.object({ id: z.string() }),
     contentType: 'text/plain',
   },
+  'POST /v1/embeddings': embeddings,
+  'POST /embeddings': embeddings,
   ...keyOperations,
 }
 

@@ -28,6 +28,7 @@ import {
   type RecordStore,
   type StoredResponses,
   toDeployment,
+  type ToolFilter,
   type ToolResults,
   type TurnRecords,
 } from '@toolgate/llm'
@@ -37,6 +38,7 @@ import { composeHealth, type HealthServices } from './compose-health.ts'
 import { composeIdentity } from './compose-identity.ts'
 import { composeManager } from './compose-manager.ts'
 import type { TrustPart } from './compose-trust.ts'
+import { composeToolFilter } from './compose-tool-filter.ts'
 import type { Environment } from './config/env.ts'
 import type { LoadedConfig } from './config/load.ts'
 import type { Foundation } from './foundation.ts'
@@ -80,6 +82,7 @@ export interface Services extends HealthServices, TrustPart {
   readonly records: RecordStore
   readonly toolResults: ToolResults
   readonly storedResponses: StoredResponses
+  readonly toolFilter: ToolFilter
   /** `/metrics` is open to everyone. */
   readonly publicMetrics: () => boolean
   /** The configuration in force. */
@@ -117,7 +120,10 @@ export async function createServices(options: ServicesOptions): Promise<Services
   const { liveModels, ...llm } = composeModels(foundation, record)
   await manager.catalog.start()
 
+  const toolFilter = composeToolFilter(foundation, llm.models)
+
   const closeAll = async () => {
+    toolFilter.close()
     await closeManager()
     // After everything that records, before the store it writes to.
     await ledger.close()
@@ -136,6 +142,7 @@ export async function createServices(options: ServicesOptions): Promise<Services
     ...identity,
     ...manager,
     ...llm,
+    toolFilter,
     ...composeHealth(foundation, { keyCache, models: llm.models }),
     publicMetrics: () => live.current.config.publicMetrics,
     live,

@@ -3,8 +3,8 @@
  * from: a principal is logged and traced, so it holds nothing that must not be printed.
  */
 export interface Principal {
-  /** Name of the inbound method that produced it, for logs. */
-  readonly source: 'master_key' | 'virtual_key' | 'jwt'
+  /** Name of the inbound method that produced it, for logs; `gateway` for what it asks models on its own account. */
+  readonly source: 'master_key' | 'virtual_key' | 'jwt' | 'gateway'
   /** Whose quotas, connections and rows these are: the user id, else the key's hash. */
   readonly id: string
   /** Hex SHA-256 of the key; for the master key a fixed alias, never its hash; for a token one of issuer and user. */

@@ -17,6 +17,7 @@ import {
 } from '@toolgate/core'
 import type { Deployment } from './deployment.ts'
 import { authorizeModel, permitsModel } from './model-access.ts'
+import type { LlmProvider } from './providers/provider.ts'
 import { type CrossingSeams, wireOf } from './crossing/wire-of.ts'
 import { findRoute, findRoutes, type Route } from './routing.ts'
 import { watchEnd } from './stream-end.ts'
@@ -38,6 +39,8 @@ export interface Models {
   countTokens(caller: Caller, request: ModelRequest): Promise<JsonObject | undefined>
   /** One whole answer, as the provider gave it. */
   generate(caller: Caller, request: ModelRequest): Promise<JsonObject>
+  /** Vectors for the texts in `input`, in OpenAI's embeddings dialect. `INVALID_REQUEST` where the model makes none. */
+  embed(caller: Caller, request: Pick<ModelRequest, 'body' | 'signal'>): Promise<JsonObject>
   /** The provider's server-sent events. Its rings close, and its row is written, when the stream ends or is left. */
   stream(caller: Caller, request: ModelRequest): Promise<AsyncIterable<Uint8Array>>
 }
@@ -56,8 +59,12 @@ export interface ModelRequest {
   readonly deployment?: Deployment | undefined
 }
 
+/** What a model is asked for. */
+export type Operation = 'generate' | 'embed'
+
 /** What the policies see. */
 export interface ModelCall extends TracedCall {
+  readonly operation: Operation
   /** The public name. */
   readonly model: string
   readonly dialect: WireDialect
@@ -112,18 +119,18 @@ export function createModels({
       }),
     )
 
-  const toCall = (caller: Caller, request: ModelRequest): ModelCall => {
+  const toCall = (caller: Caller, request: ModelRequest, operation: Operation = 'generate'): ModelCall => {
     const { body, round, deployment, dialect = 'chat', passing, signal = caller.signal } = request
     const model = readModel(body)
     const trace: CallTrace = {
       callId: newId('gen'),
       kind: 'generation',
-      method: methods[dialect],
+      method: operation === 'embed' ? 'embeddings' : methods[dialect],
       startedAt: clock.now(),
       publicName: model,
       round,
     }
-    return { caller, trace, model, dialect, body, passing, signal, deployment }
+    return { operation, caller, trace, model, dialect, body, passing, signal, deployment }
   }
 
   return {
@@ -131,11 +138,8 @@ export function createModels({
     deployments: (principal) => deployments().filter(({ modelName }) => permitsModel(principal, modelName)),
     speaks: (model, dialect) => speakAll(findRoutes(deployments(), model), dialect),
     countTokens: (caller, request) => countWith(toCall(caller, request), route),
-    async generate(caller, request) {
-      const { body } = await run(toCall(caller, request))
-      if (body === undefined) throw new GatewayError('INTERNAL', 'The model was asked, and its answer went astray.')
-      return body
-    },
+    generate: async (caller, request) => wholeAnswer(await run(toCall(caller, request))),
+    embed: async (caller, request) => wholeAnswer(await run(toCall(caller, request, 'embed'))),
     async stream(caller, request) {
       const opened = Promise.withResolvers<AsyncIterable<Uint8Array>>()
       const call = toCall(caller, request)
@@ -161,6 +165,11 @@ async function countWith(call: ModelCall, route: (call: ModelCall) => Route): Pr
   return deployment.provider.native?.countTokens?.generate({ ...call.body, model }, call.signal, call.passing)
 }
 
+function wholeAnswer({ body }: Generation): JsonObject {
+  if (body !== undefined) return body
+  throw new GatewayError('INTERNAL', 'The model was asked, and its answer went astray.')
+}
+
 /** Characters. A pattern such as `openai/*` takes any name, and names are kept in the ledger. */
 const maxModelLength = 256
 
@@ -179,14 +188,12 @@ const methods = { chat: 'chat.completions', responses: 'responses', messages: 'm
   string
 >
 
-async function send(
-  { trace, dialect, body, passing, signal, deliver }: ModelCall,
-  { deployment, model }: Route,
-  seams: CrossingSeams,
-): Promise<Generation> {
+async function send(call: ModelCall, { deployment, model }: Route, seams: CrossingSeams): Promise<Generation> {
+  const { trace, dialect, body, passing, signal, deliver } = call
   const { provider } = deployment
   trace.model = model
   trace.provider = provider.type
+  if (call.operation === 'embed') return embed(call, provider, model)
   const wire = wireOf(provider, dialect, seams)
   if (deliver === undefined) {
     const { stream: _stream, stream_options: _options, ...whole } = body
@@ -209,6 +216,18 @@ async function send(
     if (!complete || !signal.aborted) throw error
   }
   return { usage }
+}
+
+async function embed(call: ModelCall, provider: LlmProvider, model: string): Promise<Generation> {
+  if (provider.embed === undefined) {
+    throw new GatewayError('INVALID_REQUEST', `The model "${call.model}" makes no embeddings: its provider has none.`, {
+      details: { field: 'model', model: call.model },
+    })
+  }
+  const answer = await provider.embed({ ...call.body, model }, call.signal)
+  const usage = isJsonObject(answer['usage']) ? answer['usage'] : undefined
+  countTokens(call.trace, usage)
+  return { body: answer, usage }
 }
 
 /** Each dialect has its own words for the same two counts. */

@@ -45,6 +45,8 @@ export interface AttachedTool extends LoopTool {
   readonly toolName: string
   /** The selection that brought it; its headers go with its calls. */
   readonly selection: ToolSelection
+  /** It runs other tools: whether it may, is asked for each of those. */
+  readonly runsOthers?: boolean | undefined
 }
 
 export interface AttachedTools {
@@ -91,6 +93,7 @@ function toOffer(selection: ToolSelection, { server, publicName, definition, run
       toolName,
       server,
       selection,
+      runsOthers,
       approval:
         runsOthers === true && typeof selection.approval === 'object'
           ? 'never'

@@ -25,6 +25,8 @@ export interface ToolSelection {
   readonly allowedTools?: readonly string[] | undefined
   /** What the entry itself says. */
   readonly approval?: ApprovalPolicy | undefined
+  /** False: the semantic filter takes none of these tools away. */
+  readonly semanticFilter?: boolean | undefined
   /** The entry's own headers, for its servers only. Names as sent. */
   readonly headers: Readonly<Record<string, string>>
 }
@@ -109,16 +111,21 @@ const entrySchema = z.looseObject({
     .regex(addressPattern, 'expected litellm_proxy, litellm_proxy/mcp or litellm_proxy/mcp/<names>'),
   allowed_tools: z.union([names, namedTools.transform(({ tool_names }) => tool_names ?? undefined)]).nullish(),
   require_approval: approvalSchema.nullish(),
+  semantic_filter: z.boolean().nullish(),
   headers: z
     .record(z.string().regex(headerName, 'not a header name'), z.string().regex(headerValue, 'not a header value'))
     .nullish(),
 })
 
 /** What OpenAI and LiteLLM have in an entry. Known, so that none of it is taken for a misspelling of another. */
-const entryKeys = Object.keys(entrySchema.shape).concat(
-  ['type', 'server_label', 'server_description', 'authorization', 'connector_id', 'defer_loading'],
-  'semantic_filter',
-)
+const entryKeys = Object.keys(entrySchema.shape).concat([
+  'type',
+  'server_label',
+  'server_description',
+  'authorization',
+  'connector_id',
+  'defer_loading',
+])
 
 /**
  * An unknown field close to a known one is an error: `alowed_tools` would offer every tool. So is anything but names in a
@@ -161,7 +168,7 @@ function readEntry(tool: JsonObject, path: string): ToolSelection {
     const [issue] = parsed.error.issues
     throw unusable([path, ...(issue?.path ?? [])].join('.'), `${issue?.message ?? 'not understood'}.`)
   }
-  const { server_url, allowed_tools, require_approval, headers } = parsed.data
+  const { server_url, allowed_tools, require_approval, semantic_filter, headers } = parsed.data
   const named = parseNames(addressPattern.exec(server_url)?.groups?.['servers'] ?? '')
   const scope = named.length > 0 ? named : parseNames(scopeHeader(headers ?? {}))
   return {
@@ -169,6 +176,7 @@ function readEntry(tool: JsonObject, path: string): ToolSelection {
     servers: scope.length > 0 ? scope : undefined,
     allowedTools: allowed_tools ?? undefined,
     approval: require_approval ?? undefined,
+    semanticFilter: semantic_filter ?? undefined,
     headers: headers ?? {},
   }
 }

@@ -6,7 +6,8 @@ import type { Report } from './report.ts'
 import type { ProxyConfig } from './schema.ts'
 
 /** Reports references that lead nowhere, and a virtual key that would be the master key. */
-export function crossCheck({ servers, virtualKeys, aliases, masterKey }: ProxyConfig, report: Report): void {
+export function crossCheck(config: ProxyConfig, report: Report): void {
+  const { servers, virtualKeys, aliases, masterKey } = config
   const names = new Set(servers.map(({ name }) => name))
   const known = new Set([
     'no-mcp-servers',
@@ -25,6 +26,7 @@ export function crossCheck({ servers, virtualKeys, aliases, masterKey }: ProxyCo
       report.warn([...path, 'mcp_servers', index], `names no server of this file${suggest(name, known)}`)
     }
   }
+  checkToolFilter(config, report)
   const declared = new Set(virtualKeys.map(({ key }) => key.reveal()))
   for (const { path, common } of servers) {
     for (const [index, key] of common.api_keys.entries()) {
@@ -32,6 +34,15 @@ export function crossCheck({ servers, virtualKeys, aliases, masterKey }: ProxyCo
       report.warn([...path, 'api_keys', index], 'is none of virtual_keys; it grants nothing until that key exists')
     }
   }
+}
+
+/** A pattern such as `openai/*` serves names that are not written here. */
+function checkToolFilter({ toolFilter, models }: ProxyConfig, report: Report): void {
+  const model = toolFilter?.embeddingModel
+  const known = models.map(({ name }) => name)
+  if (model === undefined || known.includes(model) || known.some((name) => name.includes('*'))) return
+  const path = ['litellm_settings', 'mcp_semantic_tool_filter', 'embedding_model']
+  report.warn(path, `names no model of model_list: tools are filtered by their words alone${suggest(model, known)}`)
 }
 
 function suggest(name: string, known: Iterable<string>): string {

@@ -45,6 +45,7 @@ export interface Environment {
   readonly sessionsPerOwner: number
   /** Commands that servers of the API may run, by their base name; undefined: none, they are switched off. */
   readonly stdioCommands: ReadonlySet<string> | undefined
+  readonly toolFilter: ToolFilterDefaults
   readonly keyRotation: KeyRotationSettings
   readonly tokenCache: TokenCacheSettings
   /** `LITELLM_MCP_AUTH_AUTO_PATCH`: give the token below to the file's servers that declare no authentication. */
@@ -55,6 +56,14 @@ export interface Environment {
   readonly lookup: Lookup
   /** The same with the file's `environment_variables` beneath it: what the process was started with wins. */
   withDefaults(variables: Readonly<Record<string, string>>): Environment
+}
+
+/** `DEFAULT_MCP_SEMANTIC_FILTER_*` and `MAX_MCP_SEMANTIC_FILTER_TOOLS_HEADER_LENGTH`. */
+export interface ToolFilterDefaults {
+  readonly embeddingModel: string
+  readonly topK: number
+  readonly similarityThreshold: number
+  readonly maxHeaderLength: number
 }
 
 /** `LITELLM_KEY_ROTATION_*` */
@@ -90,6 +99,12 @@ const secret = z.string().transform((value) => new Secret(value))
 const list = z.string().transform((value) => value.split(/[\s,]+/).filter((item) => item !== ''))
 const wholeNumber = z.string().regex(/^\d+$/).transform(Number)
 const milliseconds = amount('a number of seconds').transform((value) => Math.round(value * 1000))
+
+const similarity = z
+  .string()
+  .regex(/^-?(?:0?\.\d+|[01](?:\.\d+)?)$/)
+  .transform(Number)
+  .refine((value) => value >= -1 && value <= 1)
 
 /** What a timer of Node holds. */
 const longestTimerMs = 2_147_483_647
@@ -140,6 +155,12 @@ const variablesSchema = z.object({
     .default(100),
   LITELLM_ENABLE_MCP_STDIO: flag.default(false),
   LITELLM_MCP_STDIO_EXTRA_COMMANDS: list.default([]),
+  DEFAULT_MCP_SEMANTIC_FILTER_EMBEDDING_MODEL: z.string().default('text-embedding-3-small'),
+  DEFAULT_MCP_SEMANTIC_FILTER_TOP_K: wholeNumber.refine((value) => value >= 1 && value <= 1_000).default(10),
+  DEFAULT_MCP_SEMANTIC_FILTER_SIMILARITY_THRESHOLD: similarity.default(0.3),
+  MAX_MCP_SEMANTIC_FILTER_TOOLS_HEADER_LENGTH: wholeNumber
+    .refine((value) => value >= 10 && value <= 4_096)
+    .default(150),
   LITELLM_KEY_ROTATION_ENABLED: flag.default(false),
   LITELLM_KEY_ROTATION_CHECK_INTERVAL_SECONDS: seconds.refine((value) => value <= longestTimerMs).default(86_400_000),
   LITELLM_KEY_ROTATION_GRACE_PERIOD: duration.default(86_400_000),
@@ -171,6 +192,9 @@ const requirements: Partial<Record<keyof z.output<typeof variablesSchema>, strin
   LITELLM_MCP_TOOL_LISTING_TIMEOUT: 'a number of seconds above 0 and up to 86400',
   LITELLM_MCP_CLIENT_SIDE_AUTH_HEADER_NAME: 'the name of a header',
   MCP_TOOL_PREFIX_SEPARATOR: '1 to 8 letters, digits, underscores, dots or hyphens',
+  DEFAULT_MCP_SEMANTIC_FILTER_TOP_K: 'a whole number from 1 to 1000',
+  DEFAULT_MCP_SEMANTIC_FILTER_SIMILARITY_THRESHOLD: 'a number from -1 to 1',
+  MAX_MCP_SEMANTIC_FILTER_TOOLS_HEADER_LENGTH: 'a whole number from 10 to 4096',
   LITELLM_KEY_ROTATION_ENABLED: 'true or false',
   LITELLM_KEY_ROTATION_CHECK_INTERVAL_SECONDS: 'a number of seconds above 0 and below 2147484',
   LITELLM_KEY_ROTATION_GRACE_PERIOD: 'a duration in s, m, h, d or w, for example 48h',
@@ -226,6 +250,12 @@ function toEnvironment(checked: z.output<typeof variablesSchema>, variables: Var
     stdioCommands: checked.LITELLM_ENABLE_MCP_STDIO
       ? new Set([...stdioCommands, ...checked.LITELLM_MCP_STDIO_EXTRA_COMMANDS])
       : undefined,
+    toolFilter: {
+      embeddingModel: checked.DEFAULT_MCP_SEMANTIC_FILTER_EMBEDDING_MODEL,
+      topK: checked.DEFAULT_MCP_SEMANTIC_FILTER_TOP_K,
+      similarityThreshold: checked.DEFAULT_MCP_SEMANTIC_FILTER_SIMILARITY_THRESHOLD,
+      maxHeaderLength: checked.MAX_MCP_SEMANTIC_FILTER_TOOLS_HEADER_LENGTH,
+    },
     keyRotation: {
       enabled: checked.LITELLM_KEY_ROTATION_ENABLED,
       checkEveryMs: checked.LITELLM_KEY_ROTATION_CHECK_INTERVAL_SECONDS,

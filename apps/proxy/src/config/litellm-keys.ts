@@ -12,7 +12,7 @@ export const inertTopLevelKeys = words(`
 `)
 
 export const inertLitellmSettings = words(`
-  mcp_semantic_tool_filter mcp_tool_search public_mcp_servers public_mcp_hub_strict_whitelist user_url_validation
+  mcp_tool_search public_mcp_servers public_mcp_hub_strict_whitelist user_url_validation
   user_url_allowed_hosts key_generation_settings
   enable_redis_auth_cache cache cache_params priority_reservation priority_reservation_settings callbacks
   success_callback failure_callback service_callback request_timeout json_logs set_verbose drop_params modify_params

@@ -39,10 +39,25 @@ export const generalSettingsSchema = z.object({
 export const litellmSettingsSchema = z.object({
   ...identity,
   mcp_aliases: z.record(z.string(), z.string()).optional(),
+  mcp_semantic_tool_filter: z.unknown().optional(),
   require_auth_for_metrics_endpoint: flag.optional(),
   default_key_generate_params: z.unknown().optional(),
   upperbound_key_generate_params: z.unknown().optional(),
 })
+
+export const toolFilterSchema = z.object({
+  enabled: flag.optional(),
+  embedding_model: z.string().min(1).optional(),
+  top_k: z.int().min(1).max(1_000).optional(),
+  similarity_threshold: z.number().min(-1).max(1).optional(),
+})
+
+/** Of a request with many tools the model gets those nearest to what the user said. Absent values are the environment's. */
+export interface ToolFilterSettings {
+  readonly embeddingModel: string | undefined
+  readonly topK: number | undefined
+  readonly similarityThreshold: number | undefined
+}
 
 /** What the two sections say, in our words. Header names are lower-case. */
 export interface Settings extends KeyParams {
@@ -66,6 +81,8 @@ export interface Settings extends KeyParams {
   readonly publicReadinessDetails: boolean
   /** `/health/drain` works, for everybody who can reach it. */
   readonly drainEndpoint: boolean
+  /** Absent: switched off. */
+  readonly toolFilter: ToolFilterSettings | undefined
   /** Alias → server name, in the order of the file. */
   readonly aliases: ReadonlyMap<string, string>
   /** `/metrics` needs no credential. Otherwise it is for administrators: its labels name servers and models. */
@@ -111,9 +128,22 @@ export function readSettings(sections: SettingsSections, variables: JwtVariables
     configWatch: general?.config_watch ?? false,
     publicReadinessDetails: general?.allow_public_health_readiness_details ?? false,
     drainEndpoint: general?.enable_drain_endpoint ?? false,
+    toolFilter: readToolFilter(litellm?.mcp_semantic_tool_filter, report),
     aliases: new Map(Object.entries(litellm?.mcp_aliases ?? {})),
     publicMetrics: litellm?.require_auth_for_metrics_endpoint === false,
     jwt: general?.enable_jwt_auth === true ? readJwtSettings(general.litellm_jwtauth, variables, report) : undefined,
     ...readKeyParams(litellm ?? {}, report),
+  }
+}
+
+function readToolFilter(value: unknown, report: Report): ToolFilterSettings | undefined {
+  if (value === undefined || value === null) return undefined
+  const path = ['litellm_settings', 'mcp_semantic_tool_filter']
+  const filter = readSection(value, { path, report }, { schema: toolFilterSchema, dialect: 'litellm', inert: [] })
+  if (filter?.enabled !== true) return undefined
+  return {
+    embeddingModel: filter.embedding_model,
+    topK: filter.top_k,
+    similarityThreshold: filter.similarity_threshold,
   }
 }

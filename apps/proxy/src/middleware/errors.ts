@@ -16,6 +16,7 @@ const renderers = {
   'mcp-admin': renderRestError,
   chat: renderOpenAiError,
   messages: renderAnthropicError,
+  embeddings: renderOpenAiError,
   models: renderOpenAiError,
   admin: renderAdminError,
   health: renderOpenAiError,

@@ -16,6 +16,7 @@ import type { AppEnv } from '../app-env.ts'
 import { eventStream } from '../event-stream.ts'
 import { readJsonObject } from '../json-body.ts'
 import { looping, type LoopServices, readLlmRequest } from '../llm-loop.ts'
+import { answerHeaders } from '../middleware/answer-headers.ts'
 import { readFields } from '../parse-body.ts'
 import { renderOpenAiError } from '../render/openai.ts'
 
@@ -26,7 +27,9 @@ import { renderOpenAiError } from '../render/openai.ts'
  */
 export function chatRoutes(options: LoopServices) {
   const complete = completing(options)
-  return new Hono<AppEnv>().post('/v1/chat/completions', complete).post('/chat/completions', complete)
+  return new Hono<AppEnv>()
+    .post('/v1/chat/completions', answerHeaders(), complete)
+    .post('/chat/completions', answerHeaders(), complete)
 }
 
 /** What this door itself needs of a request; the rest is its provider's to judge. */

@@ -15,6 +15,7 @@ import type { AppEnv } from '../app-env.ts'
 import { eventStream } from '../event-stream.ts'
 import { readJsonObject } from '../json-body.ts'
 import { type LlmRequest, looping, type LoopServices, readLlmRequest } from '../llm-loop.ts'
+import { answerHeaders } from '../middleware/answer-headers.ts'
 import { passingHeaders } from '../passing-headers.ts'
 import { readFields } from '../parse-body.ts'
 import { renderOpenAiError } from '../render/openai.ts'
@@ -31,8 +32,8 @@ export function responseRoutes(options: ResponsesOptions) {
   const respond = responding(options)
   const { storedResponses } = options
   return new Hono<AppEnv>()
-    .post('/v1/responses', respond)
-    .post('/responses', respond)
+    .post('/v1/responses', answerHeaders(), respond)
+    .post('/responses', answerHeaders(), respond)
     .get('/v1/responses', refuseWebSocket)
     .get('/responses', refuseWebSocket)
     .get('/v1/responses/:id', async (context) => {

@@ -4,12 +4,13 @@ import { cancelled } from '../cancelled.ts'
 import { toText } from '../dialects/chat-turn.ts'
 import { listOf, textOf } from '../json-fields.ts'
 import { type ChunkHead, doneEvent, toChunk, toEvent, toUsageChunk, wantsUsage } from './chat-events.ts'
+import { mockEmbeddings } from './mock-embeddings.ts'
 import type { LlmProvider, ProviderOptions } from './provider.ts'
 
 /**
  * A model that works offline and always does the same. With `mock_response` it answers that; else, when the last user
  * message names an offered tool and JSON arguments after it (`echo {"message":"hi"}`), it calls the tool; when the last
- * message is a tool's result, it answers with it.
+ * message is a tool's result, it answers with it. Its embeddings are near one another where texts share words.
  */
 export const mock = definePlug({
   type: 'mock',
@@ -43,6 +44,10 @@ function createMock(model: Mock): LlmProvider {
     async stream(body, signal) {
       if (signal.aborted) throw cancelled()
       return toStream(body, model)
+    },
+    async embed(body, signal) {
+      if (signal.aborted) throw cancelled()
+      return mockEmbeddings(body)
     },
   }
 }

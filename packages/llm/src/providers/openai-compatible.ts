@@ -6,7 +6,7 @@ import { withChatInstead } from './responses-or-chat.ts'
 import { apiBaseSchema, apiKeySchema, timeoutMsSchema } from './settings.ts'
 
 /**
- * OpenAI, and every server that speaks its chat completions at an `api_base`. Same dialect on both sides, so it relays;
+ * OpenAI, and every server that speaks its chat completions and embeddings at an `api_base`. Same dialect on both sides, so it relays;
  * Responses as well, where the server has them.
  */
 
@@ -41,10 +41,11 @@ const plug = definePlug({
         headers: () => (apiKey === undefined ? {} : { authorization: `Bearer ${apiKey.reveal()}` }),
       })
     const chat = at(`${base}/chat/completions`)
-    if (settings.use_chat_completions_api) return { type: 'openai', ...chat }
+    const embed: LlmProvider['embed'] = (body, signal) => at(`${base}/embeddings`).generate(body, signal)
+    if (settings.use_chat_completions_api) return { type: 'openai', ...chat, embed }
     const responses = at(`${base}/responses`)
     const own = base === defaultBase ? responses : withChatInstead(responses, { chat, clock, newId })
-    return { type: 'openai', ...chat, native: { responses: own } }
+    return { type: 'openai', ...chat, embed, native: { responses: own } }
   },
 })
 

@@ -1,4 +1,4 @@
-import type { Clock, NewId, Outbound, Plug, Secret } from '@toolgate/core'
+import type { Clock, JsonObject, NewId, Outbound, Plug, Secret } from '@toolgate/core'
 import type { Wire } from '../wire.ts'
 
 /** What every provider plug is given by the composition root. */
@@ -17,6 +17,8 @@ export interface LlmProvider extends Wire {
   readonly type: string
   /** Other dialects that it speaks itself: such traffic is relayed. */
   readonly native?: NativeWires | undefined
+  /** OpenAI's `/embeddings`. Absent where the provider has none. */
+  embed?(body: JsonObject, signal: AbortSignal): Promise<JsonObject>
 }
 
 export interface NativeWires {

@@ -1,5 +1,7 @@
+import type { JsonObject } from '@toolgate/core'
 import MiniSearch from 'minisearch'
-import { textFields, type ToolText } from './tool-text.ts'
+import { textFields, type ToolText, toolTextOf } from './tool-text.ts'
+import { wordsOf } from './words.ts'
 
 /** How much more a word in a name or title says than one in a description. */
 const boost = { name: 4, title: 2, parameters: 0.5 }
@@ -20,4 +22,13 @@ export function rankByWords<Item extends { readonly text: ToolText }>(
     .search(words.join(' '), { boost })
     .toSorted((left, right) => right.score - left.score || Number(left.id) - Number(right.id))
     .flatMap(({ id }) => items[Number(id)] ?? [])
+}
+
+/** Places of the tools that share words with the query, the best first. */
+export function rankTools(
+  query: string,
+  tools: readonly { readonly publicName: string; readonly definition: JsonObject }[],
+): readonly number[] {
+  const items = tools.map(({ publicName, definition }, place) => ({ place, text: toolTextOf(publicName, definition) }))
+  return rankByWords(wordsOf(query), items).map(({ place }) => place)
 }
