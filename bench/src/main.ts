@@ -1,10 +1,9 @@
-import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { median, type Round, runRound, type Target } from './load.ts'
+import { createProcesses, freePort, source } from './processes.ts'
 
 /**
  * Measures one tool call (1 KB result) at three places in one run, interleaved: at the upstream itself, through a bare undici
@@ -26,10 +25,10 @@ const calls = Number(values.calls)
 const inFlight = Number(values['in-flight'])
 const rounds = Number(values.rounds)
 
-const source = (name: string) => new URL(name, import.meta.url).pathname
 const gatewayMain = source('../../apps/proxy/src/main.ts')
 const folder = mkdtempSync(join(tmpdir(), 'toolgate-bench-'))
-const children: ChildProcess[] = []
+const processes = createProcesses()
+const { start } = processes
 
 try {
   const results = await measure()
@@ -37,8 +36,7 @@ try {
   if (values.write !== undefined)
     writeFileSync(values.write, `${JSON.stringify({ calls, inFlight, rounds, results }, null, 2)}\n`)
 } finally {
-  for (const child of children) child.kill('SIGTERM')
-  await Promise.all(children.map(ended))
+  await processes.end()
   rmSync(folder, { recursive: true, force: true })
 }
 
@@ -103,36 +101,6 @@ async function measure(): Promise<Round[]> {
     for (const target of targets) results.push(await runRound(target, { calls, inFlight }))
   }
   return results
-}
-
-function ended(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null) return Promise.resolve()
-  return new Promise((resolve) => child.once('exit', () => resolve()))
-}
-
-/** Starts a script with this Node and resolves with its process id once it says that it listens. */
-function start(script: string, args: string[], env: Record<string, string>): Promise<number> {
-  const child = spawn(process.execPath, [script, ...args], {
-    env: { ...process.env, ...env },
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
-  children.push(child)
-  return new Promise((resolve, reject) => {
-    child.once('exit', (code) => reject(new Error(`${script} ended with ${code} before it listened`)))
-    child.stdout.on('data', (chunk: Buffer) => {
-      if (/listening|http:\/\/127\.0\.0\.1/.test(chunk.toString('utf8')) && child.pid !== undefined) resolve(child.pid)
-    })
-  })
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const address = server.address()
-      if (typeof address !== 'object' || address === null) return reject(new Error('no free port'))
-      server.close(() => resolve(address.port))
-    })
-  })
 }
 
 function report(results: readonly Round[]): void {

@@ -200,6 +200,59 @@ describe('a key without tool search', () => {
   })
 })
 
+describe('the endpoint /mcp/proxy', () => {
+  const rpc = async (method: string, params: object = {}, path = '/mcp/proxy') => {
+    const body = { jsonrpc: '2.0', id: 1, method, params }
+    const headers = { accept: 'application/json, text/event-stream' }
+    return world.gateway.json(path, { key: plainKey, headers, body })
+  }
+
+  verifies('search:large-catalogs', 'gives every key tool search and nothing beside it', async () => {
+    const client = { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'test', version: '1' } }
+    expect(await rpc('initialize', client)).toMatchObject({ result: { capabilities: { tools: expect.anything() } } })
+    const { result } = await rpc('tools/list', {}, '/mcp/proxy/')
+    expect(namesIn(isJsonObject(result) ? result['tools'] : undefined)).toEqual(both)
+    const search = await rpc('tools/call', { name: 'mcp_tool_search', arguments: { query: 'move ticket', top_k: 1 } })
+    expect(JSON.stringify(search)).toContain('tracker-move')
+    const run = { name: 'mcp_tool_call', arguments: { tool_name: 'tracker-move', arguments: { ticket: '7' } } }
+    expect(JSON.stringify(await rpc('tools/call', run))).toContain('ticket')
+    const message = 'Tool tracker-move is unavailable on /mcp/proxy'
+    expect(await rpc('tools/call', { name: 'tracker-move' })).toMatchObject({
+      result: { isError: true, content: [{ type: 'text', text: message }] },
+    })
+  })
+
+  verifies('search:large-catalogs', 'has no prompts and no resources', async () => {
+    for (const method of [
+      'prompts/list',
+      'prompts/get',
+      'resources/list',
+      'resources/templates/list',
+      'resources/read',
+    ]) {
+      const refused = await rpc(method, { name: 'any', uri: 'any:thing' })
+      expect(refused).toMatchObject({ error: { code: -32_601, message: 'Operation unavailable on /mcp/proxy' } })
+    }
+  })
+
+  verifies('search:large-catalogs', 'is what a key with tool search sees at every MCP endpoint', async () => {
+    for (const path of ['/mcp', '/mcp/github', '/github,tracker/mcp']) {
+      const body = { jsonrpc: '2.0', id: 1, method: 'tools/list' }
+      const { result } = await world.gateway.json(path, { key, body })
+      expect(namesIn(isJsonObject(result) ? result['tools'] : undefined)).toEqual(both)
+    }
+    const body = {
+      jsonrpc: '2.0',
+      id: 1,
+      method: 'tools/call',
+      params: { name: 'mcp_tool_search', arguments: { query: 'create issue' } },
+    }
+    const narrowed = JSON.stringify(await world.gateway.json('/mcp/tracker', { key, body }))
+    expect(narrowed).toContain('in the tracker')
+    expect(narrowed).not.toContain('in a repository')
+  })
+})
+
 describe('what a search finds', () => {
   verifies('search:no-trace-of-others', 'is in the order it would have without the tools of others', async () => {
     const alone = behind.use(await startFaultyMcpServers())

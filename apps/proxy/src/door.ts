@@ -5,7 +5,17 @@ import { mcpEndpointOf } from './mcp-endpoint.ts'
  * longest prefix first; a path that is in none of them is answered in the dialect of the admin API.
  */
 
-export type Door = 'mcp' | 'mcp-rest' | 'mcp-admin' | 'chat' | 'messages' | 'embeddings' | 'models' | 'admin' | 'health' | 'metadata'
+export type Door =
+  | 'mcp'
+  | 'mcp-rest'
+  | 'mcp-admin'
+  | 'chat'
+  | 'messages'
+  | 'embeddings'
+  | 'models'
+  | 'admin'
+  | 'health'
+  | 'metadata'
 
 const doors: readonly (readonly [prefix: string, door: Door])[] = [
   ['/mcp-rest/', 'mcp-rest'],

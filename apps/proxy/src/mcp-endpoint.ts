@@ -6,6 +6,8 @@ export interface McpEndpoint {
   readonly transport: 'streamable' | 'sse' | 'sse-messages'
   /** Servers or access groups, as the path names them; absent: it names none. */
   readonly names?: readonly string[]
+  /** `/mcp/proxy`: tool search and nothing beside it, for every key. A server of that name is at `/proxy/mcp`. */
+  readonly onlySearch?: boolean
 }
 
 /** For the router. What matches and is no endpoint all the same is told by {@link mcpEndpointOf}. */
@@ -27,6 +29,8 @@ const legacy = new Map<string, McpEndpoint>([
   ['/mcp/sse/messages', { transport: 'sse-messages' }],
 ])
 
+const searchPath = '/mcp/proxy'
+
 /** First segments under which other doors live. What begins with a dot is never a name: `/.well-known/` needs no key. */
 const taken = /^\/(?:\.|v1\/|v2\/|key\/|config\/|mcp-rest\/|mcp\/(?:\.|tools(?:\/|$)|enabled$))/
 
@@ -34,6 +38,7 @@ export function mcpEndpointOf(path: string): McpEndpoint | undefined {
   if (taken.test(path)) return undefined
   const trimmed = path.endsWith('/') ? path.slice(0, -1) : path
   if (trimmed === '/mcp') return { transport: 'streamable' }
+  if (trimmed === searchPath) return { transport: 'streamable', onlySearch: true }
   const known = legacy.get(trimmed)
   if (known !== undefined) return known
   const named = /^\/mcp\/(.+)$/.exec(trimmed)?.[1] ?? /^\/(.+)\/mcp$/.exec(trimmed)?.[1]
@@ -45,6 +50,7 @@ export function mcpEndpointOf(path: string): McpEndpoint | undefined {
 export function canonicalMcpPath(path: string): string | undefined {
   const endpoint = mcpEndpointOf(path)
   if (endpoint?.transport !== 'streamable') return undefined
+  if (endpoint.onlySearch === true) return searchPath
   return endpoint.names === undefined ? '/mcp' : `/mcp/${endpoint.names.join(',')}`
 }
 

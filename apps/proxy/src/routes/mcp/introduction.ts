@@ -20,11 +20,16 @@ export function createIntroduction({ gateway, identity }: IntroductionOptions) {
   return (caller: Caller, view: View): Introduction => {
     const servers = gateway.introductions(caller, view)
     return {
-      capabilities: view.single === undefined ? mergedCapabilities(servers) : ownCapabilities(servers),
+      capabilities: capabilitiesOf(view, servers),
       serverInfo: view.single === undefined ? ofGateway(identity()) : ofServer(view, servers),
       instructions: mergedInstructions(servers),
     }
   }
+}
+
+function capabilitiesOf({ single, onlySearch }: View, servers: readonly ServerIntroduction[]): JsonObject {
+  if (onlySearch === true) return { tools: {} }
+  return single === undefined ? mergedCapabilities(servers) : ownCapabilities(servers)
 }
 
 const listed = ['tools', 'prompts', 'resources'] as const

@@ -30,13 +30,15 @@ const everything: View = { unresolved: [] }
  */
 export function viewOf(gateway: Pick<Gateway, 'select'>, { caller, endpoint, header }: ViewRequest): View {
   const names = endpoint.names ?? (header === undefined ? undefined : listOf(header))
-  if (names === undefined) return everything
+  const { onlySearch = false } = endpoint
+  if (names === undefined) return onlySearch ? { ...everything, onlySearch } : everything
   const { servers, unresolved } = gateway.select(caller, names)
   const [first] = servers
   if (first === undefined) throw notAllowed(names)
   const sole = names.length === 1 && isNamed(first, names[0]) ? first : undefined
   return {
     servers: new Set(servers.map(({ id }) => id)),
+    onlySearch,
     sole: sole?.id,
     // A group stays an aggregate also while it has one member: names must not change with its size.
     single: endpoint.names === undefined ? undefined : sole,
