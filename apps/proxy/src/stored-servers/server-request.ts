@@ -124,6 +124,9 @@ function unknownCredentials(body: object): readonly string[] {
   if (cloud !== undefined) throw refused(`credentials.${cloud[0]}`, 'requests cannot be signed for AWS by this version')
   const [other] = Object.entries(refusals).filter(([field]) => !refusedDefaults.has(credentials[field]))
   if (other !== undefined) throw refused(`credentials.${other[0]}`, other[1])
+  if (!refusedDefaults.has(credentials['client_private_key'])) {
+    throw refused('credentials.client_private_key', 'it stands beside credentials, not in them')
+  }
   const known = [
     ...Object.keys(credentialFields),
     ...Object.keys(credentials).filter((field) => field.startsWith('aws_')),
