@@ -183,6 +183,16 @@ export const requirements = {
     statement:
       'The state of a call between rounds is sealed and good for that call alone; all rounds are one row, counted once.',
   },
+  'toolsets:grants': {
+    status: 'held',
+    statement:
+      'A toolset grants exactly its tools beside all other grants, at every list and call alike; a change holds on every replica within two seconds.',
+  },
+  'toolsets:view': {
+    status: 'held',
+    statement:
+      'An endpoint or a chat entry that names a toolset lists and calls its tools and nothing else; one that is unknown and one that is not granted are one answer.',
+  },
   'schemas:per-provider': {
     status: 'planned',
     pain: 30,

@@ -20,6 +20,7 @@ import { mcpRestRoutes } from './routes/mcp-rest.ts'
 import { mcpServerAdminRoutes } from './routes/mcp-servers-admin.ts'
 import { mcpServerRoutes } from './routes/mcp-servers.ts'
 import { mcpToolChangeRoutes } from './routes/mcp-tool-changes.ts'
+import { mcpToolsetRoutes } from './routes/mcp-toolsets.ts'
 import { metadataRoutes } from './routes/metadata.ts'
 import { metricsRoutes, openMetricsRoute } from './routes/metrics.ts'
 import { modelRoutes } from './routes/models.ts'
@@ -56,6 +57,7 @@ export function createApp(services: Services): App {
     mcpServerRoutes(services),
     mcpServerAdminRoutes(services),
     mcpToolChangeRoutes(services),
+    mcpToolsetRoutes(services),
     mcpPreviewRoutes(services),
     modelRoutes(services),
     chatRoutes(services),

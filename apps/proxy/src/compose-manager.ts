@@ -22,6 +22,7 @@ import {
 import { reportServers } from './compose-health.ts'
 import { composeSessions } from './compose-sessions.ts'
 import { composeServers, type ServersPart } from './compose-servers.ts'
+import { composeToolsets, tellOfToolsets, type ToolsetsPart } from './compose-toolsets.ts'
 import { composeTrust, type TrustPart } from './compose-trust.ts'
 import type { Foundation } from './foundation.ts'
 import { logHealth } from './health-log.ts'
@@ -29,7 +30,7 @@ import { liveServers } from './reload/live-servers.ts'
 import type { LiveServers } from './reload/reload.ts'
 
 /** The spine and what it goes by. */
-export interface Manager extends Omit<ServersPart, 'close'>, TrustPart {
+export interface Manager extends Omit<ServersPart, 'close'>, TrustPart, ToolsetsPart {
   readonly gateway: Gateway
   readonly health: Health
   readonly catalog: Catalog
@@ -43,16 +44,19 @@ export interface Manager extends Omit<ServersPart, 'close'>, TrustPart {
 /** Resolves when the registry holds the servers of the file and the stored ones. */
 export async function composeManager(foundation: Foundation, record: Recorder): Promise<Manager> {
   const { live, log, clock, newId } = foundation
-  const { sessions, news } = composeSessions(foundation)
+  const toolsetsPart = composeToolsets(foundation)
+  const { toolsets } = toolsetsPart
+  const { sessions, news } = composeSessions(foundation, toolsets)
   const upstreams = composeUpstreams(foundation, news)
   const { pool, circuits, registry, credentials, catalog, trust } = upstreams
+  tellOfToolsets(toolsets, { registry, news })
   await sessions.start()
   const health = createHealth({ catalog, circuits, clock })
   logHealth(log, health)
   reportServers(foundation.metrics, { registry, health, catalog })
-  const names = createNameMap({ registry, catalog, rules: () => namingRules(live) })
+  const names = createNameMap({ registry, catalog, toolsets, rules: () => namingRules(live) })
   const rounds = createRounds({ seal: foundation.sealer, clock, newId, record })
-  const gateway = createGateway({ ...upstreams, names, record, rounds, policies: [], clock, newId })
+  const gateway = createGateway({ ...upstreams, names, toolsets, record, rounds, policies: [], clock, newId })
   const preview = createPreview({ pool, circuits, credentials, clock })
   const { close, ...serversPart } = composeServers(foundation, {
     registry,
@@ -62,10 +66,12 @@ export async function composeManager(foundation: Foundation, record: Recorder): 
   })
   await serversPart.serverSet.start()
   await trust.toolTrust.start()
+  await toolsets.start()
   return {
     gateway,
     ...trust,
     credentials,
+    ...toolsetsPart,
     health,
     catalog,
     registry,
@@ -76,6 +82,7 @@ export async function composeManager(foundation: Foundation, record: Recorder): 
       news.close()
       await catalog.close()
       await trust.toolTrust.close()
+      await toolsets.close()
       await sessions.close()
       rounds.close()
       await pool.close()

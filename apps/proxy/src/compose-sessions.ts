@@ -4,6 +4,7 @@ import {
   createSessions,
   type SessionNews,
   type Sessions,
+  type ToolsetLookup,
 } from '@toolgate/manager'
 import type { Foundation } from './foundation.ts'
 
@@ -13,9 +14,12 @@ export interface SessionsPart {
   readonly news: SessionNews
 }
 
-export function composeSessions({ loaded, database, clock, log, newId }: Foundation): SessionsPart {
+export function composeSessions(
+  { loaded, database, clock, log, newId }: Foundation,
+  toolsets: ToolsetLookup,
+): SessionsPart {
   const store = createPostgresSessionStore(database, newId)
   const bounds = { perOwner: loaded.environment.sessionsPerOwner }
   const sessions = createSessions({ store, feed: database, clock, log, newId, bounds })
-  return { sessions, news: createSessionNews({ sessions, clock }) }
+  return { sessions, news: createSessionNews({ sessions, clock, toolsets }) }
 }

@@ -185,9 +185,8 @@ function calling({ gateway }: LoopServices, { caller, callerFor, onlyServer }: L
 
 /** Tool search of one entry: it leads to the servers of that entry, and to tools that need no other approval than its own. */
 function searching(gateway: Gateway, caller: Caller, selection: ToolSelection): Pick<SendRequest, 'reach' | 'mayRun'> {
-  const { servers } = gateway.select(caller, selection.servers)
   return {
-    reach: { servers: new Set(servers.map(({ id }) => id)) },
+    reach: gateway.select(caller, selection.servers).reach,
     mayRun: ({ server, name }, publicName) =>
       resolveApproval(selection, server.requireApproval, [publicName, ...(name === undefined ? [] : [name])]) ===
       'never',

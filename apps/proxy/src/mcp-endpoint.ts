@@ -1,13 +1,15 @@
 /**
  * Which paths speak MCP, and what each of them leads to: `/mcp`, `/mcp/{names}`, `/{names}/mcp`, each with and without a
- * trailing slash, and the endpoints of the legacy transport. Pure text: who may reach what is decided elsewhere.
+ * trailing slash, `/toolset/{name}/mcp`, and the endpoints of the legacy transport. Pure text: who may reach what is decided elsewhere.
  */
 export interface McpEndpoint {
   readonly transport: 'streamable' | 'sse' | 'sse-messages'
-  /** Servers or access groups, as the path names them; absent: it names none. */
+  /** Servers, access groups or toolsets, as the path names them; absent: it names none. */
   readonly names?: readonly string[]
   /** `/mcp/proxy`: tool search and nothing beside it, for every key. A server of that name is at `/proxy/mcp`. */
   readonly onlySearch?: boolean
+  /** The one toolset that the path names as one. */
+  readonly toolset?: string
 }
 
 /** For the router. What matches and is no endpoint all the same is told by {@link mcpEndpointOf}. */
@@ -41,16 +43,19 @@ export function mcpEndpointOf(path: string): McpEndpoint | undefined {
   if (trimmed === searchPath) return { transport: 'streamable', onlySearch: true }
   const known = legacy.get(trimmed)
   if (known !== undefined) return known
+  const toolset = /^\/toolset\/([^/]+)\/mcp$/.exec(trimmed)?.[1]
+  if (toolset !== undefined) return { transport: 'streamable', toolset: decoded(toolset) }
   const named = /^\/mcp\/(.+)$/.exec(trimmed)?.[1] ?? /^\/(.+)\/mcp$/.exec(trimmed)?.[1]
   const names = named === undefined ? undefined : readNames(named)
   return names && { transport: 'streamable', names }
 }
 
-/** `/mcp/{names}` of an endpoint that is written the other way round: one spelling for what a key is allowed. */
+/** `/mcp/{names}` of an endpoint that is written the other way round, without a slash at its end: one spelling for what a key is allowed. */
 export function canonicalMcpPath(path: string): string | undefined {
   const endpoint = mcpEndpointOf(path)
   if (endpoint?.transport !== 'streamable') return undefined
   if (endpoint.onlySearch === true) return searchPath
+  if (endpoint.toolset !== undefined) return `/toolset/${endpoint.toolset}/mcp`
   return endpoint.names === undefined ? '/mcp' : `/mcp/${endpoint.names.join(',')}`
 }
 

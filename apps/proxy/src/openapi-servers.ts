@@ -2,10 +2,12 @@ import { z } from 'zod'
 import type { Operation } from './openapi-operation.ts'
 import { toolChangesQuery, toolDecision } from './routes/mcp-tool-changes.ts'
 import { explainQuery } from './routes/mcp-explain.ts'
+import { changedToolset, newToolset } from './routes/mcp-toolsets.ts'
 import { importServersSchema } from './stored-servers/import-file.ts'
 import { newServerSchema, updateServerSchema } from './stored-servers/server-request.ts'
 
 const oneServer = z.object({ server_id: z.string() })
+const oneToolset = z.object({ toolset_id: z.string() })
 
 /** The routes of `/v1/mcp` and of the preview. */
 export const serverOperations: Readonly<Record<string, Operation>> = {
@@ -46,6 +48,11 @@ export const serverOperations: Readonly<Record<string, Operation>> = {
     path: oneServer,
     body: toolDecision,
   },
+  'GET /v1/mcp/toolset': { summary: 'Toolsets that the key was granted; for administrators all' },
+  'POST /v1/mcp/toolset': { summary: 'Store a named set of tools of any servers', body: newToolset },
+  'PUT /v1/mcp/toolset': { summary: 'Change a toolset; what is left out stays', body: changedToolset },
+  'GET /v1/mcp/toolset/{toolset_id}': { summary: 'One toolset by id or name', path: oneToolset },
+  'DELETE /v1/mcp/toolset/{toolset_id}': { summary: 'Delete a toolset', path: oneToolset },
   'GET /v1/mcp/access_groups': { summary: 'Access groups of the servers the key may use' },
   'GET /v1/mcp/network/client-ip': { summary: 'The address the request came from' },
   'GET /v1/mcp/explain': {

@@ -16,7 +16,11 @@ import { version } from './version.ts'
  * `/openapi.json`, from the schemas that check the requests. Every route stands in here; `openapi.test.ts` compares the
  * two lists. Answers that relay an upstream are described no further than we know them.
  */
-const oneServer = z.object({ server_id: z.string().optional(), mcp_server_name: z.string().optional() })
+const oneServer = z.object({
+  server_id: z.string().optional(),
+  mcp_server_name: z.string().optional(),
+  toolset_name: z.string().optional(),
+})
 const chat: Operation = {
   summary: 'Chat completion; tools of MCP servers are executed until the model answers',
   body: chatBody,

@@ -6,11 +6,13 @@ import { canonicalMcpPath } from './mcp-endpoint.ts'
  */
 
 /** What lists and calls tools; trying servers out is management. */
-const mcpInference = ['/mcp', '/mcp/*', '/sse', '/sse/*', '/mcp-rest/tools/*', '/v1/mcp/tools']
+const mcpInference = ['/mcp', '/mcp/*', '/toolset/*', '/sse', '/sse/*', '/mcp-rest/tools/*', '/v1/mcp/tools']
 const mcpServers = [
   '/v1/mcp/server',
   '/v1/mcp/server/*',
   '/v1/mcp/tool-changes',
+  '/v1/mcp/toolset',
+  '/v1/mcp/toolset/*',
   '/v1/mcp/access_groups',
   '/v1/mcp/network/*',
   '/mcp-rest/test/*',

@@ -37,6 +37,7 @@ import { createLedger, createPostgresLedgerStore, createRecorder, type Ledger } 
 import { composeHealth, type HealthServices } from './compose-health.ts'
 import { composeIdentity } from './compose-identity.ts'
 import { composeManager } from './compose-manager.ts'
+import type { ToolsetsPart } from './compose-toolsets.ts'
 import type { TrustPart } from './compose-trust.ts'
 import { composeToolFilter } from './compose-tool-filter.ts'
 import type { Environment } from './config/env.ts'
@@ -58,7 +59,7 @@ import type { Seal } from './stored-servers/sealed-rows.ts'
  * THE COMPOSITION ROOT: every service is made here, in dependency order, and joined to the others by nothing but
  * parameters. What holds state or a timer is made here and ended by `close`.
  */
-export interface Services extends HealthServices, TrustPart {
+export interface Services extends HealthServices, TrustPart, ToolsetsPart {
   readonly clock: Clock
   readonly log: Logger
   readonly newId: NewId

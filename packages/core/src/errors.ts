@@ -37,6 +37,9 @@ const table = {
   SERVER_NOT_FOUND: { blame: 'caller', retryable: false },
   /** For administrators, to whom nothing is hidden. */
   STORED_SERVER_NOT_FOUND: { blame: 'caller', retryable: false },
+  /** One that does not exist, or is not granted to the caller. */
+  TOOLSET_NOT_FOUND: { blame: 'caller', retryable: false },
+  TOOLSET_EXISTS: { blame: 'caller', retryable: false },
   TARGET_NOT_FOUND: { blame: 'caller', retryable: false },
   /** A tool whose definition waits for an administrator's approval; only who may use the tool learns it. */
   TOOL_HELD: { blame: 'operator', retryable: false },

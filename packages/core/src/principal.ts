@@ -36,6 +36,8 @@ export interface Grants {
   readonly accessGroups: ReadonlySet<string>
   /** Per server entry the only tools it grants there, unprefixed. An entry here grants its server. */
   readonly toolsByServer: ReadonlyMap<string, ReadonlySet<string>>
+  /** Toolsets, by id or name. Each grants its own tools beside all the rest, and narrows nothing. */
+  readonly toolsets: ReadonlySet<string>
   /** Tools refused everywhere, unprefixed or prefixed. */
   readonly blockedTools: ReadonlySet<string>
   readonly models: ReadonlySet<string>
@@ -52,6 +54,7 @@ export const noGrants: Grants = {
   servers: new Set(),
   accessGroups: new Set(),
   toolsByServer: new Map(),
+  toolsets: new Set(),
   blockedTools: new Set(),
   models: new Set(),
   routes: new Set(),

@@ -15,6 +15,7 @@ export { mcpSessionMail, type McpSessionRow, mcpSessions, mcpStreamEvents } from
 export { sealingKeys } from './schema/sealing-keys.ts'
 export { type ServerListItemRow, serverListItems, serverLists, serverListVersions } from './schema/server-lists.ts'
 export { type ToolDefinitionRow, toolDefinitions } from './schema/tool-definitions.ts'
+export { toolsets, type ToolsetRow, type ToolsetTool } from './schema/toolsets.ts'
 export { supersededKeys } from './schema/superseded-keys.ts'
 export { type NewVirtualKeyRow, type ObjectPermission, type VirtualKeyRow, virtualKeys } from './schema/virtual-keys.ts'
 export { isStorable } from './storable.ts'

@@ -10,4 +10,5 @@ export const lockNumbers = {
   storedServers: 7_106_421_920,
   mcpSessions: 7_106_421_940,
   toolDefinitions: 7_106_421_921,
+  toolsets: 7_106_421_922,
 } as const

@@ -8,15 +8,19 @@ import {
   type TargetKind,
   type UpstreamCall,
 } from '@toolgate/core'
-import { permits } from './permits.ts'
+import { permits, type PermitRules } from './permits.ts'
 import { ownSpellings } from './public-name.ts'
+import { type Reach, reachesTarget } from './reach.ts'
 
 /** What the caller asked for, and how it was understood: `target` is absent where nothing bears the name. */
-export interface AuthorizeRequest<Server extends ServerDefinition> extends Omit<UpstreamCall<Server>, 'target'> {
+export interface AuthorizeRequest<Server extends ServerDefinition>
+  extends Omit<UpstreamCall<Server>, 'target'>,
+    PermitRules {
   readonly kind: TargetKind
   readonly publicName: string
   readonly target: Target<Server> | undefined
-  readonly separator: string
+  /** Absent: everything. */
+  readonly reach?: Reach | undefined
 }
 
 /**
@@ -28,9 +32,12 @@ export function authorize<Server extends ServerDefinition>({
   publicName,
   target,
   separator,
+  toolsets,
+  reach,
   ...request
 }: AuthorizeRequest<Server>): AuthorizedCall<Server> {
-  if (target === undefined || !permits(request.caller.principal, target, separator)) {
+  const { principal } = request.caller
+  if (target === undefined || !reachesTarget(reach, target) || !permits(principal, target, { separator, toolsets })) {
     throw targetNotFound(kind, publicName)
   }
   refuseParameters(target, { publicName, separator, params: request.params })

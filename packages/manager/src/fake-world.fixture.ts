@@ -24,6 +24,7 @@ import { listMethods } from './methods.ts'
 import type { ManagedServer } from './registry/managed-server.ts'
 import { createNameMap } from './registry/name-map.ts'
 import { createRegistry, type Registry } from './registry/registry.ts'
+import { noToolsets } from './toolsets/toolset.ts'
 import { createRounds } from './rounds/rounds.ts'
 import type { Seal } from './rounds/call-states.ts'
 import { type Circuits, createCircuits } from './upstream/circuit.ts'
@@ -209,6 +210,7 @@ export function worldOf(options: WorldOptions): World {
     registry,
     catalog,
     names,
+    toolsets: noToolsets,
     credentials,
     pool,
     circuits,

@@ -17,14 +17,16 @@ import { type Offer, offerTo } from './catalog/offer.ts'
 import { exchanging } from './exchange.ts'
 import { addressOf, isUnknown, type ListKind, listMethods } from './methods.ts'
 import { type HeaderOf, requireSameArguments } from './modern/argument-headers.ts'
-import { permits, permitsServer } from './permits.ts'
+import { permits, type PermitRules, permitsServer } from './permits.ts'
+import { narrowed, type Reach, reaches, reachesTarget } from './reach.ts'
 import { recording } from './recording.ts'
 import type { ManagedServer } from './registry/managed-server.ts'
 import type { NameMap } from './registry/name-map.ts'
 import type { Registry } from './registry/registry.ts'
 import type { Rounds } from './rounds/rounds.ts'
-import { type Selection, selectServers } from './registry/selection.ts'
+import { type Selection, selectServers, selectToolset } from './registry/selection.ts'
 import { type Look, withToolSearch } from './tool-search.ts'
+import type { ToolsetLookup } from './toolsets/toolset.ts'
 import type { Handshake } from './upstream/connection.ts'
 import type { Upstreams } from './upstream/upstreams.ts'
 
@@ -40,18 +42,10 @@ export interface Gateway {
   list(caller: Caller, request: ListRequest): Promise<Offer>
   /** For doors that do not refuse a request because of one name. */
   select(caller: Caller, names?: readonly string[]): Selection
+  /** What a toolset, by id or name, leads this caller to; undefined where there is none or it is not granted. */
+  toolset(caller: Caller, handle: string): Selection | undefined
   /** What each server said of itself when it was last connected to, from memory; absent where it never was. */
   introductions(caller: Caller, reach?: Reach): readonly Introduction[]
-}
-
-/** What an endpoint leads to: a request through it can neither reach nor name anything else, whatever its caller may use. */
-export interface Reach {
-  /** By id; absent: every server of the caller. */
-  readonly servers?: ReadonlySet<string> | undefined
-  /** The id of the one server that the request names, where it names one and no other. */
-  readonly sole?: string | undefined
-  /** Tool search and nothing beside it, whether or not the caller has it otherwise. */
-  readonly onlySearch?: boolean
 }
 
 export interface Introduction {
@@ -82,7 +76,7 @@ export interface SendRequest {
 
 export interface ListRequest {
   readonly kind: ListKind
-  /** Ids, names, aliases or access groups; absent: every server of the caller. */
+  /** Ids, names, aliases, access groups or toolsets; absent: every server of the caller. */
   readonly servers?: readonly string[] | undefined
   /** Absent: everything. */
   readonly reach?: Reach | undefined
@@ -96,6 +90,7 @@ export interface GatewayOptions extends Upstreams {
   readonly registry: Registry
   readonly catalog: Catalog
   readonly names: NameMap
+  readonly toolsets: ToolsetLookup
   readonly credentials: CredentialSource
   readonly record: Recorder
   readonly rounds: Rounds
@@ -113,7 +108,9 @@ export interface GatewayOptions extends Upstreams {
 const patienceMs = 700
 
 export function createGateway(options: GatewayOptions): Gateway {
-  const { registry, catalog, names } = options
+  const { registry, catalog, names, toolsets } = options
+  const permittedTo = permitting(options)
+  const soleServer = soleServerOf(options)
   const recorded = recording(options)
   const perform = performing(options)
 
@@ -132,15 +129,15 @@ export function createGateway(options: GatewayOptions): Gateway {
     ) =>
       recorded(caller, aboutSending(method, round), async (trace) => {
         const within = handle === undefined ? undefined : permittedServer(caller, handle, reach)
-        const { separator } = names.rules
+        const rules = { separator: names.rules.separator, toolsets, reach }
         if (relay === true && within !== undefined && isUnknown(method)) {
           const target = { server: within, kind: 'server' } as const
-          const request = { caller, trace, method, params, kind: target.kind, publicName: method, target, separator }
+          const request = { caller, trace, method, params, kind: target.kind, publicName: method, target, ...rules }
           return perform(authorize(request), within)
         }
         const { kind, name, rename } = addressOf(method, params)
         trace.publicName = name
-        const onlyServer = only ? (within ?? soleServer(registry, caller, reach)) : undefined
+        const onlyServer = only ? (within ?? soleServer(caller, reach)) : undefined
         const target = await names.locate({
           caller,
           kind,
@@ -148,9 +145,10 @@ export function createGateway(options: GatewayOptions): Gateway {
           server: within,
           onlyServer,
           includes: permittedTo(caller, reach),
+          reach,
         })
         const request = { caller, trace, method, params: rename(target?.name ?? name) }
-        const call = authorize({ ...request, kind, publicName: name, target, separator })
+        const call = authorize({ ...request, kind, publicName: name, target, ...rules })
         if (mayRun?.(call.target, name) === false) throw needsApproval(name)
         if (headerOf !== undefined && kind === 'tool' && call.target.name !== undefined) {
           const { server, name: tool } = call.target
@@ -161,11 +159,14 @@ export function createGateway(options: GatewayOptions): Gateway {
 
     list: (caller, request) =>
       recorded(caller, { kind: 'list', method: listMethods[request.kind].method }, async () => {
-        const { listings, offer } = await look(caller, request)
-        return offer(listings)
+        const { listings, gone, offer } = await look(caller, request)
+        const offered = offer(listings)
+        return { ...offered, outcomes: [...offered.outcomes, ...gone] }
       }),
 
-    select: ({ principal }, handles) => selectServers(registry, principal, handles),
+    select: ({ principal }, handles) => selectServers(options, principal, handles),
+
+    toolset: ({ principal }, handle) => selectToolset(options, principal, handle),
 
     introductions: (caller, reach) => introductionsTo(options, { caller, reach }),
   }
@@ -194,11 +195,16 @@ function performing({ policies, rounds, ...upstreams }: GatewayOptions) {
 }
 
 function introductionsTo(
-  { registry, catalog, names }: Pick<GatewayOptions, 'registry' | 'catalog' | 'names'>,
+  options: LookingOptions,
   { caller, reach }: { caller: Caller; reach: Reach | undefined },
 ): readonly Introduction[] {
-  const servers = registry.list().filter(permittedTo(caller, reach))
-  const wholly = (server: ManagedServer) => permits(caller.principal, { server, kind: 'server' }, names.rules.separator)
+  const { registry, catalog } = options
+  const servers = registry.list().filter(permitting(options)(caller, reach))
+  const rules = permitRules(options)
+  const wholly = (server: ManagedServer) => {
+    const target = { server, kind: 'server' } as const
+    return reachesTarget(reach, target) && permits(caller.principal, target, rules)
+  }
   return servers.map((server) => ({ server, handshake: catalog.handshake(server), whole: wholly(server) }))
 }
 
@@ -212,36 +218,59 @@ function needsApproval(name: string): GatewayError {
 }
 
 /** The lists behind a request, and what of them is the caller's. */
-function looking({ registry, catalog, names }: Pick<GatewayOptions, 'registry' | 'catalog' | 'names'>) {
+function looking(options: LookingOptions) {
+  const { catalog, names } = options
+  const permittedTo = permitting(options)
+  const soleServer = soleServerOf(options)
   return async (
     caller: Caller,
-    { kind, servers: handles, reach, onlyServer: only = true }: ListRequest,
+    { kind, servers: handles, reach: given, onlyServer: only = true }: ListRequest,
   ): Promise<Look> => {
     const { principal } = caller
-    const { servers: selected, unresolved } = selectServers(registry, principal, handles)
-    if (unresolved[0] !== undefined) throw serverNotFound(unresolved[0])
-    const servers = selected.filter(({ id }) => reaches(reach, id))
+    const selection = selectServers(options, principal, handles)
+    const [unknown] = selection.unresolved
+    if (unknown !== undefined) throw serverNotFound(unknown)
+    const reach = narrowed(given, selection.reach)
+    // What is reached for some of its tools has no list of another kind to be asked for.
+    const isAsked = ({ id }: ManagedServer) => reaches(reach, id) && (kind === 'tools' || !reach.tools?.has(id))
+    const servers = selection.servers.filter(isAsked)
     const named = handles !== undefined && servers.length === 1 ? servers[0] : undefined
     const waitMs = named === undefined ? patienceMs : undefined
-    const onlyServer = only ? (named ?? soleServer(registry, caller, reach)) : undefined
-    const { separator } = names.rules
+    const onlyServer = only ? (named ?? soleServer(caller, reach)) : undefined
+    const rules = permitRules(options)
     const listings = await catalog.list({ servers, caller, kind, waitMs, onlyServer })
     const target = listMethods[kind].target
-    const nameOf = await names.namer({ caller, kind: target, onlyServer, includes: permittedTo(caller, reach) })
-    return { listings, offer: (some) => offerTo({ kind, principal, separator, listings: some, nameOf }) }
+    const nameOf = await names.namer({
+      caller,
+      kind: target,
+      onlyServer,
+      includes: permittedTo(caller, given),
+      reach: given,
+    })
+    return {
+      listings,
+      gone: kind === 'tools' ? (reach.gone ?? []) : [],
+      offer: (some) => offerTo({ kind, principal, reach, listings: some, nameOf, ...rules }),
+    }
   }
 }
 
+type LookingOptions = Pick<GatewayOptions, 'registry' | 'catalog' | 'names' | 'toolsets'>
+
+function permitRules({ names, toolsets }: Pick<GatewayOptions, 'names' | 'toolsets'>): PermitRules {
+  return { separator: names.rules.separator, toolsets }
+}
+
 /** What names may mean, in lists and in calls alike. */
-function permittedTo({ principal }: Caller, reach: Reach | undefined): (server: ManagedServer) => boolean {
-  return (server) => reaches(reach, server.id) && permitsServer(principal, server)
+function permitting({ toolsets }: Pick<GatewayOptions, 'toolsets'>) {
+  return ({ principal }: Caller, reach: Reach | undefined) =>
+    (server: ManagedServer): boolean =>
+      reaches(reach, server.id) && permitsServer(principal, server, toolsets)
 }
 
-function soleServer(registry: Registry, caller: Caller, reach: Reach | undefined): ManagedServer | undefined {
-  const server = reach?.sole === undefined ? undefined : registry.find(reach.sole)
-  return server !== undefined && permittedTo(caller, reach)(server) ? server : undefined
-}
-
-function reaches({ servers }: Reach = {}, id: string): boolean {
-  return servers === undefined || servers.has(id)
+function soleServerOf(options: Pick<GatewayOptions, 'registry' | 'toolsets'>) {
+  return (caller: Caller, reach: Reach | undefined): ManagedServer | undefined => {
+    const server = reach?.sole === undefined ? undefined : options.registry.find(reach.sole)
+    return server !== undefined && permitting(options)(caller, reach)(server) ? server : undefined
+  }
 }

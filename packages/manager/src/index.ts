@@ -20,14 +20,14 @@ export {
   type GatewayOptions,
   type Introduction,
   type ListRequest,
-  type Reach,
   type SendRequest,
 } from './gateway.ts'
 export { createHealth, type Health, type HealthOptions, type ServerHealth } from './health.ts'
 export type { HealthChange, HealthRecord } from './health-history.ts'
 export type { HealthStatus } from './health-status.ts'
 export { type ListKind, listKinds, listMethods, outdatedBy } from './methods.ts'
-export { permits, permitsServer, type Rule, ruleFor } from './permits.ts'
+export { permits, type PermitRules, permitsServer, type Rule, ruleFor } from './permits.ts'
+export type { Reach } from './reach.ts'
 export { defaultNaming, joinName, type NamingRules, type PrefixMode } from './public-name.ts'
 export type { ManagedServer } from './registry/managed-server.ts'
 export { createNameMap, type NameMap, type NameMapOptions } from './registry/name-map.ts'
@@ -36,6 +36,10 @@ export { withShortPrefixes } from './registry/short-prefix.ts'
 export type { Selection } from './registry/selection.ts'
 export { createPostgresStoredServers } from './registry/stored-servers.postgres.ts'
 export { serverChangesChannel, type StoredServer, type StoredServers } from './registry/stored-servers.ts'
+export { createPostgresStoredToolsets } from './toolsets/stored-toolsets.postgres.ts'
+export type { StoredToolset, StoredToolsets } from './toolsets/stored-toolsets.ts'
+export { grantsToolset, noToolsets, type Toolset, type ToolsetLookup } from './toolsets/toolset.ts'
+export { createToolsets, type Toolsets } from './toolsets/toolsets.ts'
 export { logLevels } from './sessions/log-levels.ts'
 export type { Listener, Outlet, Session } from './sessions/session.ts'
 export { createSessionNews, type SessionNews } from './sessions/session-news.ts'

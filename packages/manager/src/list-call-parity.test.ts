@@ -20,6 +20,7 @@ import type { ListedItem, WithheldItem } from './catalog/offer.ts'
 import { serverOf, targetOf, toolsNamed, type World, worldOf } from './fake-world.fixture.ts'
 import { permits } from './permits.ts'
 import type { PrefixMode } from './public-name.ts'
+import { noToolsets } from './toolsets/toolset.ts'
 import type { ManagedServer } from './registry/managed-server.ts'
 
 /** Names chosen so that prefixes, separators and tools run into each other. */
@@ -131,7 +132,7 @@ it('answers for what is forbidden exactly as if it did not exist', async () => {
     asyncProperty(house, async ({ servers, offered, grants, mode }) => {
       const caller = callerOf({ principal: principalOf({ grants }) })
       const mayUse = (server: ManagedServer, name: string) =>
-        permits(caller.principal, { server, kind: 'tool', name }, '-')
+        permits(caller.principal, { server, kind: 'tool', name }, { separator: '-', toolsets: noToolsets })
       const offers = new Map<string, readonly string[]>(Object.entries(offered))
       const rest = Object.fromEntries(
         servers.map((server) => [server.id, (offers.get(server.id) ?? []).filter((name) => mayUse(server, name))]),

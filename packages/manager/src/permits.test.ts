@@ -3,6 +3,7 @@ import { principalOf } from '@toolgate/testing/callers'
 import { describe, expect, it } from 'vitest'
 import { serverOf } from './fake-world.fixture.ts'
 import { permits, permitsServer } from './permits.ts'
+import { noToolsets } from './toolsets/toolset.ts'
 import type { ManagedServer } from './registry/managed-server.ts'
 
 const plain = serverOf({ id: 'id-1', name: 'git hub', alias: 'gh', accessGroups: new Set(['dev']) })
@@ -18,7 +19,7 @@ interface Case {
 function allowed({ grants, principal, server, kind = 'tool', name = 'read' }: Case): boolean {
   const who = principalOf({ ...principal, grants: { ...noGrants, ...grants } })
   const target = { server: { ...plain, ...server }, kind, name }
-  return permits(who, target, '-')
+  return permits(who, target, { separator: '-', toolsets: noToolsets })
 }
 
 const whole = { servers: new Set(['gh']) }
@@ -107,7 +108,7 @@ describe('permits', () => {
 
   it('lets a tool entry show its server', () => {
     const grants = { ...noGrants, toolsByServer: new Map([['gh', new Set(['read'])]]) }
-    expect(permitsServer(principalOf({ grants }), plain)).toBe(true)
-    expect(permitsServer(principalOf({ grants: { ...grants, noServers: true } }), plain)).toBe(false)
+    expect(permitsServer(principalOf({ grants }), plain, noToolsets)).toBe(true)
+    expect(permitsServer(principalOf({ grants: { ...grants, noServers: true } }), plain, noToolsets)).toBe(false)
   })
 })

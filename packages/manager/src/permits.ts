@@ -1,5 +1,6 @@
 import type { Grants, Principal, ServerDefinition, Target } from '@toolgate/core'
 import { ownSpellings } from './public-name.ts'
+import { grantedToolsets, type ToolsetLookup } from './toolsets/toolset.ts'
 
 /**
  * Who may reach what: grants compared with a server, and with one thing on it. Pure, and the only such comparison: what it
@@ -7,14 +8,22 @@ import { ownSpellings } from './public-name.ts'
  */
 
 /** The servers a principal may know of: those it may use whole or in part. */
-export function permitsServer(principal: Principal, server: ServerDefinition): boolean {
+export function permitsServer(principal: Principal, server: ServerDefinition, toolsets: ToolsetLookup): boolean {
   if (principal.grants.noServers) return false
-  return grantsWholeServer(principal, server) || grantedTools(principal.grants, server) !== undefined
+  if (grantsWholeServer(principal, server) || grantedTools(principal.grants, server) !== undefined) return true
+  return grantedToolsets(principal, toolsets).some(({ tools }) => tools.has(server.id))
 }
 
-/** Whether the principal may use this target. `separator` reads lists that name tools with their prefix. */
-export function permits(principal: Principal, target: Target, separator: string): boolean {
-  return grantingRules.has(ruleFor(principal, target, separator))
+/** What grants are read with. */
+export interface PermitRules {
+  /** For lists that name tools with their prefix. */
+  readonly separator: string
+  readonly toolsets: ToolsetLookup
+}
+
+/** Whether the principal may use this target. */
+export function permits(principal: Principal, target: Target, rules: PermitRules): boolean {
+  return grantingRules.has(ruleFor(principal, target, rules))
 }
 
 const granting = [
@@ -25,6 +34,7 @@ const granting = [
   'mcp_servers',
   'mcp_access_groups',
   'mcp_tool_permissions',
+  'mcp_toolsets',
 ] as const
 const grantingRules: ReadonlySet<Rule> = new Set<Rule>(granting)
 
@@ -39,19 +49,23 @@ export type Rule =
   | 'disallowed_tools'
 
 /** The rule that grants this target or denies it. */
-export function ruleFor(principal: Principal, target: Target, separator: string): Rule {
+export function ruleFor(principal: Principal, target: Target, { separator, toolsets }: PermitRules): Rule {
   const { server, kind, name } = target
   const { grants } = principal
   if (grants.noServers) return 'no_mcp_servers'
   const onlyTools = principal.admin ? undefined : grantedTools(grants, server)
   const whole = wholeServerRule(principal, server)
   if (kind !== 'tool') {
-    if (whole === undefined) return onlyTools === undefined ? 'not_granted' : 'only_some_tools_granted'
+    if (whole === undefined)
+      return permitsServer(principal, server, toolsets) ? 'only_some_tools_granted' : 'not_granted'
     return kind === 'server' && onlyTools !== undefined ? 'only_some_tools_granted' : whole
   }
-  const granted = onlyTools === undefined ? whole : 'mcp_tool_permissions'
-  if (name === undefined || granted === undefined) return 'not_granted'
-  if (onlyTools !== undefined && !onlyTools.has(name)) return 'only_some_tools_granted'
+  if (name === undefined) return 'not_granted'
+  const own = onlyTools?.has(name) === true ? 'mcp_tool_permissions' : undefined
+  const listed = onlyTools === undefined ? whole : own
+  const granted = listed ?? (inToolset(principal, { server, name }, toolsets) ? 'mcp_toolsets' : undefined)
+  if (granted === undefined)
+    return permitsServer(principal, server, toolsets) ? 'only_some_tools_granted' : 'not_granted'
   if (deniesTool(grants.blockedTools, { server, name, separator })) return 'blocked_tools'
   return withheldBy(server, name, separator) ?? granted
 }
@@ -83,6 +97,15 @@ function grantedTools({ toolsByServer }: Grants, server: ServerDefinition): Read
   const entries = handlesOf(server).flatMap((handle) => toolsByServer.get(handle) ?? [])
   const [only] = entries
   return entries.length > 1 ? new Set(entries.flatMap((entry) => [...entry])) : only
+}
+
+/** Toolsets add to what is granted otherwise, also where that names the only tools of a server. */
+function inToolset(
+  principal: Principal,
+  { server, name }: Pick<NamedTool, 'server' | 'name'>,
+  toolsets: ToolsetLookup,
+): boolean {
+  return grantedToolsets(principal, toolsets).some(({ tools }) => tools.get(server.id)?.has(name) === true)
 }
 
 /** What a grant may call a server. */

@@ -7,6 +7,7 @@ import {
   isJsonObject,
   type JsonObject,
   type JsonValue,
+  type ServerOutcome,
 } from '@toolgate/core'
 import { targetNotFound } from './authorize.ts'
 import type { Catalog, ServerListing } from './catalog/catalog.ts'
@@ -40,6 +41,8 @@ export interface ToolSearchOptions {
 
 export interface Look {
   readonly listings: readonly ServerListing[]
+  /** Of what should be there and is not. */
+  readonly gone: readonly ServerOutcome[]
   offer(listings: readonly ServerListing[]): Offer
 }
 
@@ -57,9 +60,10 @@ export function withToolSearch(gateway: Gateway, { catalog, recorded, look }: To
         return failure(wanted.problem)
       }
       const scope = scopeOf(request)
-      const { listings, offer } = await look(caller, { ...scope, kind: 'tools', reach: request.reach })
+      const { listings, gone, offer } = await look(caller, { ...scope, kind: 'tools', reach: request.reach })
       trace.outcome = 'ok'
-      return encodeFindings(await finder.find({ ...wanted, listings, offer }))
+      const findings = await finder.find({ ...wanted, listings, offer })
+      return encodeFindings({ ...findings, outcomes: [...findings.outcomes, ...gone] })
     })
 
   return {

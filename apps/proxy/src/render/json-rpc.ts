@@ -54,6 +54,8 @@ const rendering = {
   STORED_SERVER_NOT_FOUND: { code: invalidParams },
   TARGET_NOT_FOUND: { code: invalidParams },
   TOOL_HELD: { code: invalidParams, toolResult: true },
+  TOOLSET_NOT_FOUND: { code: invalidParams },
+  TOOLSET_EXISTS: { code: invalidParams },
   TOOL_CHANGE_NOT_FOUND: { code: invalidParams },
   TARGET_AMBIGUOUS: { code: invalidParams },
   TOOL_SERVER_MISMATCH: { code: invalidParams },

@@ -42,6 +42,8 @@ const errorType = {
   STORED_SERVER_NOT_FOUND: 'mcp_server_not_found',
   TARGET_NOT_FOUND: 'mcp_tool_not_found',
   TOOL_HELD: 'mcp_tool_held',
+  TOOLSET_NOT_FOUND: 'not_found_error',
+  TOOLSET_EXISTS: 'invalid_request_error',
   TOOL_CHANGE_NOT_FOUND: 'not_found_error',
   TARGET_AMBIGUOUS: 'mcp_tool_ambiguous',
   TOOL_SERVER_MISMATCH: 'mcp_tool_server_mismatch',

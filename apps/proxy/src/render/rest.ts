@@ -36,6 +36,8 @@ const restError = {
   STORED_SERVER_NOT_FOUND: 'server_not_found',
   TARGET_NOT_FOUND: 'access_denied',
   TOOL_HELD: 'tool_held',
+  TOOLSET_NOT_FOUND: 'toolset_not_found',
+  TOOLSET_EXISTS: 'toolset_exists',
   TOOL_CHANGE_NOT_FOUND: 'tool_change_not_found',
   TARGET_AMBIGUOUS: 'ambiguous_tool_name',
   TOOL_SERVER_MISMATCH: 'tool_server_mismatch',

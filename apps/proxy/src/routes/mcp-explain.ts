@@ -1,6 +1,6 @@
 import { type CredentialPlan, type ExplainedCredentialSource, keyHashOf, type KeyPrincipals } from '@toolgate/auth'
 import { type Caller, GatewayError, nothingForwarded, type Principal } from '@toolgate/core'
-import { type Gateway, type ManagedServer, permits, type Rule, ruleFor } from '@toolgate/manager'
+import { type Gateway, type ManagedServer, permits, type Rule, ruleFor, type ToolsetLookup } from '@toolgate/manager'
 import { type Context, Hono } from 'hono'
 import { z } from 'zod'
 import type { AppEnv } from '../app-env.ts'
@@ -12,6 +12,7 @@ export interface McpExplainRoutes {
   readonly credentials: Pick<ExplainedCredentialSource, 'plan'>
   readonly keyPrincipals: KeyPrincipals
   readonly live: Pick<LiveConfig, 'current'>
+  readonly toolsets: ToolsetLookup
 }
 
 export const explainQuery = z.object({
@@ -40,7 +41,12 @@ export function mcpExplainRoutes(services: McpExplainRoutes) {
     if (server === undefined) {
       throw new GatewayError('SERVER_NOT_FOUND', `Unknown MCP server: ${handle}`, { details: { server: handle } })
     }
-    const verdict = judge(asked.caller.principal, { server, tool, separator: separatorOf(services) })
+    const verdict = judge(asked.caller.principal, {
+      server,
+      tool,
+      separator: separatorOf(services),
+      toolsets: services.toolsets,
+    })
     const plan = services.credentials.plan(server, asked.caller, { onlyServer: true })
     return context.json({
       key: describeKey(asked.caller.principal, asked.unusable),
@@ -82,15 +88,20 @@ interface Question {
   readonly server: ManagedServer
   readonly tool: string | undefined
   readonly separator: string
+  readonly toolsets: ToolsetLookup
 }
 
-function judge(principal: Principal, { server, tool, separator }: Question): { allowed: boolean; rule: Rule } {
+function judge(
+  principal: Principal,
+  { server, tool, separator, toolsets }: Question,
+): { allowed: boolean; rule: Rule } {
   const prefix = `${server.prefix}${separator}`
   const target =
     tool === undefined
       ? ({ server, kind: 'server' } as const)
       : ({ server, kind: 'tool', name: tool.startsWith(prefix) ? tool.slice(prefix.length) : tool } as const)
-  return { allowed: permits(principal, target, separator), rule: ruleFor(principal, target, separator) }
+  const rules = { separator, toolsets }
+  return { allowed: permits(principal, target, rules), rule: ruleFor(principal, target, rules) }
 }
 
 function separatorOf({ live }: McpExplainRoutes): string {
@@ -117,6 +128,7 @@ const explanations = {
   mcp_servers: 'The key was granted this server (mcp_servers).',
   mcp_access_groups: 'The key was granted an access group of this server (mcp_access_groups).',
   mcp_tool_permissions: 'The key was granted this tool (mcp_tool_permissions).',
+  mcp_toolsets: 'The key was granted a toolset that has this tool (mcp_toolsets).',
   no_mcp_servers: 'The key may use no server (no-mcp-servers).',
   not_granted: 'Nothing grants this server to the key.',
   only_some_tools_granted: 'The key was granted other tools of this server, and only those (mcp_tool_permissions).',

@@ -1,11 +1,19 @@
-import { isFailedOutcome, isJsonObject, type JsonObject, outcomeError, type ServerOutcome } from '@toolgate/core'
-import { type Gateway, isVirtualTool, type ListedItem, type Offer } from '@toolgate/manager'
+import {
+  type Caller,
+  isFailedOutcome,
+  isJsonObject,
+  type JsonObject,
+  outcomeError,
+  type ServerOutcome,
+} from '@toolgate/core'
+import { type Gateway, isVirtualTool, type ListedItem, type Offer, type Reach } from '@toolgate/manager'
 import { type Context, Hono } from 'hono'
 import { z } from 'zod'
 import type { AppEnv } from '../app-env.ts'
 import { readJsonObject } from '../json-body.ts'
 import { parseBody } from '../parse-body.ts'
 import { offerMeta } from '../render/offer.ts'
+import { toolsetNotFound } from './mcp-toolsets.ts'
 
 /**
  * The REST door: LiteLLM's `/mcp-rest/tools/*`, and `/mcp/tools/*` for clients that name a tool without its server.
@@ -16,8 +24,10 @@ export function mcpRestRoutes({ gateway }: { gateway: Gateway }) {
   const list = (encode: (offer: Offer) => object) => async (context: Context<AppEnv>) => {
     const named = context.req.query('server_id') ?? context.req.query('mcp_server_name')
     const servers = named === undefined ? undefined : [named]
+    const { caller } = context.var
     context.set('onlyServer', named)
-    const offer = await gateway.list(context.get('caller'), { kind: 'tools', servers })
+    const reach = toolsetReach(gateway, caller, context.req.query('toolset_name'))
+    const offer = await gateway.list(caller, { kind: 'tools', servers, reach })
     if (named !== undefined) throwFault(offer.outcomes)
     return context.json(encode(offer))
   }
@@ -39,6 +49,13 @@ export function mcpRestRoutes({ gateway }: { gateway: Gateway }) {
       const call = parseBody(toolCall, isJsonObject(body['params']) ? body['params'] : body)
       return context.json(await gateway.send(context.get('caller'), { method: 'tools/call', params: toParams(call) }))
     })
+}
+
+function toolsetReach(gateway: Gateway, caller: Caller, toolset: string | undefined): Reach | undefined {
+  if (toolset === undefined) return undefined
+  const selection = gateway.toolset(caller, toolset)
+  if (selection === undefined) throw toolsetNotFound(toolset)
+  return selection.reach
 }
 
 const jsonObject = z.custom<JsonObject>(isJsonObject, 'must be a JSON object').meta({ override: { type: 'object' } })

@@ -35,6 +35,7 @@ describe('the MCP grants of a key', () => {
       mcp_servers: ['git', 'id-1'],
       mcp_access_groups: ['dev'],
       mcp_tool_permissions: { wiki: ['read'] },
+      mcp_toolsets: ['daily'],
       blocked_tools: ['drop'],
     }
     expect(grants(permission)).toEqual({
@@ -42,6 +43,7 @@ describe('the MCP grants of a key', () => {
       servers: new Set(['git', 'id-1']),
       accessGroups: new Set(['dev']),
       toolsByServer: new Map([['wiki', new Set(['read'])]]),
+      toolsets: new Set(['daily']),
       blockedTools: new Set(['drop']),
     })
   })
@@ -51,6 +53,7 @@ describe('the MCP grants of a key', () => {
       mcp_servers: ['no-mcp-servers', 'all-proxy-mcpservers', 'git'],
       mcp_access_groups: ['dev'],
       mcp_tool_permissions: { git: ['log'] },
+      mcp_toolsets: ['daily'],
     }
     expect(grants(permission, 'all')).toEqual({ ...noGrants, noServers: true })
   })

@@ -17,7 +17,7 @@ const everyModelSentinel = 'all-proxy-models'
 /**
  * An MCP grant that is absent inherits the default, one that is `[]` is none. Writing any of servers, groups or tools
  * makes the grant explicit: a key that was given some tools of one server does not get every other server by default. So
- * does a toolset, though this version finds nothing in it.
+ * does a toolset.
  * `no-default-models` stays in the set as a name that no model has: no model, but not the empty set, which is every one.
  */
 export function grantsOf(
@@ -36,6 +36,7 @@ export function grantsOf(
     servers: noServers ? new Set() : new Set([...named].filter((name) => !sentinels.has(name))),
     accessGroups: new Set(noServers ? [] : mcp_access_groups),
     toolsByServer: new Map(noServers ? [] : tools.map(([server, names]) => [server, new Set(names)])),
+    toolsets: new Set(noServers ? [] : mcp_toolsets),
     blockedTools: new Set(blocked_tools),
     // Rows of before hold what they were given; what is no text matches no route, which narrows.
     routes: new Set(allowedRoutes.map(String)),

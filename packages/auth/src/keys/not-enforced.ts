@@ -50,7 +50,6 @@ export const notEnforcedKeyFields = [
 
 /** The same inside `object_permission`. */
 const notEnforcedPermissions = [
-  'mcp_toolsets',
   'vector_stores',
   'agents',
   'agent_access_groups',

@@ -96,12 +96,12 @@ describeOnStores('virtual keys', (openStore) => {
         config: {},
         soft_budget: null,
         auto_rotate: false,
-        object_permission: { mcp_servers: ['git'], mcp_toolsets: ['daily'], agents: [] },
+        object_permission: { mcp_servers: ['git'], models: ['small'], agents: [] },
       })
       expect(answer.warnings).toEqual([
         'max_budget is stored and not enforced by this version',
         'rpm_limit is stored and not enforced by this version',
-        'object_permission.mcp_toolsets is stored and not enforced by this version',
+        'object_permission.models is stored and not enforced by this version',
       ])
       expect((await generate({ models: ['small'] })).warnings).toEqual([])
     })

@@ -16,6 +16,7 @@ export interface ObjectPermission {
   readonly mcp_servers?: readonly string[] | null | undefined
   readonly mcp_access_groups?: readonly string[] | null | undefined
   readonly mcp_tool_permissions?: Readonly<Record<string, readonly string[]>> | null | undefined
+  readonly mcp_toolsets?: readonly string[] | null | undefined
   readonly blocked_tools?: readonly string[] | null | undefined
   readonly mcp_tool_search_enabled?: boolean | null | undefined
   readonly [other: string]: unknown

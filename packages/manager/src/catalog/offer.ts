@@ -1,6 +1,7 @@
 import type { JsonObject, Principal, ServerDefinition, ServerOutcome } from '@toolgate/core'
 import { type ListKind, listMethods } from '../methods.ts'
-import { permits } from '../permits.ts'
+import { permits, type PermitRules } from '../permits.ts'
+import { type Reach, reachesTarget } from '../reach.ts'
 import type { ManagedServer } from '../registry/managed-server.ts'
 import type { Reading } from '../registry/name-reading.ts'
 import type { ServerListing } from './catalog.ts'
@@ -46,10 +47,11 @@ export interface WithheldItem extends NamedItem {
   readonly definition?: JsonObject
 }
 
-export interface OfferRequest {
+export interface OfferRequest extends PermitRules {
   readonly kind: ListKind
   readonly principal: Principal
-  readonly separator: string
+  /** Absent: everything. */
+  readonly reach?: Reach | undefined
   readonly listings: readonly ServerListing[]
   nameOf(reading: Reading): string | undefined
 }
@@ -59,7 +61,7 @@ const sharedDisplayName =
   'The display name that it was given means another tool as well. It can be called with its prefix, or beside its server.'
 const sharedUri = 'Another server has the same URI, and URIs are not rewritten: it can be read by naming the server.'
 
-export function offerTo({ kind, principal, separator, listings, nameOf }: OfferRequest): Offer {
+export function offerTo({ kind, principal, reach, listings, nameOf, ...rules }: OfferRequest): Offer {
   const { target } = listMethods[kind]
   const why = (displayed: boolean) => {
     if (displayed) return sharedDisplayName
@@ -69,7 +71,10 @@ export function offerTo({ kind, principal, separator, listings, nameOf }: OfferR
   const withheld: WithheldItem[] = []
   const unapproved: NamedItem[] = []
   for (const { server, listing } of listings) {
-    const mayUse = (name: string) => permits(principal, { server, kind: target, name }, separator)
+    const mayUse = (name: string) => {
+      const one = { server, kind: target, name }
+      return reachesTarget(reach, one) && permits(principal, one, rules)
+    }
     for (const [name, sent] of listing?.byName ?? []) {
       if (!mayUse(name)) continue
       const publicName = nameOf({ server, name })

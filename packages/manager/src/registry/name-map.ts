@@ -4,6 +4,8 @@ import type { Listing } from '../catalog/listing.ts'
 import { type Addressed, listsOf } from '../methods.ts'
 import { permits } from '../permits.ts'
 import { defaultNaming, type NamingRules } from '../public-name.ts'
+import { type Reach, reachesTarget } from '../reach.ts'
+import { noToolsets, type ToolsetLookup } from '../toolsets/toolset.ts'
 import { refusingHeld } from './held-tools.ts'
 import type { ManagedServer } from './managed-server.ts'
 import {
@@ -44,6 +46,8 @@ export interface NamerRequest extends Pick<Addressed, 'kind'> {
   readonly onlyServer: ManagedServer | undefined
   /** The servers that names may mean. One set for lists and calls, or a name in a list would mean something else in a call. */
   readonly includes: (server: ManagedServer) => boolean
+  /** Of these servers it may lead to a part only. Absent: to everything. */
+  readonly reach?: Reach | undefined
 }
 
 export interface LocateRequest extends NamerRequest, Pick<Addressed, 'name'> {
@@ -56,10 +60,13 @@ export interface NameMapOptions {
   readonly catalog: Pick<Catalog, 'known' | 'list'>
   /** Asked anew for each request: a reload may change them. */
   readonly rules?: () => NamingRules
+  /** Absent: there are none. */
+  readonly toolsets?: ToolsetLookup
 }
 
-export function createNameMap({ registry, catalog, rules = () => defaultNaming }: NameMapOptions): NameMap {
-  const view = viewing({ registry, catalog, rules })
+export function createNameMap(options: NameMapOptions): NameMap {
+  const { registry, catalog, rules = () => defaultNaming } = options
+  const view = viewing({ toolsets: noToolsets, ...options, rules })
 
   const fetch = fetching(catalog)
   const notHeld = refusingHeld({ registry, view, fetch })
@@ -131,16 +138,19 @@ function fetching(catalog: Pick<Catalog, 'list'>) {
 }
 
 /** Makes views: without the lists, for reading prefixes, or with those of some servers. */
-function viewing({ registry, catalog, rules }: Required<NameMapOptions>) {
-  const frame = ({ caller, kind, includes }: NamerRequest) => {
+function viewing({ registry, catalog, rules, toolsets }: Required<NameMapOptions>) {
+  const frame = ({ caller, kind, includes, reach }: NamerRequest) => {
     const current = rules()
+    const permitRules = { separator: current.separator, toolsets }
     return {
       rules: current,
       kind,
       prefixes: registry.prefixes(),
       displayed: registry.displayed(),
       allows: ({ server, name }: Reading) =>
-        includes(server) && permits(caller.principal, { server, kind, name }, current.separator),
+        includes(server) &&
+        reachesTarget(reach, { server, kind, name }) &&
+        permits(caller.principal, { server, kind, name }, permitRules),
     }
   }
   return {

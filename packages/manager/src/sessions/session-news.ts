@@ -1,6 +1,7 @@
 import type { Clock, JsonRpcNotification } from '@toolgate/core'
 import { type ListKind, listKinds } from '../methods.ts'
 import { permitsServer } from '../permits.ts'
+import type { ToolsetLookup } from '../toolsets/toolset.ts'
 import type { ManagedServer } from '../registry/managed-server.ts'
 import type { Session } from './session.ts'
 import type { Sessions } from './sessions.ts'
@@ -29,9 +30,11 @@ export interface SessionNews {
 export function createSessionNews({
   sessions,
   clock,
+  toolsets,
 }: {
   sessions: Pick<Sessions, 'live'>
   clock: Clock
+  toolsets: ToolsetLookup
 }): SessionNews {
   let changed = new Map<string, Set<ManagedServer>>()
   let waiting: (() => void) | undefined
@@ -42,7 +45,7 @@ export function createSessionNews({
     changed = new Map()
     for (const session of sessions.live()) {
       for (const [method, servers] of gathered) {
-        if ([...servers].some((server) => concerns(session, server))) session.tell({ jsonrpc: '2.0', method })
+        if ([...servers].some((server) => concerns(session, server, toolsets))) session.tell({ jsonrpc: '2.0', method })
       }
     }
   }
@@ -63,7 +66,7 @@ export function createSessionNews({
       const uri = notification.params?.['uri']
       if (typeof uri !== 'string') return
       for (const session of sessions.live()) {
-        if (!session.subscribed(uri) || !concerns(session, server)) continue
+        if (!session.subscribed(uri) || !concerns(session, server, toolsets)) continue
         if (holder === undefined || holder === session.owner) session.tell(notification)
       }
     },
@@ -72,8 +75,8 @@ export function createSessionNews({
 }
 
 /** What a session could see of this server, whether or not the registry still has it. */
-function concerns({ principal, names }: Session, server: ManagedServer): boolean {
-  if (principal === undefined || !permitsServer(principal, server)) return false
+function concerns({ principal, names }: Session, server: ManagedServer, toolsets: ToolsetLookup): boolean {
+  if (principal === undefined || !permitsServer(principal, server, toolsets)) return false
   const { id, name, alias, accessGroups } = server
   return (
     names?.some((handle) => handle === id || handle === name || handle === alias || accessGroups.has(handle)) ?? true

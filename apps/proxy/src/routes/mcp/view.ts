@@ -28,23 +28,32 @@ const everything: View = { unresolved: [] }
  * Fails closed: a request that asks for servers and gets none of them is refused, and what cannot be resolved never stands
  * for "all".
  */
-export function viewOf(gateway: Pick<Gateway, 'select'>, { caller, endpoint, header }: ViewRequest): View {
+export function viewOf(gateway: Pick<Gateway, 'select' | 'toolset'>, { caller, endpoint, header }: ViewRequest): View {
+  if (endpoint.toolset !== undefined) return toolsetView(gateway, caller, endpoint.toolset)
   const names = endpoint.names ?? (header === undefined ? undefined : listOf(header))
   const { onlySearch = false } = endpoint
   if (names === undefined) return onlySearch ? { ...everything, onlySearch } : everything
-  const { servers, unresolved } = gateway.select(caller, names)
+  const { servers, unresolved, reach } = gateway.select(caller, names)
   const [first] = servers
-  if (first === undefined) throw notAllowed(names)
-  const sole = names.length === 1 && isNamed(first, names[0]) ? first : undefined
+  if (names.length === unresolved.length) throw notAllowed(names)
+  const sole = names.length === 1 && first !== undefined && isNamed(first, names[0]) ? first : undefined
   return {
-    servers: new Set(servers.map(({ id }) => id)),
+    ...reach,
     onlySearch,
     sole: sole?.id,
     // A group stays an aggregate also while it has one member: names must not change with its size.
     single: endpoint.names === undefined ? undefined : sole,
-    names,
+    // A toolset may come to have other servers: what concerns a session is then asked of its caller alone.
+    names: reach.tools === undefined ? names : undefined,
     unresolved,
   }
+}
+
+/** A toolset stays an aggregate, however many servers its tools are of; it is there also while its servers are not. */
+function toolsetView(gateway: Pick<Gateway, 'toolset'>, caller: Caller, name: string): View {
+  const selection = gateway.toolset(caller, name)
+  if (selection === undefined) throw notAllowed([name])
+  return { ...selection.reach, unresolved: [] }
 }
 
 function isNamed({ id, name, alias }: ManagedServer, handle: string | undefined): boolean {
@@ -63,7 +72,9 @@ function notAllowed(names: readonly string[]): GatewayError {
 export function requireAnyServer(gateway: Pick<Gateway, 'select'>, caller: Caller): void {
   const { admin, grants } = caller.principal
   if (admin || (grants.allServers && !grants.noServers)) return
-  if (gateway.select(caller).servers.length > 0) return
+  const { servers, reach } = gateway.select(caller)
+  // Where all that was granted is gone, the lists say so.
+  if (servers.length > 0 || (reach.gone?.length ?? 0) > 0) return
   throw new GatewayError(
     'SERVER_NOT_FOUND',
     'The key has no MCP servers granted, so there is nothing to connect to. An administrator can grant some with `object_permission`.',
