@@ -128,6 +128,10 @@ export const mcpRequirements = {
     status: 'held',
     statement: 'A client hears of changes of the resources that it subscribed to.',
   },
+  'mcp:listen': {
+    status: 'held',
+    statement: 'A modern client that listens hears of what it may see, and of nothing else, as long as it may.',
+  },
   'mcp:news': {
     status: 'held',
     statement: 'A client hears of changed lists that it could see, each kind once, also when it listens later.',

@@ -18,6 +18,7 @@ import {
   outdatedBy,
   type SessionNews,
   type Sessions,
+  type Subscriptions,
 } from '@toolgate/manager'
 import { reportServers } from './compose-health.ts'
 import { composeSessions } from './compose-sessions.ts'
@@ -35,6 +36,7 @@ export interface Manager extends Omit<ServersPart, 'close'>, TrustPart, Toolsets
   readonly health: Health
   readonly catalog: Catalog
   readonly sessions: Sessions
+  readonly subscriptions: Subscriptions
   readonly servers: LiveServers
   readonly credentials: Pick<ExplainedCredentialSource, 'plan'>
   /** Ends what is read, followed and open. */
@@ -46,7 +48,7 @@ export async function composeManager(foundation: Foundation, record: Recorder): 
   const { live, log, clock, newId } = foundation
   const toolsetsPart = composeToolsets(foundation)
   const { toolsets } = toolsetsPart
-  const { sessions, news } = composeSessions(foundation, toolsets)
+  const { sessions, subscriptions, news } = composeSessions(foundation, toolsets)
   const upstreams = composeUpstreams(foundation, news)
   const { pool, circuits, registry, credentials, catalog, trust } = upstreams
   tellOfToolsets(toolsets, { registry, news })
@@ -76,6 +78,7 @@ export async function composeManager(foundation: Foundation, record: Recorder): 
     catalog,
     registry,
     sessions,
+    subscriptions,
     servers: liveServers({ registry, use: (config) => serversPart.serverSet.useConfig(config) }),
     ...serversPart,
     async closeManager() {

@@ -2,8 +2,10 @@ import {
   createPostgresSessionStore,
   createSessionNews,
   createSessions,
+  createSubscriptions,
   type SessionNews,
   type Sessions,
+  type Subscriptions,
   type ToolsetLookup,
 } from '@toolgate/manager'
 import type { Foundation } from './foundation.ts'
@@ -11,6 +13,7 @@ import type { Foundation } from './foundation.ts'
 /** Sessions of MCP clients, and what they are told outside their requests. */
 export interface SessionsPart {
   readonly sessions: Sessions
+  readonly subscriptions: Subscriptions
   readonly news: SessionNews
 }
 
@@ -21,5 +24,6 @@ export function composeSessions(
   const store = createPostgresSessionStore(database, newId)
   const bounds = { perOwner: loaded.environment.sessionsPerOwner }
   const sessions = createSessions({ store, feed: database, clock, log, newId, bounds })
-  return { sessions, news: createSessionNews({ sessions, clock, toolsets }) }
+  const subscriptions = createSubscriptions({ sessions })
+  return { sessions, subscriptions, news: createSessionNews({ subscriptions, clock, toolsets }) }
 }

@@ -32,7 +32,14 @@ import {
   type ToolResults,
   type TurnRecords,
 } from '@toolgate/llm'
-import { type Catalog, createChildProcesses, type Gateway, type Health, type Sessions } from '@toolgate/manager'
+import {
+  type Catalog,
+  createChildProcesses,
+  type Gateway,
+  type Health,
+  type Sessions,
+  type Subscriptions,
+} from '@toolgate/manager'
 import { createLedger, createPostgresLedgerStore, createRecorder, type Ledger } from '@toolgate/policies'
 import { composeHealth, type HealthServices } from './compose-health.ts'
 import { composeIdentity } from './compose-identity.ts'
@@ -75,6 +82,7 @@ export interface Services extends HealthServices, TrustPart, ToolsetsPart {
   readonly health: Health
   readonly catalog: Catalog
   readonly sessions: Sessions
+  readonly subscriptions: Subscriptions
   readonly serverSet: ServerSet
   readonly serverAdmin: ServerAdmin
   readonly serverPreview: ServerPreview

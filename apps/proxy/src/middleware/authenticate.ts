@@ -45,6 +45,7 @@ export function authenticate({ authenticate: admit, withoutOwnKeys, headerNames,
       const merged = mergeForwarded(caller.forwarded, headers, { ...names, credential })
       return { ...caller, forwarded: await withoutOwnKeys(merged, signal) }
     })
+    context.set('admitAgain', (still) => admit(credential, still))
     context.set('holdsCredential', (text) => carries(text, credential))
     return next()
   })

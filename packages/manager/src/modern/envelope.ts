@@ -4,6 +4,7 @@ import {
   LOG_LEVEL_META_KEY,
   PROTOCOL_VERSION_META_KEY,
   SERVER_INFO_META_KEY,
+  SUBSCRIPTION_ID_META_KEY,
 } from '@modelcontextprotocol/client'
 import { isJsonObject, type JsonObject, modernProtocolVersion } from '@toolgate/core'
 
@@ -20,6 +21,9 @@ export interface Envelope {
 
 /** Where a result says who answered. */
 export const serverInfoKey = SERVER_INFO_META_KEY
+
+/** Where what is told says because of which subscription. */
+export const subscriptionIdKey = SUBSCRIPTION_ID_META_KEY
 
 const envelopeKeys = [
   PROTOCOL_VERSION_META_KEY,

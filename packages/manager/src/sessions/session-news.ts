@@ -3,8 +3,8 @@ import { type ListKind, listKinds } from '../methods.ts'
 import { permitsServer } from '../permits.ts'
 import type { ToolsetLookup } from '../toolsets/toolset.ts'
 import type { ManagedServer } from '../registry/managed-server.ts'
-import type { Session } from './session.ts'
-import type { Sessions } from './sessions.ts'
+import type { Hearer } from './hearer.ts'
+import type { Subscriptions } from './subscriptions.ts'
 
 /** Milliseconds in which changes of lists are gathered: a client hears of each kind once, however many servers changed. */
 const gatherMs = 250
@@ -17,7 +17,7 @@ const methods: Readonly<Record<ListKind, string>> = {
   resourceTemplates: 'notifications/resources/list_changed',
 }
 
-/** Brings what happens at upstreams to the sessions that it concerns, outside any request. */
+/** Brings what happens at upstreams to the clients that it concerns, outside any request. */
 export interface SessionNews {
   /** A list of this server is another one than before. */
   listChanged(server: ManagedServer, kind: ListKind): void
@@ -28,11 +28,11 @@ export interface SessionNews {
 }
 
 export function createSessionNews({
-  sessions,
+  subscriptions,
   clock,
   toolsets,
 }: {
-  sessions: Pick<Sessions, 'live'>
+  subscriptions: Pick<Subscriptions, 'hearers'>
   clock: Clock
   toolsets: ToolsetLookup
 }): SessionNews {
@@ -43,9 +43,9 @@ export function createSessionNews({
     waiting = undefined
     const gathered = changed
     changed = new Map()
-    for (const session of sessions.live()) {
+    for (const hearer of subscriptions.hearers()) {
       for (const [method, servers] of gathered) {
-        if ([...servers].some((server) => concerns(session, server, toolsets))) session.tell({ jsonrpc: '2.0', method })
+        if ([...servers].some((server) => concerns(hearer, server, toolsets))) hearer.tell({ jsonrpc: '2.0', method })
       }
     }
   }
@@ -65,17 +65,17 @@ export function createSessionNews({
       if (notification.method !== 'notifications/resources/updated') return
       const uri = notification.params?.['uri']
       if (typeof uri !== 'string') return
-      for (const session of sessions.live()) {
-        if (!session.subscribed(uri) || !concerns(session, server, toolsets)) continue
-        if (holder === undefined || holder === session.owner) session.tell(notification)
+      for (const hearer of subscriptions.hearers()) {
+        if (!hearer.subscribed(uri) || !concerns(hearer, server, toolsets)) continue
+        if (holder === undefined || holder === hearer.owner) hearer.tell(notification)
       }
     },
     close: () => waiting?.(),
   }
 }
 
-/** What a session could see of this server, whether or not the registry still has it. */
-function concerns({ principal, names }: Session, server: ManagedServer, toolsets: ToolsetLookup): boolean {
+/** Whether it could see anything of this server, whether or not the registry still has it. */
+function concerns({ principal, names }: Hearer, server: ManagedServer, toolsets: ToolsetLookup): boolean {
   if (principal === undefined || !permitsServer(principal, server, toolsets)) return false
   const { id, name, alias, accessGroups } = server
   return (

@@ -8,6 +8,7 @@ import {
   type Peer,
   type Principal,
 } from '@toolgate/core'
+import type { Hearer } from './hearer.ts'
 import { isLogged } from './log-levels.ts'
 import type { StoredSession } from './session-store.ts'
 
@@ -33,7 +34,7 @@ export interface Listener extends Outlet {
  * One client's session as this gateway has it: who owns it, what the client declared, and what is under way here. Costs next
  * to nothing while nothing is. What survives it is its row.
  */
-export class Session {
+export class Session implements Hearer {
   readonly id: string
   readonly owner: string
   readonly protocolVersion: string

@@ -1,5 +1,5 @@
 import { type Caller, type Clock, GatewayError, type Logger, type NewId } from '@toolgate/core'
-import type { Gateway, Sessions } from '@toolgate/manager'
+import type { Gateway, Sessions, Subscriptions } from '@toolgate/manager'
 import { type Context, Hono } from 'hono'
 import type { AppEnv } from '../../app-env.ts'
 import { mcpEndpointOf, mcpPathPatterns } from '../../mcp-endpoint.ts'
@@ -31,6 +31,7 @@ export interface McpPost extends McpExchange {
 export interface McpServices {
   readonly gateway: Gateway
   readonly sessions: Sessions
+  readonly subscriptions: Subscriptions
   readonly clock: Clock
   readonly log: Logger
   readonly newId: NewId

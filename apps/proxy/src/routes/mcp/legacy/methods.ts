@@ -1,5 +1,5 @@
 import { type Caller, GatewayError, isJsonObject, type JsonObject } from '@toolgate/core'
-import { type Gateway, logLevels, type Session, type Sessions } from '@toolgate/manager'
+import { type Gateway, logLevels, type Session, type Sessions, type Subscriptions } from '@toolgate/manager'
 import type { Answer } from '../answer.ts'
 import type { createIntroduction } from '../introduction.ts'
 import { requireAnyServer, type View } from '../view.ts'
@@ -20,6 +20,7 @@ export type LegacyMethods = (asked: Asked) => Promise<LegacyResult>
 export interface LegacyMethodsOptions {
   readonly gateway: Gateway
   readonly sessions: Sessions
+  readonly subscriptions: Pick<Subscriptions, 'wanted'>
   readonly answer: Answer
   readonly introduce: ReturnType<typeof createIntroduction>
 }
@@ -70,9 +71,9 @@ interface Subscription {
   readonly params: JsonObject
 }
 
-/** The upstream's subscription is its connection's, which sessions may share: it ends with the last of them, or with it. */
+/** The upstream's subscription is its connection's, which clients may share: it ends with the last of them, or with it. */
 async function subscribe(
-  { answer, sessions }: Pick<LegacyMethodsOptions, 'answer' | 'sessions'>,
+  { answer, subscriptions: all }: Pick<LegacyMethodsOptions, 'answer' | 'subscriptions'>,
   { caller, view, session, method, params }: Subscription,
 ): Promise<JsonObject> {
   const { uri } = params
@@ -81,8 +82,7 @@ async function subscribe(
   const { subscriptions } = session
   if (method === 'resources/unsubscribe') {
     subscriptions.delete(uri)
-    const shared = [...sessions.live()].some((other) => other.subscribed(uri))
-    return shared ? {} : answer({ caller, view, method, params })
+    return all.wanted(uri) ? {} : answer({ caller, view, method, params })
   }
   if (subscriptions.size >= maxSubscriptions) throw invalid(`A session has at most ${maxSubscriptions} subscriptions.`)
   const result = await answer({ caller, view, method, params })

@@ -1,5 +1,4 @@
 import {
-  type Clock,
   GatewayError,
   isNotification,
   isRequest,
@@ -11,21 +10,19 @@ import {
   type JsonRpcNotification,
   type JsonRpcRequest,
   type JsonRpcResponse,
-  type Logger,
   toGatewayError,
 } from '@toolgate/core'
-import type { Envelope, Gateway } from '@toolgate/manager'
+import type { Envelope } from '@toolgate/manager'
 import type { Context } from 'hono'
 import type { AppEnv } from '../../../app-env.ts'
 import { contentful, logFailure } from '../../../middleware/errors.ts'
 import { isUpstreamFault, toolFailureOf } from '../../../render/json-rpc.ts'
 import { httpStatus } from '../../../render/status.ts'
-import type { Answer } from '../answer.ts'
 import { EventStream } from '../event-stream.ts'
-import type { createIntroduction } from '../introduction.ts'
 import type { McpPost } from '../routes.ts'
 import { requireAnyServer } from '../view.ts'
 import { checkRequest } from './check-request.ts'
+import { createListen, type Listen, type ListenOptions } from './listen.ts'
 import { isOfTheEra, modernErrorOf, statusOf } from './modern-errors.ts'
 import { modernPeer } from './modern-peer.ts'
 import { discovery, modernResult } from './modern-results.ts'
@@ -35,13 +32,7 @@ export interface ModernPost extends McpPost {
   readonly message: JsonRpcMessage
 }
 
-export interface ModernEraOptions {
-  readonly gateway: Gateway
-  readonly answer: Answer
-  readonly introduce: ReturnType<typeof createIntroduction>
-  readonly clock: Clock
-  readonly log: Logger
-}
+export type ModernEraOptions = ListenOptions
 
 interface ModernRequest extends McpPost {
   readonly request: JsonRpcRequest
@@ -49,15 +40,7 @@ interface ModernRequest extends McpPost {
 }
 
 /** What this era has no more; a client that asks for it hears that it is not there. */
-const goneMethods = new Set([
-  'initialize',
-  'ping',
-  'logging/setLevel',
-  'resources/subscribe',
-  'resources/unsubscribe',
-  // Capabilities say that nobody is told of changes.
-  'subscriptions/listen',
-])
+const goneMethods = new Set(['initialize', 'ping', 'logging/setLevel', 'resources/subscribe', 'resources/unsubscribe'])
 
 interface Reply {
   readonly response: JsonRpcResponse
@@ -68,6 +51,7 @@ interface Reply {
 
 /** Protocol version 2026-07-28 over HTTP: every request stands for itself, and there is no session. */
 export function createModernEra(options: ModernEraOptions) {
+  const listen = createListen(options)
   return {
     async post({ message, ...post }: ModernPost): Promise<Response> {
       const { context } = post
@@ -76,8 +60,18 @@ export function createModernEra(options: ModernEraOptions) {
       if (!isRequest(message)) return refuse(context, null, noRequest)
       const checked = checkRequest(message, (name) => context.req.header(name))
       if ('refusal' in checked) return refuse(context, message.id, checked.refusal)
-      return respond(options, { ...post, request: message, envelope: checked.envelope })
+      const request = { ...post, request: message, envelope: checked.envelope }
+      return message.method === 'subscriptions/listen' ? opened(options, request, listen) : respond(options, request)
     },
+  }
+}
+
+/** A stream for as long as its client likes, or why there is none. */
+function opened(options: ModernEraOptions, exchange: ModernRequest, listen: Listen): Response {
+  try {
+    return listen(exchange)
+  } catch (thrown) {
+    return encode(exchange.context, refusalOf(options, exchange, thrown))
   }
 }
 
@@ -122,15 +116,24 @@ async function replyTo(options: ModernEraOptions, exchange: ModernRequest): Prom
     return complete(await resultOf(options, exchange))
   } catch (thrown) {
     const error = toGatewayError(thrown)
-    logFailure(options.log, error, caller.request.requestId)
-    const body = modernErrorOf(error, method)
-    const response = { jsonrpc: '2.0', id, error: body } as const
-    if (view.single !== undefined && isUpstreamFault(error)) {
-      return { response, status: httpStatus[error.code], fault: error }
-    }
-    const failure = method === 'tools/call' && !isOfTheEra(error) ? toolFailureOf(error) : undefined
-    return failure === undefined ? { response, status: statusOf(body) } : complete(failure)
+    const refusal = refusalOf(options, exchange, error)
+    if (refusal.fault !== undefined || method !== 'tools/call' || isOfTheEra(error)) return refusal
+    const failure = toolFailureOf(error)
+    return failure === undefined ? refusal : complete(failure)
   }
+}
+
+function refusalOf(
+  { log }: ModernEraOptions,
+  { caller, view, request: { id, method } }: ModernRequest,
+  thrown: unknown,
+): Reply {
+  const error = toGatewayError(thrown)
+  logFailure(log, error, caller.request.requestId)
+  const body = modernErrorOf(error, method)
+  const response = { jsonrpc: '2.0', id, error: body } as const
+  if (view.single === undefined || !isUpstreamFault(error)) return { response, status: statusOf(body) }
+  return { response, status: httpStatus[error.code], fault: error }
 }
 
 async function resultOf(

@@ -32,15 +32,11 @@ function lifetimeOf({ ttlMs }: JsonObject): number {
   return typeof ttlMs === 'number' && Number.isFinite(ttlMs) && ttlMs > 0 ? ttlMs : 0
 }
 
-/** Lists have no more about them than that they are there: nobody is told that one changed. */
-const listed = new Set(['tools', 'prompts', 'resources'])
-
 /** The answer to `server/discover`. */
 export function discovery({ capabilities, instructions }: Introduction): JsonObject {
-  const honoured = Object.entries(capabilities).map(([name, value]) => [name, listed.has(name) ? {} : value])
   return {
     supportedVersions: [modernProtocolVersion],
-    capabilities: Object.fromEntries(honoured),
+    capabilities,
     ...(instructions !== undefined && { instructions }),
   }
 }
