@@ -67,6 +67,25 @@ describeOnPostgres('two gateways on one database', (server) => {
     await client.close()
   })
 
+  verifies('mcp:resume', 'let a client come back at one for the stream that broke at the other', async () => {
+    const raw = { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'raw', version: '1' } }
+    const opened = await here.request('/mcp', { body: { jsonrpc: '2.0', id: 0, method: 'initialize', params: raw } })
+    const headers = { 'mcp-session-id': opened.headers.get('mcp-session-id') ?? '' }
+    const name = 'every-trigger-long-running-operation'
+    const params = { name, arguments: { duration: 0.6, steps: 3 }, _meta: { progressToken: 'p' } }
+    const body = { jsonrpc: '2.0', id: 1, method: 'tools/call', params }
+    const reader = (await here.request('/mcp', { headers, body })).body
+      ?.pipeThrough(new TextDecoderStream())
+      .getReader()
+    let text = ''
+    while (!text.includes('"progress":1')) text += (await reader?.read())?.value ?? ''
+    await reader?.cancel()
+    const last = [...text.matchAll(/id: (stream_\w+\.\d+)/g)].at(-1)?.[1] ?? ''
+    const rest = await (await there.request('/mcp', { headers: { ...headers, 'last-event-id': last } })).text()
+    expect([...rest.matchAll(/"progress":(\d)/g)].map(([, step]) => step)).toEqual(['2', '3'])
+    expect(rest).toMatch(/"id":1,"result":\{[^]*completed/)
+  })
+
   verifies(
     'mcp:replicas',
     'both list a server that was added at one of them, and both tell their clients',

@@ -73,13 +73,12 @@ describe('the API of stored servers', () => {
     const body = {
       server_name: 'warned',
       url: somewhere,
-      instructions: 'x',
       something_else: 1,
       oauth2_flow: 'client_credentials',
     }
     const { status, answer } = await post(gateway, '/v1/mcp/server', body)
     expect(status).toBe(201)
-    for (const field of ['instructions', 'something_else', 'oauth2_flow']) {
+    for (const field of ['something_else', 'oauth2_flow']) {
       expect(answer.warnings).toContainEqual(expect.stringContaining(field))
     }
   })

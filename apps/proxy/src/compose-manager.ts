@@ -16,6 +16,7 @@ import {
   type Health,
   type NamingRules,
   outdatedBy,
+  type Session,
   type SessionNews,
   type Sessions,
   type Subscriptions,
@@ -48,7 +49,8 @@ export async function composeManager(foundation: Foundation, record: Recorder): 
   const { live, log, clock, newId } = foundation
   const toolsetsPart = composeToolsets(foundation)
   const { toolsets } = toolsetsPart
-  const { sessions, subscriptions, news } = composeSessions(foundation, toolsets)
+  const onEnd = ({ id }: Session) => upstreams.pool.retireSession(id)
+  const { sessions, subscriptions, news } = composeSessions(foundation, { toolsets, onEnd })
   const upstreams = composeUpstreams(foundation, news)
   const { pool, circuits, registry, credentials, catalog, trust } = upstreams
   tellOfToolsets(toolsets, { registry, news })

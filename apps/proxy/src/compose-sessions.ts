@@ -3,6 +3,7 @@ import {
   createSessionNews,
   createSessions,
   createSubscriptions,
+  type Session,
   type SessionNews,
   type Sessions,
   type Subscriptions,
@@ -19,11 +20,11 @@ export interface SessionsPart {
 
 export function composeSessions(
   { loaded, database, clock, log, newId }: Foundation,
-  toolsets: ToolsetLookup,
+  { toolsets, onEnd }: { readonly toolsets: ToolsetLookup; readonly onEnd: (session: Session) => void },
 ): SessionsPart {
   const store = createPostgresSessionStore(database, newId)
   const bounds = { perOwner: loaded.environment.sessionsPerOwner }
-  const sessions = createSessions({ store, feed: database, clock, log, newId, bounds })
+  const sessions = createSessions({ store, feed: database, clock, log, newId, bounds, onEnd })
   const subscriptions = createSubscriptions({ sessions })
   return { sessions, subscriptions, news: createSessionNews({ subscriptions, clock, toolsets }) }
 }

@@ -29,6 +29,8 @@ export interface ServerDefinition {
   readonly revision: string
   readonly origin: 'config' | 'stored'
   readonly description?: string | undefined
+  /** Shown to clients instead of what the server says of itself. */
+  readonly instructions?: string | undefined
   /** LiteLLM's free-form `mcp_info`, shown in listings. */
   readonly info: Readonly<Record<string, unknown>>
   readonly transportType: string

@@ -127,6 +127,7 @@ export function fakePool(upstreams: Readonly<Record<string, FakeUpstream>>): Fak
       return lend(request)
     },
     retire: () => {},
+    retireSession: () => {},
     size: 0,
     close: async () => {},
   }

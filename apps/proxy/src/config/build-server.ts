@@ -109,6 +109,7 @@ export function buildServer<AuthOptions>(entry: ServerEntry, build: ServerBuild<
     ),
     origin: build.origin,
     description: common.description,
+    instructions: common.instructions,
     info: common.mcp_info,
     transportType: transport.type,
     address: transport.address,

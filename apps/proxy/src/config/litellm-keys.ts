@@ -42,7 +42,7 @@ export const inertGeneralSettings = words(`
 export const inertModelKeys = words('model_info')
 
 export const inertServerKeys = words(`
-  instructions registration_url token_exchange_endpoint
+  registration_url token_exchange_endpoint
   subject_token_type token_exchange_profile id_jag_audience id_jag_resource id_jag_token_url upstream_resource
   token_validation token_storage_ttl_seconds
   delegate_auth_to_upstream oauth_passthrough dcr_bridge env_vars available_on_public_internet aws_region_name

@@ -42,6 +42,7 @@ export const serverEntrySchema = z.object({
   server_name: z.string().min(1).optional(),
   alias: z.string().min(1).optional(),
   description: text.optional(),
+  instructions: text.optional(),
   mcp_info: freeForm.default({}),
   transport: text.optional(),
   auth_type: text.optional(),

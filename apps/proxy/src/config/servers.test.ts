@@ -245,7 +245,7 @@ describe("the environment's OAuth2 client", () => {
 
 describe('what this version does not act on', () => {
   it.each([
-    ['instructions: Be kind', 'instructions'],
+    ['source_url: http://a', 'source_url'],
     ['allow_sampling: true', 'allow_sampling'],
     ['allow_elicitation: true', 'allow_elicitation'],
     ['isolation: session', 'isolation'],

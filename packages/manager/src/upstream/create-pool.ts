@@ -124,6 +124,15 @@ class ConnectionPool implements Pool {
     }
   }
 
+  retireSession(sessionId: string): void {
+    for (const entry of this.#byKey.values()) {
+      if (entry.sessionId === sessionId) entry.leave()
+    }
+    for (const pending of this.#pending) {
+      if (pending.sessionId === sessionId) pending.lastUse = true
+    }
+  }
+
   async close(): Promise<void> {
     const { closeMs } = this.#bounds
     this.#cancelSweep()
@@ -162,6 +171,7 @@ class ConnectionPool implements Pool {
       revision: server.revision,
       holder,
       payer,
+      sessionId: kind === 'session' ? caller?.peer.sessionId : undefined,
       lastUse: kind === 'call' || !this.#isCurrent(server),
     }
     this.#pending.add(pending)
@@ -259,6 +269,7 @@ interface PendingConnection {
   readonly revision: string
   readonly holder: string | undefined
   readonly payer: string | undefined
+  readonly sessionId: string | undefined
   lastUse: boolean
 }
 

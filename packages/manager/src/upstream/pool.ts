@@ -11,6 +11,8 @@ export interface Pool {
   acquire(request: AcquireRequest): Promise<Lease>
   /** Closes what belongs to other revisions of this server, or to it altogether; calls in flight finish first. */
   retire(serverId: string, currentRevision?: string): void
+  /** Closes what was made for this downstream session alone, because it ended. */
+  retireSession(sessionId: string): void
   readonly size: number
   close(): Promise<void>
 }

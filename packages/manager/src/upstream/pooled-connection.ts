@@ -9,6 +9,8 @@ export interface PooledConnectionOptions {
   readonly holder: string | undefined
   /** The principal behind the holder. */
   readonly payer: string | undefined
+  /** The downstream session that alone it serves. */
+  readonly sessionId: string | undefined
   readonly clock: Clock
   /** Nobody may borrow it again: it leaves as soon as it is given back. */
   readonly lastUse: boolean
@@ -23,6 +25,7 @@ export class PooledConnection {
   readonly revision: string
   readonly holder: string | undefined
   readonly payer: string | undefined
+  readonly sessionId: string | undefined
   /** Resolves when it has closed. */
   readonly closed: Promise<void>
 
@@ -37,13 +40,14 @@ export class PooledConnection {
 
   constructor(
     connection: Connection,
-    { serverId, revision, holder, payer, clock, lastUse, onLeave }: PooledConnectionOptions,
+    { serverId, revision, holder, payer, sessionId, clock, lastUse, onLeave }: PooledConnectionOptions,
   ) {
     this.connection = connection
     this.serverId = serverId
     this.revision = revision
     this.holder = holder
     this.payer = payer
+    this.sessionId = sessionId
     this.#clock = clock
     this.#lastUse = lastUse
     this.#onLeave = onLeave

@@ -90,7 +90,7 @@ function ofServer({ single }: View, [own]: readonly ServerIntroduction[]): JsonO
 
 function mergedInstructions(servers: readonly ServerIntroduction[]): string | undefined {
   const given = servers.flatMap(({ server, handshake }) => {
-    const text = handshake?.instructions?.trim() ?? ''
+    const text = (server.instructions ?? handshake?.instructions)?.trim() ?? ''
     return text === '' ? [] : [{ label: server.alias ?? server.name, text }]
   })
   const [first] = given

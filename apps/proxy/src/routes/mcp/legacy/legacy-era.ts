@@ -139,7 +139,8 @@ async function answerAll(
     using call = session.begin(request.id)
     using _ = linked(caller, call, reply)
     const own = { ...caller, signal: call.signal, peer: session.peer(reply) }
-    return respond(responding, { caller: own, view, session, request })
+    // Until it is answered the client can cancel it.
+    return await respond(responding, { caller: own, view, session, request })
   })
   const all = answerTogether(answers, reply)
   const first = await Promise.race([all, reply.started])
