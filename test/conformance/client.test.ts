@@ -11,7 +11,28 @@ const revisions = [
     era: 'legacy',
     scenarios: ['initialize', 'tools_call', 'elicitation-sep1034-client-defaults', 'sse-retry'],
   },
+  {
+    revision: '2026-07-28',
+    era: 'modern',
+    scenarios: [
+      'tools_call',
+      'request-metadata',
+      'sep-2322-client-request-state',
+      'http-standard-headers',
+      'http-custom-headers',
+      'http-invalid-tool-headers',
+      'json-schema-ref-no-deref',
+    ],
+  },
 ] as const
+
+/** What does not hold yet. An entry that passes fails the test, so that it is taken out. */
+const expectedFailures: Readonly<Record<string, string>> = {
+  'request-metadata':
+    'After a server refused the probe as an unsupported version while offering that very version, an older handshake is tried.',
+  'http-invalid-tool-headers':
+    'Tools with an invalid x-mcp-header are passed on; clients of 2026-07-28 leave them out themselves.',
+}
 
 describe('towards its upstreams the gateway passes, with a client in front of it,', () => {
   for (const { revision, era, scenarios } of revisions) {
@@ -20,7 +41,11 @@ describe('towards its upstreams the gateway passes, with a client in front of it
       const report = await judgeClient(revision, control.url)
       const protocol = (failures: object) =>
         Object.entries(failures).filter(([scenario]) => !scenario.startsWith('auth/'))
-      expect({ failures: protocol(report.failures), notes: control.notes }).toEqual({ failures: [], notes: [] })
+      const failing = protocol(report.failures)
+      const expected = scenarios.filter((scenario) => scenario in expectedFailures)
+      const unexpected = failing.filter(([scenario]) => !(scenario in expectedFailures))
+      expect({ unexpected, notes: control.notes }).toEqual({ unexpected: [], notes: [] })
+      expect(failing.map(([scenario]) => scenario).toSorted()).toEqual(expected.toSorted())
       expect(report.scenarios.filter((scenario) => !scenario.startsWith('auth/'))).toEqual(scenarios)
       expect(protocol(report.unscored)).toEqual([])
     })

@@ -2,19 +2,16 @@ import { describe, expect, vi } from 'vitest'
 import { verifies } from '../verifies.ts'
 import { startJudgedGateway } from './judged-gateway.ts'
 import { judgeServer } from './run-suite.ts'
-import { suites } from './suites.ts'
+import { suiteNames, suites } from './suites.ts'
 
 vi.setConfig({ testTimeout: 120_000 })
 
 /** Without prefixes: the names are part of the suites. */
 const doors = { 'the endpoint of one server': '/fixture/mcp', 'the aggregate': '/mcp' } as const
 
-/** 2026-07-28 is not spoken to clients yet. */
-const judged = ['released', '2025-11-25'] as const
-
 for (const [door, path] of Object.entries(doors)) {
   describe(`${door} passes, as the server behind it does by itself,`, () => {
-    for (const suite of judged) {
+    for (const suite of suiteNames) {
       verifies('mcp:conformance', `the official suite ${suite}`, async () => {
         await using gateway = await startJudgedGateway()
         const report = await judgeServer(suite, gateway.origin + path)

@@ -37,10 +37,9 @@ export async function startJudgedGateway(): Promise<JudgedGateway> {
     }),
   )
   const { origin } = behind.use(
-    await serveOnLoopback(async (request) => {
-      const headers = new Headers(request.headers)
-      headers.set('x-litellm-api-key', gateway.masterKey)
-      return gateway.app.fetch(new Request(request, { headers }))
+    await serveOnLoopback((request, env) => {
+      env.incoming.rawHeaders.push('x-litellm-api-key', gateway.masterKey)
+      return gateway.app.fetch(request, env)
     }),
   )
   return {

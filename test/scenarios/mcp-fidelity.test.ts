@@ -4,7 +4,7 @@ import { startEverything } from '@toolgate/testing/mcp-everything'
 import { resultFor, startRawMcpServer } from '@toolgate/testing/mcp-raw'
 import { afterAll, beforeAll, describe, expect } from 'vitest'
 import { boot, type Booted } from '../boot.ts'
-import { openRawSession, type RawClient } from '../raw-client.ts'
+import { openRawSession, type RawClient, rawModernClient } from '../raw-client.ts'
 import { verifies } from '../verifies.ts'
 import { oddResults, oddTools } from './mcp-odd-results.ts'
 
@@ -59,11 +59,12 @@ function payloadOf({ result, error }: JsonObject): JsonObject {
 
 const behind = new AsyncDisposableStack()
 let gateway: Booted
-let direct: Record<'everything' | 'sessions', string>
+let direct: Record<'everything' | 'sessions' | 'modern', string>
 beforeAll(async () => {
   const everything = behind.use(await startEverything())
   const sessions = behind.use(await startConformanceServer({ eras: 'legacy' }))
-  direct = { everything: everything.url, sessions: sessions.url }
+  const modern = behind.use(await startConformanceServer({ eras: 'modern' }))
+  direct = { everything: everything.url, sessions: sessions.url, modern: modern.url }
   const mcp_servers = Object.fromEntries(Object.entries(direct).map(([name, url]) => [name, { url }]))
   gateway = behind.use(await boot({ config: { mcp_servers } }))
 })
@@ -98,6 +99,11 @@ describe('what a server sent is, as JSON, what the client gets', () => {
   verifies('mcp:fidelity', 'from a server of 2025-11-25', async () => {
     const toServer = await openRawSession({ fetch, url: direct.sessions })
     await expectSame(askedOfFixture, [toServer, await openRawSession(through('sessions', gateway))])
+  })
+
+  verifies('mcp:fidelity', 'from a server of 2026-07-28', async () => {
+    const toServer = rawModernClient({ fetch, url: direct.modern })
+    await expectSame(askedOfFixture, [toServer, rawModernClient(through('modern', gateway))])
   })
 
   verifies('mcp:fidelity', 'where it holds what no schema of today knows', async () => {
