@@ -55,7 +55,7 @@ describe('a list over several servers', () => {
             { server_name: 'dead', status: 'unreachable', message: expect.stringContaining('"dead"') },
             { server_name: 'refusing', status: 'rejected', message: expect.stringContaining('401') },
             { server_name: 'broken', status: 'protocol_error', message: expect.stringContaining('tools/list') },
-            { server_name: 'silent', status: 'timeout', message: expect.stringContaining('1500 ms') },
+            { server_name: 'silent', status: 'timeout', message: expect.stringContaining('700 ms') },
           ],
         },
       })
