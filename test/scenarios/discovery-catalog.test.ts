@@ -200,7 +200,7 @@ describe('a call', () => {
       config: { mcp_servers: { one: { url: one.url }, silent: { url: silent.url } } },
     })
     const controller = new AbortController()
-    const stuck = gateway.request('/mcp-rest/tools/list', { signal: controller.signal })
+    const stuck = gateway.request('/mcp-rest/tools/list?server_id=silent', { signal: controller.signal })
     await gateway.json('/mcp-rest/tools/call', callOf('one'))
     await gateway.json('/mcp/tools/call', { body: { name: 'one-echo', arguments: {} } })
     expect(await Promise.race([stuck, Promise.resolve('still waiting')])).toBe('still waiting')
