@@ -127,7 +127,7 @@ async function proveChat(row: Row, world: FaultWorld): Promise<void> {
   }
   expect([status, asked.length]).toEqual([200, 2])
   const told = resultIn(body)
-  if (isPassage(row.call)) expect(told).toContain(row.call.passes)
+  if (isPassage(row.call)) expect(told).toContain(forModels(row.call.passes))
   else expect(told).toMatch(new RegExp(`^Error: .*"${server}"`))
 }
 
@@ -158,7 +158,7 @@ async function proveStream(row: Row, world: FaultWorld): Promise<void> {
   const [, second] = told
   expect(told).toHaveLength(2)
   const result = toolResultIn(second?.body)
-  if (isPassage(row.call)) expect(result).toContain(row.call.passes)
+  if (isPassage(row.call)) expect(result).toContain(forModels(row.call.passes))
   else expect(result).toMatch(new RegExp(`^Error: .*"${server}"`))
 }
 
@@ -252,4 +252,9 @@ function listed({ code, stage }: Failure): Failure {
   if (outcome === 'protocol_error') return { code: 'UPSTREAM_PROTOCOL', stage }
   if (outcome === 'unreachable') return { code: 'UPSTREAM_UNREACHABLE', stage }
   return { code, stage }
+}
+
+/** Models get the beginning of what is very long, and are told so. */
+function forModels(result: string): string {
+  return result.slice(0, 100_000)
 }
