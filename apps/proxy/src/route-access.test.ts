@@ -16,6 +16,7 @@ describe('the routes of a key', () => {
   it('are the model and tool routes for llm_api_routes, and no management', () => {
     expect(allowedBy('llm_api_routes')).toEqual([
       '/chat/completions',
+      '/embeddings',
       '/key/health',
       '/key/rotate',
       '/mcp-rest/tools/call',
@@ -26,6 +27,7 @@ describe('the routes of a key', () => {
       '/models',
       '/responses',
       '/v1/chat/completions',
+      '/v1/embeddings',
       '/v1/mcp/tools',
       '/v1/messages',
       '/v1/messages/count_tokens',

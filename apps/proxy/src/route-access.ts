@@ -14,6 +14,7 @@ const mcpServers = [
   '/v1/mcp/toolset',
   '/v1/mcp/toolset/*',
   '/v1/mcp/access_groups',
+  '/v1/mcp/explain',
   '/v1/mcp/network/*',
   '/mcp-rest/test/*',
 ]
