@@ -19,7 +19,8 @@ const holding = (files: ReadonlyMap<string, string>, pattern: RegExp) =>
 it('only the spine and discovery borrow connections, through one file', async () => {
   const files = await sources()
   expect(holding(files, /\.acquire\(/)).toEqual(['with-connection.ts'])
-  expect(holding(files, /from '[./]+with-connection\.ts'/)).toEqual(['catalog/discovery.ts', 'gateway.ts'])
+  expect(holding(files, /from '[./]+with-connection\.ts'/)).toEqual(['catalog/discovery.ts', 'exchange.ts'])
+  expect(holding(files, /\bexchanging\(/)).toEqual(['exchange.ts', 'gateway.ts'])
   expect(holding(files, /from '[./]+discovery\.ts'/)).toEqual(['catalog/preview.ts', 'catalog/refresh.ts'])
 })
 
