@@ -38,6 +38,11 @@ export const mcpRequirements = {
     statement:
       'Whoever has tool search lists two tools and nothing else, at every door; what they find and run is exactly what its own lists and calls would.',
   },
+  'catalog:large': {
+    status: 'held',
+    statement:
+      'A list that was made is answered again while nothing changed that it was made of, to whoever may see the same.',
+  },
   'mcp:endpoints': {
     status: 'held',
     statement:

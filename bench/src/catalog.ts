@@ -73,7 +73,7 @@ async function measure(): Promise<Measured[]> {
 
   const list: Ask = { path: '/mcp/tools/list', headers: { 'x-litellm-api-key': adminKey } }
   await untilListed(toGateway, list)
-  const asks: Record<string, Ask> = { list, ...searches(searchKey) }
+  const asks: Record<string, Ask> = { list, 'page of /mcp': page(adminKey), ...searches(searchKey) }
   const results: Measured[] = []
   for (let round = 0; round <= rounds; round += 1) {
     for (const [name, ask] of Object.entries(asks)) {
@@ -97,6 +97,12 @@ function configuration(searchKey: string): object {
   })
   const virtual_keys = [{ key: searchKey, object_permission: { mcp_servers: names, mcp_tool_search_enabled: true } }]
   return { mcp_servers: Object.fromEntries(hosted), virtual_keys }
+}
+
+/** The first thousand, as MCP clients get them. */
+function page(key: string): Ask {
+  const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/list' })
+  return { path: '/mcp', headers: { ...json, 'x-litellm-api-key': key }, body }
 }
 
 /** One with words of a few hundred tools, one with words of nearly all of them. */

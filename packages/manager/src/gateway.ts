@@ -14,6 +14,8 @@ import {
 import { authorize, serverNotFound } from './authorize.ts'
 import type { Catalog } from './catalog/catalog.ts'
 import { type Offer, offerTo } from './catalog/offer.ts'
+import { offerBasis } from './catalog/offer-basis.ts'
+import { createOfferMemory } from './catalog/offer-memory.ts'
 import { exchanging } from './exchange.ts'
 import { addressOf, isUnknown, type ListKind, listMethods } from './methods.ts'
 import { type HeaderOf, requireSameArguments } from './modern/argument-headers.ts'
@@ -159,9 +161,8 @@ export function createGateway(options: GatewayOptions): Gateway {
 
     list: (caller, request) =>
       recorded(caller, { kind: 'list', method: listMethods[request.kind].method }, async () => {
-        const { listings, gone, offer } = await look(caller, request)
-        const offered = offer(listings)
-        return { ...offered, outcomes: [...offered.outcomes, ...gone] }
+        const { listings, gone, all } = await look(caller, request)
+        return { ...all(), outcomes: [...listings.map(({ outcome }) => outcome), ...gone] }
       }),
 
     select: ({ principal }, handles) => selectServers(options, principal, handles),
@@ -220,6 +221,7 @@ function needsApproval(name: string): GatewayError {
 /** The lists behind a request, and what of them is the caller's. */
 function looking(options: LookingOptions) {
   const { catalog, names } = options
+  const memory = createOfferMemory()
   const permittedTo = permitting(options)
   const soleServer = soleServerOf(options)
   return async (
@@ -240,17 +242,21 @@ function looking(options: LookingOptions) {
     const rules = permitRules(options)
     const listings = await catalog.list({ servers, caller, kind, waitMs, onlyServer })
     const target = listMethods[kind].target
-    const nameOf = await names.namer({
+    const naming = await names.namer({
       caller,
       kind: target,
       onlyServer,
       includes: permittedTo(caller, given),
       reach: given,
     })
+    const offer = (some: typeof listings) =>
+      offerTo({ kind, principal, reach, listings: some, nameOf: naming.nameOf, ...rules })
+    const basis = () => offerBasis({ kind, listings, principal, reaches: [given, reach], naming, ...rules })
     return {
       listings,
       gone: kind === 'tools' ? (reach.gone ?? []) : [],
-      offer: (some) => offerTo({ kind, principal, reach, listings: some, nameOf, ...rules }),
+      offer,
+      all: () => memory.of(basis(), () => offer(listings)),
     }
   }
 }

@@ -1,4 +1,5 @@
 import type { Grants, Principal, ServerDefinition, Target } from '@toolgate/core'
+import type { Basis } from './catalog/offer-memory.ts'
 import { ownSpellings } from './public-name.ts'
 import { grantedToolsets, type ToolsetLookup } from './toolsets/toolset.ts'
 
@@ -68,6 +69,27 @@ export function ruleFor(principal: Principal, target: Target, { separator, tools
     return permitsServer(principal, server, toolsets) ? 'only_some_tools_granted' : 'not_granted'
   if (deniesTool(grants.blockedTools, { server, name, separator })) return 'blocked_tools'
   return withheldBy(server, name, separator) ?? granted
+}
+
+/** All that is read of a principal here: two with the same may use the same of these servers. */
+export function permitBasis(
+  principal: Principal,
+  servers: readonly ServerDefinition[],
+  toolsets: ToolsetLookup,
+): Basis {
+  const { admin, grants, keyHash } = principal
+  const isNamed = servers.some(({ grantedKeyHashes }) => grantedKeyHashes.has(keyHash))
+  return [
+    admin,
+    grants.allServers,
+    grants.noServers,
+    [...grants.servers],
+    [...grants.accessGroups],
+    [...grants.toolsByServer].map(([handle, tools]) => [handle, [...tools]]),
+    grantedToolsets(principal, toolsets),
+    [...grants.blockedTools],
+    isNamed ? keyHash : undefined,
+  ]
 }
 
 /** The server's own lists, the same for everybody: an allow-list wins over a deny-list, as in LiteLLM. */

@@ -12,6 +12,7 @@ import {
 import { targetNotFound } from './authorize.ts'
 import type { Catalog, ServerListing } from './catalog/catalog.ts'
 import type { Offer } from './catalog/offer.ts'
+import type { Offered } from './catalog/offer-memory.ts'
 import { createToolFinder, type Findings } from './catalog/search/finder.ts'
 import {
   callTool,
@@ -44,6 +45,8 @@ export interface Look {
   /** Of what should be there and is not. */
   readonly gone: readonly ServerOutcome[]
   offer(listings: readonly ServerListing[]): Offer
+  /** What of all of them is the caller's: the one that was made before, while nothing changed. */
+  all(): Offered
 }
 
 export function withToolSearch(gateway: Gateway, { catalog, recorded, look }: ToolSearchOptions): Gateway {

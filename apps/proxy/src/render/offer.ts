@@ -14,6 +14,14 @@ export function offerMeta({
   }
 }
 
+/** What can be called by whoever names the server as well: also what only a public name is missing to. */
+export function callableItems({ items, withheld }: Pick<Offer, 'items' | 'withheld'>): Offer['items'] {
+  const unnamed = withheld.flatMap(({ server, name, definition }) =>
+    definition === undefined ? [] : [{ server, publicName: name, definition }],
+  )
+  return unnamed.length === 0 ? items : [...items, ...unnamed]
+}
+
 function encodeItem({ server, name, reason }: NamedItem): JsonObject {
   return { server: server.name, name, reason }
 }

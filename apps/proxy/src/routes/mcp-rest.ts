@@ -12,7 +12,8 @@ import { z } from 'zod'
 import type { AppEnv } from '../app-env.ts'
 import { readJsonObject } from '../json-body.ts'
 import { parseBody } from '../parse-body.ts'
-import { offerMeta } from '../render/offer.ts'
+import { encodingLists } from '../render/encoded-list.ts'
+import { callableItems, offerMeta } from '../render/offer.ts'
 import { toolsetNotFound } from './mcp-toolsets.ts'
 
 /**
@@ -21,7 +22,7 @@ import { toolsetNotFound } from './mcp-toolsets.ts'
  * `CallToolResult` as it came.
  */
 export function mcpRestRoutes({ gateway }: { gateway: Gateway }) {
-  const list = (encode: (offer: Offer) => object) => async (context: Context<AppEnv>) => {
+  const list = (encode: (offer: Offer) => Uint8Array<ArrayBuffer>) => async (context: Context<AppEnv>) => {
     const named = context.req.query('server_id') ?? context.req.query('mcp_server_name')
     const servers = named === undefined ? undefined : [named]
     const { caller } = context.var
@@ -29,12 +30,12 @@ export function mcpRestRoutes({ gateway }: { gateway: Gateway }) {
     const reach = toolsetReach(gateway, caller, context.req.query('toolset_name'))
     const offer = await gateway.list(caller, { kind: 'tools', servers, reach })
     if (named !== undefined) throwFault(offer.outcomes)
-    return context.json(encode(offer))
+    return context.body(encode(offer), 200, { 'content-type': 'application/json' })
   }
 
   return new Hono<AppEnv>()
-    .get('/mcp-rest/tools/list', list(encodeBesideServers))
-    .get('/mcp/tools/list', list(encodeByPublicName))
+    .get('/mcp-rest/tools/list', list(encodingBesideServers()))
+    .get('/mcp/tools/list', list(encodingByPublicName()))
     .post('/mcp-rest/tools/call', async (context) => {
       const body = await readJsonObject(context)
       // The tools of tool search belong to no server.
@@ -87,30 +88,34 @@ function throwFault(outcomes: readonly ServerOutcome[]): void {
 }
 
 /** Under the names that `/mcp/tools/call` takes, since it is told no server. */
-function encodeByPublicName(offer: Offer) {
-  const tools = offer.items.map(({ server, publicName, definition }) => ({
+function encodingByPublicName() {
+  const encode = encodingLists(({ server, publicName, definition }) => ({
     ...encodeTool(server, definition),
     name: publicName,
   }))
-  return encodeList(tools, offer)
+  return ({ items, ...offer }: Offer) => encode(items, aboutList(offer))
 }
 
 /** Under their own names beside their server, so that also one without a public name of its own can be called. */
-function encodeBesideServers({ items, withheld, ...offer }: Offer) {
-  const listed = items.map(({ server, definition }) => encodeTool(server, definition))
-  const unnamed = withheld.flatMap(({ server, definition }) => (definition ? [encodeTool(server, definition)] : []))
-  const broken = withheld.filter(({ definition }) => definition === undefined)
-  return encodeList([...listed, ...unnamed], { ...offer, withheld: broken })
+function encodingBesideServers() {
+  const encode = encodingLists(({ server, definition }) => encodeTool(server, definition))
+  // The same array for the same offer, as the encoder wants it.
+  const known = new WeakMap<Offer['items'], Offer['items']>()
+  return (offer: Offer) => {
+    const items = known.get(offer.items) ?? callableItems(offer)
+    known.set(offer.items, items)
+    const withheld = offer.withheld.filter(({ definition }) => definition === undefined)
+    return encode(items, aboutList({ ...offer, withheld }))
+  }
 }
 
 function encodeTool({ id, name, alias, info }: ListedItem['server'], definition: JsonObject) {
   return { ...definition, mcp_info: { ...info, server_name: name, server_id: id, alias: alias ?? null } }
 }
 
-function encodeList(tools: readonly object[], offer: Omit<Offer, 'items'>) {
+function aboutList(offer: Omit<Offer, 'items'>) {
   const faults = offer.outcomes.filter(isFailedOutcome)
   return {
-    tools,
     error: faults.length === 0 ? null : 'partial_failure',
     message:
       faults.length === 0

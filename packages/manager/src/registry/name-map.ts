@@ -1,6 +1,7 @@
 import { type Caller, GatewayError, type Target } from '@toolgate/core'
 import type { Catalog } from '../catalog/catalog.ts'
 import type { Listing } from '../catalog/listing.ts'
+import type { Basis } from '../catalog/offer-memory.ts'
 import { type Addressed, listsOf } from '../methods.ts'
 import { permits } from '../permits.ts'
 import { defaultNaming, type NamingRules } from '../public-name.ts'
@@ -36,8 +37,16 @@ export interface NameMap {
    * the servers', with `TOOL_SERVER_MISMATCH`.
    */
   locate(request: LocateRequest): Promise<Target<ManagedServer> | undefined>
+  namer(request: NamerRequest): Promise<Naming>
+}
+
+export interface Naming {
   /** Names what a list shows; answers `undefined` for what no name would tell from something else. */
-  namer(request: NamerRequest): Promise<(reading: Reading) => string | undefined>
+  nameOf(reading: Reading): string | undefined
+  /** Those that were looked through. */
+  readonly servers: readonly ManagedServer[]
+  /** What names come from beside the request: as long as these are the same, the same request names alike. */
+  readonly basis: Basis
 }
 
 export interface NamerRequest extends Pick<Addressed, 'kind'> {
@@ -125,7 +134,7 @@ export function createNameMap(options: NameMapOptions): NameMap {
     },
     async namer(request) {
       const seen = await view.over(request, registry.list().filter(request.includes))
-      return (reading) => publicNameOf(seen, reading)
+      return { nameOf: (reading) => publicNameOf(seen, reading), servers: seen.servers, basis: basisOf(seen) }
     },
   }
 }
@@ -161,6 +170,10 @@ function viewing({ registry, catalog, rules, toolsets }: Required<NameMapOptions
       listings: await knownListings(catalog, { ...request, servers }),
     }),
   }
+}
+
+function basisOf({ rules, prefixes, displayed, servers, listings }: NameView): Basis {
+  return [rules.separator, rules.mode, prefixes, displayed, servers, [...listings.values()].flat()]
 }
 
 function serversIn(readings: readonly Reading[]): readonly ManagedServer[] {

@@ -1,6 +1,6 @@
 import { GatewayError, isJsonObject, type JsonObject, outcomeError, type Caller } from '@toolgate/core'
 import { type Gateway, type HeaderOf, type ListKind, listKinds, listMethods, type Offer } from '@toolgate/manager'
-import { offerMeta } from '../../render/offer.ts'
+import { callableItems, offerMeta } from '../../render/offer.ts'
 import { withPlainSchemas } from './plain-schemas.ts'
 import type { View } from './view.ts'
 
@@ -47,18 +47,19 @@ async function list(gateway: Gateway, kind: ListKind, { caller, view, params }: 
   const { single } = view
   const servers = single === undefined ? undefined : [single.id]
   const offer = await gateway.list(caller, { kind, servers, reach: view })
-  const items = single === undefined ? renamed(kind, offer) : ownItems(offer)
+  const items = single === undefined ? offer.items : ownItems(offer)
   const from = offsetOf(params['cursor'])
   const to = from + itemsPerPage
+  const page = items.slice(from, to)
   return {
-    [kind]: items.slice(from, to),
+    [kind]: single === undefined ? renamed(kind, page) : page.map(({ definition }) => definition),
     ...(to < items.length && { nextCursor: cursorOf(to) }),
     _meta: aboutList(offer, view),
   }
 }
 
 /** Under the names that a call takes. URIs are never rewritten. */
-function renamed(kind: ListKind, { items }: Offer): JsonObject[] {
+function renamed(kind: ListKind, items: Offer['items']): JsonObject[] {
   if (listMethods[kind].target === 'resource') return items.map(({ definition }) => definition)
   return items.map(({ definition, publicName }) => {
     const plain = kind === 'tools' ? withPlainSchemas(definition) : definition
@@ -67,13 +68,13 @@ function renamed(kind: ListKind, { items }: Offer): JsonObject[] {
 }
 
 /** As the server sent them. A server that cannot list is the answer. */
-function ownItems({ items, withheld, outcomes }: Offer): JsonObject[] {
-  for (const outcome of outcomes) {
+function ownItems(offer: Offer): Offer['items'] {
+  for (const outcome of offer.outcomes) {
     const fault = outcomeError(outcome)
     if (fault !== undefined) throw fault
   }
   // What has no name among many can be called here all the same.
-  return [...items, ...withheld].flatMap(({ definition }) => (definition === undefined ? [] : [definition]))
+  return callableItems(offer)
 }
 
 function aboutList({ withheld, ...offer }: Offer, { single, unresolved }: View): JsonObject {
