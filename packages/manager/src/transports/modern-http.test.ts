@@ -89,6 +89,41 @@ describe('which era a server speaks', () => {
     expect(connection.handshake.protocolVersion).toBe('2025-11-25')
   })
 
+  const unsupported = (supported: readonly string[]) => ({
+    status: 400,
+    body: { jsonrpc: '2.0', id: null, error: { code: -32022, message: 'Unsupported', data: { supported } } },
+  })
+
+  it('is not told by a refusal of the very version that the server then offers: it is asked once more', async () => {
+    let refusals = 1
+    await using server = await startRawMcpServer((request) => {
+      if (request.message['method'] !== 'server/discover') return undefined
+      return refusals-- > 0 ? unsupported(['2026-07-28']) : { body: resultFor(request, discovery) }
+    })
+    await using http = transportOf('http', { url: server.url })
+    await using connection = await connected(http, modern)
+    expect(connection.handshake.protocolVersion).toBe('2026-07-28')
+    expect(server.received('initialize')).toEqual([])
+  })
+
+  it('is what the server offers where it refuses the newest: an older one that both know, or none', async () => {
+    await using server = await startRawMcpServer(onDiscover(unsupported(['2099-01-01', '2025-06-18'])))
+    await using http = transportOf('http', { url: server.url })
+    await using connection = await connected(http, modern)
+    expect(connection.handshake.protocolVersion).toBe('2025-11-25')
+    await using stranger = await startRawMcpServer(onDiscover(unsupported(['2099-01-01'])))
+    await using other = transportOf('http', { url: stranger.url })
+    await expect(other.connect(connectRequestOf(modern))).rejects.toMatchObject({
+      code: 'UPSTREAM_PROTOCOL',
+      details: { stage: 'handshake' },
+    })
+    expect(stranger.received('initialize')).toEqual([])
+    await using stubborn = await startRawMcpServer(onDiscover(unsupported(['2026-07-28'])))
+    await using third = transportOf('http', { url: stubborn.url })
+    await expect(third.connect(connectRequestOf(modern))).rejects.toMatchObject({ code: 'UPSTREAM_PROTOCOL' })
+    expect(stubborn.received('server/discover')).toHaveLength(2)
+  })
+
   it.each<[string, ReturnType<RawDecision>, string]>([
     ['a refused credential', { status: 401 }, 'UPSTREAM_CREDENTIAL_REJECTED'],
     ['a forbidden one', { status: 403 }, 'UPSTREAM_CREDENTIAL_REJECTED'],
