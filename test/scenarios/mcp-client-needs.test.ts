@@ -51,7 +51,13 @@ describe('a client', () => {
   })
 
   verifies('mcp:clients', 'loses one bad tool of one server, by name, and no list', async () => {
-    await using bad = await offering([tool('good'), tool('bad', { type: 'string' })])
+    await using bad = await offering([
+      tool('good'),
+      tool('bad', { type: 'string' }),
+      { ...tool('titled'), title: 7 },
+      tool('unrequired', { type: 'object', required: true }),
+      { name: 'schemaless', title: null, annotations: null, outputSchema: { type: 'array' } },
+    ])
     await using well = await offering([tool('echo')])
     await using gateway = await boot({
       config: { mcp_servers: { bad: { url: bad.url, instructions: 'Ours.' }, well: { url: well.url } } },
@@ -59,8 +65,11 @@ describe('a client', () => {
     await using session = await connect(gateway)
     expect(session.client.getInstructions()).toBe('Ours.')
     const { tools, _meta } = await session.client.listTools()
-    expect(tools.map(({ name }) => name)).toEqual(['bad-good', 'well-echo'])
-    expect(JSON.stringify(_meta?.['toolgate/withheld'])).toMatch(/"bad".*inputSchema/)
+    expect(tools.map(({ name }) => name)).toEqual(['bad-good', 'bad-schemaless', 'well-echo'])
+    expect(tools[1]).toEqual({ name: 'bad-schemaless', inputSchema: { type: 'object' } })
+    expect(JSON.stringify(_meta?.['toolgate/withheld'])).toMatch(
+      /"bad".*inputSchema.*"titled".*title.*"unrequired".*inputSchema/,
+    )
   })
 
   verifies('mcp:clients', 'that opens a stream, with a session or without, never hears 400', async () => {

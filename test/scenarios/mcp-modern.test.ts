@@ -1,6 +1,7 @@
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
 import { isJsonObject, type JsonObject } from '@toolgate/core'
 import { everythingStdio } from '@toolgate/testing/mcp-everything'
+import { type RawDecision, type RawMcpServer, resultFor, startRawMcpServer } from '@toolgate/testing/mcp-raw'
 import { type SdkMcpServer, startMcpServer } from '@toolgate/testing/mcp-server'
 import { afterAll, beforeAll, describe, expect } from 'vitest'
 import { boot, type Booted } from '../boot.ts'
@@ -9,7 +10,9 @@ import { verifies } from '../verifies.ts'
 let gateway: Booted
 let modern: SdkMcpServer
 let legacy: SdkMcpServer
+let headers: RawMcpServer
 beforeAll(async () => {
+  headers = await startRawMcpServer(offeringHeaders)
   modern = await startMcpServer({ modern: 'alone' })
   legacy = await startMcpServer()
   const asking = { allow_elicitation: true, allow_sampling: true }
@@ -19,6 +22,7 @@ beforeAll(async () => {
         modern: { url: modern.url, ...asking },
         legacy: { url: legacy.url, ...asking },
         everything: { ...everythingStdio },
+        headers: { url: headers.url },
       },
     },
   })
@@ -27,7 +31,21 @@ afterAll(async () => {
   await gateway[Symbol.asyncDispose]()
   await modern[Symbol.asyncDispose]()
   await legacy[Symbol.asyncDispose]()
+  await headers[Symbol.asyncDispose]()
 })
+
+/** A modern server with one tool that declares its header well, and one that does not. */
+const offeringHeaders: RawDecision = (request) => {
+  const tools = ['Region', 'My Region'].map((header, index) => ({
+    name: ['good', 'bad'][index],
+    inputSchema: { type: 'object', properties: { region: { type: 'string', 'x-mcp-header': header } } },
+  }))
+  const discovery = { supportedVersions: ['2026-07-28'], capabilities: { tools: {} } }
+  const results: Readonly<Record<string, object>> = { 'server/discover': discovery, 'tools/list': { tools } }
+  const { method } = request.message
+  const result = typeof method === 'string' ? results[method] : undefined
+  return result && { body: resultFor(request, result) }
+}
 
 /** The official client of the modern era, which fills in every form. */
 async function sdkClient(path: string, mode: 'auto' | { pin: string } = { pin: '2026-07-28' }) {
@@ -73,6 +91,18 @@ async function raw({ method, params = {}, headers = {}, path = '/mcp' }: Raw) {
   if (!isJsonObject(answer)) throw new Error('no object')
   return { status: response.status, answer }
 }
+
+describe('a tool whose headers are declared against the rules', () => {
+  verifies('mcp:stateless', 'of a modern server is withheld by name, and the others are there', async () => {
+    const { answer } = await raw({ method: 'tools/list', path: '/headers/mcp' })
+    expect(answer).toMatchObject({
+      result: {
+        tools: [{ name: 'good' }],
+        _meta: { 'toolgate/withheld': [{ name: 'bad', reason: expect.stringContaining('x-mcp-header') }] },
+      },
+    })
+  })
+})
 
 describe('the official client of 2026-07-28', () => {
   for (const [path, prefix] of [

@@ -2,6 +2,7 @@ import {
   type Caller,
   type Clock,
   type Credential,
+  eraOfVersion,
   GatewayError,
   jsonRpcCodes,
   type JsonObject,
@@ -50,7 +51,8 @@ export async function discover(
       met?.(connection.handshake)
       const request = { server, kind, credential, signal, clock }
       if (connection.handshake.capabilities[listMethods[kind].capability] !== undefined) {
-        return listingOf(kind, await readPages(connection, request))
+        const era = eraOfVersion(connection.handshake.protocolVersion)
+        return listingOf(kind, await readPages(connection, request), era)
       }
       // The list of tools is the health probe: that there are none must not come from a connection that died long ago.
       if (kind === 'tools' && caller === undefined) await ping(connection, request)

@@ -1,5 +1,6 @@
-import { isJsonObject, type JsonObject, type JsonValue } from '@toolgate/core'
+import { isJsonObject, type JsonObject, type JsonValue, type ProtocolEra } from '@toolgate/core'
 import { type ListKind, listMethods } from '../methods.ts'
+import { toolFault } from './tool-fault.ts'
 
 /** What one server offers of one kind: definitions as it sent them, and what was left out of them. */
 export interface Listing {
@@ -21,12 +22,15 @@ export interface QuarantinedItem {
   readonly reason: string
 }
 
-/** Each item is looked at alone, so that one bad tool costs one tool and not the list. Nothing is changed or stripped. */
-export function listingOf(kind: ListKind, candidates: readonly JsonValue[]): Listing {
+/**
+ * Each item is looked at alone, so that one bad tool costs one tool and not the list. Nothing is changed or stripped.
+ * `era`: what the server speaks.
+ */
+export function listingOf(kind: ListKind, candidates: readonly JsonValue[], era: ProtocolEra = 'legacy'): Listing {
   const byName = new Map<string, JsonObject>()
   const quarantined: QuarantinedItem[] = []
   for (const [index, candidate] of candidates.entries()) {
-    const { name, fault } = inspectItem(kind, candidate)
+    const { name, fault } = inspectItem(kind, candidate, era)
     if (name !== undefined && fault === undefined && isJsonObject(candidate) && !byName.has(name)) {
       byName.set(name, candidate)
     } else {
@@ -38,18 +42,11 @@ export function listingOf(kind: ListKind, candidates: readonly JsonValue[]): Lis
 
 export const emptyListing: Listing = { items: [], byName: new Map(), quarantined: [], held: [], unapproved: [] }
 
-function inspectItem(kind: ListKind, item: JsonValue): { name?: string; fault?: string } {
+function inspectItem(kind: ListKind, item: JsonValue, era: ProtocolEra): { name?: string; fault?: string } {
   if (!isJsonObject(item)) return { fault: 'Not an object.' }
   const { identity } = listMethods[kind]
   const name = item[identity]
   if (typeof name !== 'string' || name === '') return { fault: `"${identity}" is not a non-empty string.` }
-  if (kind === 'tools' && !takesAnObject(item['inputSchema'])) {
-    return { name, fault: '"inputSchema" is not a JSON Schema with "type": "object".' }
-  }
-  return { name }
-}
-
-/** Spec 2025-11-25, Tools: arguments are an object. A schema that is absent says nothing against that. */
-function takesAnObject(schema: JsonValue | undefined): boolean {
-  return schema === undefined || (isJsonObject(schema) && schema['type'] === 'object')
+  const fault = kind === 'tools' ? toolFault(item, era) : undefined
+  return fault === undefined ? { name } : { name, fault }
 }

@@ -1,7 +1,14 @@
-import { GatewayError, isJsonObject, type JsonObject, outcomeError, type Caller } from '@toolgate/core'
+import {
+  GatewayError,
+  isJsonObject,
+  type JsonObject,
+  outcomeError,
+  type Caller,
+  type ProtocolEra,
+} from '@toolgate/core'
 import { type Gateway, type HeaderOf, type ListKind, listKinds, listMethods, type Offer } from '@toolgate/manager'
 import { callableItems, offerMeta } from '../../render/offer.ts'
-import { withPlainSchemas } from './plain-schemas.ts'
+import { plainTool, withInputSchema } from './plain-tool.ts'
 import type { View } from './view.ts'
 
 /** One request as every era of the protocol means it. */
@@ -47,27 +54,33 @@ async function list(gateway: Gateway, kind: ListKind, { caller, view, params }: 
   const { single } = view
   const servers = single === undefined ? undefined : [single.id]
   const offer = await gateway.list(caller, { kind, servers, reach: view })
+  const era = caller.peer.era ?? 'legacy'
   const items = single === undefined ? offer.items : ownItems(offer)
   const from = offsetOf(params['cursor'])
   const to = from + itemsPerPage
   const page = items.slice(from, to)
   return {
-    [kind]: single === undefined ? renamed(kind, page) : page.map(({ definition }) => definition),
+    [kind]: single === undefined ? renamed(kind, page, era) : asSent(kind, page),
     ...(to < items.length && { nextCursor: cursorOf(to) }),
     _meta: aboutList(offer, view),
   }
 }
 
 /** Under the names that a call takes. URIs are never rewritten. */
-function renamed(kind: ListKind, items: Offer['items']): JsonObject[] {
+function renamed(kind: ListKind, items: Offer['items'], era: ProtocolEra): JsonObject[] {
   if (listMethods[kind].target === 'resource') return items.map(({ definition }) => definition)
   return items.map(({ definition, publicName }) => {
-    const plain = kind === 'tools' ? withPlainSchemas(definition) : definition
+    const plain = kind === 'tools' ? plainTool(definition, era) : definition
     return { ...plain, name: publicName }
   })
 }
 
-/** As the server sent them. A server that cannot list is the answer. */
+/** As the server sent them, but for a schema that must not be missing. */
+function asSent(kind: ListKind, items: Offer['items']): JsonObject[] {
+  return items.map(({ definition }) => (kind === 'tools' ? withInputSchema(definition) : definition))
+}
+
+/** A server that cannot list is the answer. */
 function ownItems(offer: Offer): Offer['items'] {
   for (const outcome of offer.outcomes) {
     const fault = outcomeError(outcome)

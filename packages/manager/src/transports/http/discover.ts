@@ -1,5 +1,12 @@
 import { SERVER_INFO_META_KEY, SUPPORTED_PROTOCOL_VERSIONS } from '@modelcontextprotocol/client'
-import { GatewayError, isJsonObject, type JsonObject, type JsonValue, modernProtocolVersion, silentPeer } from '@toolgate/core'
+import {
+  GatewayError,
+  isJsonObject,
+  type JsonObject,
+  type JsonValue,
+  modernProtocolVersion,
+  silentPeer,
+} from '@toolgate/core'
 import { modernCodes } from '../../modern/codes.ts'
 import type { Connection, Handshake } from '../../upstream/connection.ts'
 import { outOfProtocol } from '../../upstream/failure.ts'
