@@ -59,8 +59,9 @@ describe('boundaries', () => {
     ])
   })
 
-  it('only the spine, the catalog and the health probe borrow a connection', () => {
+  it('only the spine, the catalog, the health probe and the sessions borrow a connection', () => {
     expect(where(/\bpool\.acquire\(/)).toEqual(['packages/manager/src/with-connection.ts'])
+    expect(where(/\bpool\.ofSession\(/)).toEqual(['packages/manager/src/sessions/session-upstreams.ts'])
     const borrowers = where(/from '(\.\/|\.\.\/)with-connection\.ts'/)
     expect(borrowers).toContain('packages/manager/src/exchange.ts')
     expect(

@@ -5,6 +5,7 @@ import { type RawDecision, type RawMcpServer, resultFor, startRawMcpServer } fro
 import { type SdkMcpServer, startMcpServer } from '@toolgate/testing/mcp-server'
 import { afterAll, beforeAll, describe, expect } from 'vitest'
 import { boot, type Booted } from '../boot.ts'
+import { openRawSession } from '../raw-client.ts'
 import { verifies } from '../verifies.ts'
 
 let gateway: Booted
@@ -91,6 +92,36 @@ async function raw({ method, params = {}, headers = {}, path = '/mcp' }: Raw) {
   if (!isJsonObject(answer)) throw new Error('no object')
   return { status: response.status, answer }
 }
+
+describe('what a server logs', () => {
+  const levelKey = 'io.modelcontextprotocol/logLevel'
+
+  for (const [level, heard] of [
+    [undefined, false],
+    ['error', false],
+    ['warning', true],
+    ['debug', true],
+  ] as const) {
+    verifies('mcp:logging', `is told to a modern client of level ${level} where it asked for that`, async () => {
+      const params = { name: 'modern-log', arguments: {}, _meta: { ...meta, ...(level && { [levelKey]: level }) } }
+      const response = await gateway.request('/mcp', {
+        headers: { 'mcp-protocol-version': '2026-07-28', 'mcp-method': 'tools/call', 'mcp-name': 'modern-log' },
+        body: { jsonrpc: '2.0', id: 7, method: 'tools/call', params },
+      })
+      const said = await response.text()
+      expect(said).toContain('logged')
+      expect(said.includes('something happened')).toBe(heard)
+    })
+  }
+
+  verifies('mcp:logging', 'is asked for from a modern server at the level of the session', async () => {
+    const headers = { 'x-litellm-api-key': gateway.masterKey }
+    const session = await openRawSession({ fetch: gateway.fetch, url: 'http://gateway.test/mcp', headers })
+    await session.ask('logging/setLevel', { level: 'notice' })
+    await session.ask('tools/call', { name: 'modern-log', arguments: {} })
+    expect(modern.requests.at(-1)?.body).toMatchObject({ params: { _meta: { [levelKey]: 'notice' } } })
+  })
+})
 
 describe('a tool whose headers are declared against the rules', () => {
   verifies('mcp:stateless', 'of a modern server is withheld by name, and the others are there', async () => {

@@ -10,6 +10,7 @@ import {
 } from '@modelcontextprotocol/sdk/types.js'
 import { isJsonObject } from '@toolgate/core'
 import { everythingStdio, startEverything } from '@toolgate/testing/mcp-everything'
+import { type RawMcpServer, resultFor, startRawMcpServer } from '@toolgate/testing/mcp-raw'
 import { afterAll, beforeAll, describe, expect, vi } from 'vitest'
 import { boot, type Booted } from '../boot.ts'
 import { verifies } from '../verifies.ts'
@@ -19,16 +20,39 @@ const everything = (options: object) => ({ allow_elicitation: true, allow_sampli
 
 let gateway: Booted
 let http: Awaited<ReturnType<typeof startEverything>>
+let told: RawMcpServer
 beforeAll(async () => {
   http = await startEverything()
+  told = await startTold()
   gateway = await boot({
-    config: { mcp_servers: { stdio: everything(everythingStdio), http: everything({ url: http.url }) } },
+    config: {
+      mcp_servers: {
+        stdio: everything(everythingStdio),
+        http: everything({ url: http.url }),
+        told: { url: told.url, isolation: 'session' },
+        shared: { url: told.url, isolation: 'principal' },
+      },
+    },
   })
 })
 afterAll(async () => {
   await gateway[Symbol.asyncDispose]()
   await http[Symbol.asyncDispose]()
+  await told[Symbol.asyncDispose]()
 })
+
+/** Opens another session for each handshake, and logs. */
+function startTold(): Promise<RawMcpServer> {
+  let sessions = 0
+  return startRawMcpServer((request) => {
+    const { method } = request.message
+    if (method === 'logging/setLevel') return { body: resultFor(request, {}) }
+    if (method !== 'initialize') return undefined
+    sessions += 1
+    const handshake = { protocolVersion: '2025-11-25', capabilities: { tools: {}, logging: {} }, serverInfo: {} }
+    return { headers: { 'mcp-session-id': `told-${sessions}` }, body: resultFor(request, handshake) }
+  })
+}
 
 /** The official client of the legacy line, over the gateway in this process. */
 async function connectV1(at: Booted, { path = '/mcp', key = at.masterKey, capabilities = {} } = {}) {
@@ -146,6 +170,47 @@ describe('the official clients', () => {
     await session.client.setLoggingLevel('debug')
     await session.client.callTool({ name: 'http-toggle-simulated-logging', arguments: {} })
     await session.client.callTool({ name: 'http-toggle-simulated-logging', arguments: {} })
+  })
+})
+
+describe('what a client says to all its servers', () => {
+  const capabilities = { roots: { listChanged: true } }
+  const callBoth = async ({ client }: Awaited<ReturnType<typeof connectV1>>) => {
+    for (const name of ['told-echo', 'shared-echo']) await client.callTool({ name, arguments: {} })
+  }
+  /** By the sessions that were told. */
+  const heard = (method: string) =>
+    told.received(method).map(({ headers, message }) => [headers['mcp-session-id'], message['params']])
+
+  verifies('mcp:logging', 'is the level that it wants, where the server keeps a session for it alone', async () => {
+    await using ann = await connectV1(gateway, { capabilities })
+    await using bob = await connectV1(gateway, { capabilities })
+    await ann.client.setLoggingLevel('warning')
+    await callBoth(ann)
+    await callBoth(bob)
+    const [[own] = []] = heard('logging/setLevel')
+    expect(heard('logging/setLevel')).toEqual([[own, { level: 'warning' }]])
+    // A connection that there is hears at once of another level, and once.
+    await ann.client.setLoggingLevel('debug')
+    await vi.waitFor(() => expect(heard('logging/setLevel')).toHaveLength(2))
+    await callBoth(ann)
+    expect(heard('logging/setLevel')[1]).toEqual([own, { level: 'debug' }])
+    await bob.client.setLoggingLevel('error')
+    await vi.waitFor(() => expect(heard('logging/setLevel')).toHaveLength(3))
+    const [[others, third] = []] = heard('logging/setLevel').slice(2)
+    expect([others === own, third]).toEqual([false, { level: 'error' }])
+  })
+
+  verifies('mcp:way-back', 'is that its roots are others', async () => {
+    await using ann = await connectV1(gateway, { capabilities })
+    await using bob = await connectV1(gateway, { capabilities })
+    await callBoth(bob)
+    await callBoth(ann)
+    const own = told.received('tools/call').at(-2)?.headers['mcp-session-id']
+    expect(heard('notifications/roots/list_changed')).toEqual([])
+    await ann.client.sendRootsListChanged()
+    await vi.waitFor(() => expect(heard('notifications/roots/list_changed')).not.toEqual([]))
+    expect(heard('notifications/roots/list_changed')).toEqual([[own, undefined]])
   })
 })
 

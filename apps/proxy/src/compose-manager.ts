@@ -12,11 +12,11 @@ import {
   createPreview,
   createRegistry,
   createRounds,
+  createSessionUpstreams,
   type Gateway,
   type Health,
   type NamingRules,
   outdatedBy,
-  type Session,
   type SessionNews,
   type Sessions,
   type Subscriptions,
@@ -49,10 +49,15 @@ export async function composeManager(foundation: Foundation, record: Recorder): 
   const { live, log, clock, newId } = foundation
   const toolsetsPart = composeToolsets(foundation)
   const { toolsets } = toolsetsPart
-  const onEnd = ({ id }: Session) => upstreams.pool.retireSession(id)
-  const { sessions, subscriptions, news } = composeSessions(foundation, { toolsets, onEnd })
+  const { sessions, subscriptions, news } = composeSessions(foundation, {
+    toolsets,
+    onEnd: ({ id }) => upstreams.pool.retireSession(id),
+    onLogLevel: (session) => void atUpstreams.logLevelChanged(session),
+    onRoots: (session) => void atUpstreams.rootsChanged(session),
+  })
   const upstreams = composeUpstreams(foundation, news)
   const { pool, circuits, registry, credentials, catalog, trust } = upstreams
+  const atUpstreams = createSessionUpstreams({ pool, clock, log })
   tellOfToolsets(toolsets, { registry, news })
   await sessions.start()
   const health = createHealth({ catalog, circuits, clock })

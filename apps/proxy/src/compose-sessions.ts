@@ -18,13 +18,16 @@ export interface SessionsPart {
   readonly news: SessionNews
 }
 
+/** What sessions have at upstreams follows what becomes of them. */
+type SessionListeners = Readonly<Record<'onEnd' | 'onLogLevel' | 'onRoots', (session: Session) => void>>
+
 export function composeSessions(
   { loaded, database, clock, log, newId }: Foundation,
-  { toolsets, onEnd }: { readonly toolsets: ToolsetLookup; readonly onEnd: (session: Session) => void },
+  { toolsets, ...told }: { readonly toolsets: ToolsetLookup } & SessionListeners,
 ): SessionsPart {
   const store = createPostgresSessionStore(database, newId)
   const bounds = { perOwner: loaded.environment.sessionsPerOwner }
-  const sessions = createSessions({ store, feed: database, clock, log, newId, bounds, onEnd })
+  const sessions = createSessions({ store, feed: database, clock, log, newId, bounds, ...told })
   const subscriptions = createSubscriptions({ sessions })
   return { sessions, subscriptions, news: createSessionNews({ subscriptions, clock, toolsets }) }
 }

@@ -59,7 +59,7 @@ export interface Peer {
   readonly sessionId?: string | undefined
   /** The client's MCP capabilities as it declared them. */
   readonly capabilities: JsonObject
-  /** The least severe log messages that a modern client wants to hear of this request; absent: none. */
+  /** The least severe log messages that the client wants to hear; absent: of a modern client none, else whatever the server says. */
   readonly logLevel?: string | undefined
   notify(notification: JsonRpcNotification): void
   /** Rejects with a {@link GatewayError} `METHOD_NOT_FOUND` where the client cannot answer. */

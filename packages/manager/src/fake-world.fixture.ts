@@ -103,11 +103,14 @@ export function fakePool(upstreams: Readonly<Record<string, FakeUpstream>>): Fak
         sessionful: false,
         open: true,
         close: async () => {},
+        notify: async () => {},
         async request(request) {
           sent.push({ ...request, serverId: id })
           return (await upstream.answer?.(request, borrowed)) ?? defaultAnswer(id, upstream, request)
         },
       },
+      exclusive: false,
+      headers: () => new Map(),
       discard: () => void (discarded += 1),
       [Symbol.asyncDispose]: async () => void (leased -= 1),
     }
@@ -128,6 +131,7 @@ export function fakePool(upstreams: Readonly<Record<string, FakeUpstream>>): Fak
     },
     retire: () => {},
     retireSession: () => {},
+    ofSession: () => [],
     size: 0,
     close: async () => {},
   }

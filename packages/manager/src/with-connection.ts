@@ -2,6 +2,7 @@ import { type Caller, type Credential, GatewayError } from '@toolgate/core'
 import type { ManagedServer } from './registry/managed-server.ts'
 import { type Passage, showsItself } from './upstream/circuit.ts'
 import { type Connection, SessionExpired } from './upstream/connection.ts'
+import { tellLogLevel } from './upstream/log-level.ts'
 import type { Pool } from './upstream/pool.ts'
 import type { Upstreams } from './upstream/upstreams.ts'
 
@@ -86,6 +87,8 @@ async function once<Result>(
   try {
     await using lease = await pool.acquire({ server, credential, caller, perCaller, signal })
     try {
+      const level = caller?.peer.logLevel
+      if (level !== undefined) await tellLogLevel(lease, { level, headers: credential.headers(), signal })
       const result = await use(lease.connection, credential)
       if (asked(result)) passage.reached()
       return result

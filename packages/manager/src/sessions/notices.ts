@@ -16,6 +16,9 @@ export type Notice =
   | { readonly kind: 'cancel'; readonly sessionId: string; readonly requestId: JsonRpcId }
   /** The client came back for a stream that another gateway may still think to be whole. */
   | { readonly kind: 'resume'; readonly streamId: string }
+  /** The client changed its level, or has other roots. */
+  | { readonly kind: 'level'; readonly sessionId: string; readonly level: string }
+  | { readonly kind: 'roots'; readonly sessionId: string; readonly from: string }
   | { readonly kind: 'mail'; readonly mailId: string }
 
 export function endNotice(sessionId: string): string {
@@ -34,11 +37,13 @@ export function writeNotice(notice: Notice): string {
 export function readNotice(text: string): Notice | undefined {
   const notice = parse(text)
   if (notice === undefined) return undefined
-  const { kind, sessionId, streamId, mailId, requestId, response } = notice
+  const { kind, sessionId, streamId, mailId, requestId, response, level, from } = notice
   if (kind === 'mail' && typeof mailId === 'string') return { kind, mailId }
   if (kind === 'resume' && typeof streamId === 'string') return { kind, streamId }
   if (typeof sessionId !== 'string') return undefined
   if (kind === 'end') return { kind, sessionId }
+  if (kind === 'roots' && typeof from === 'string') return { kind, sessionId, from }
+  if (kind === 'level' && typeof level === 'string') return { kind, sessionId, level }
   if (kind === 'cancel' && (typeof requestId === 'string' || typeof requestId === 'number')) {
     return { kind, sessionId, requestId }
   }

@@ -113,9 +113,13 @@ export class Session implements Hearer {
 
   /** The way back to the client for one of its requests. */
   peer(outlet: Outlet): Peer {
+    const level = () => this.logLevel
     return {
       sessionId: this.id,
       capabilities: this.capabilities,
+      get logLevel() {
+        return level()
+      },
       notify: (notification) => {
         if (isLogged(notification, this.logLevel)) outlet.send(notification)
       },

@@ -8,7 +8,8 @@ import { isLogged } from './log-levels.ts'
 import { readNotice, writeNotice } from './notices.ts'
 import type { Outlet, Session } from './session.ts'
 import { createPostgresSessionStore } from './session-store.postgres.ts'
-import { createSessions, type SessionBounds } from './sessions.ts'
+import type { SessionBounds } from './session-options.ts'
+import { createSessions } from './sessions.ts'
 
 const ann = principalOf({ id: 'ann' })
 const bob = principalOf({ id: 'bob' })

@@ -1,19 +1,10 @@
-import {
-  type Clock,
-  createSingleFlight,
-  GatewayError,
-  type JsonObject,
-  type JsonRpcId,
-  type JsonRpcResponse,
-  type Logger,
-  type NewId,
-  type Principal,
-} from '@toolgate/core'
-import type { Database, StopListening } from '@toolgate/db'
+import { createSingleFlight, GatewayError, type JsonRpcId, type JsonRpcResponse, type Principal } from '@toolgate/core'
+import type { StopListening } from '@toolgate/db'
 import { type Notice, readNotice, writeNotice } from './notices.ts'
 import { Session } from './session.ts'
+import { defaultSessionBounds, type OpenSession, type SessionBounds, type SessionsOptions } from './session-options.ts'
 import { createStreams, type Streams } from './streams.ts'
-import { sessionChannel, type SessionStore } from './session-store.ts'
+import { sessionChannel } from './session-store.ts'
 
 /**
  * Sessions of MCP clients, which any gateway of a database serves: a row is written when one is opened and read once
@@ -25,7 +16,10 @@ export interface Sessions {
   open(principal: Principal, request: OpenSession): Promise<Session>
   /** Rejects with `SESSION_NOT_FOUND`, or with `SESSION_OF_ANOTHER` where it is not this principal's. */
   find(id: string, principal: Principal): Promise<Session>
+  /** At every gateway. */
   setLogLevel(session: Session, level: string): Promise<void>
+  /** The client has other roots than before: its servers are told, at every gateway. */
+  rootsChanged(session: Session): Promise<void>
   /** Ends it at every gateway. */
   end(session: Session): Promise<void>
   /** The client's answer to a request, be it asked here or elsewhere. */
@@ -40,35 +34,8 @@ export interface Sessions {
   close(): Promise<void>
 }
 
-export interface OpenSession {
-  readonly protocolVersion: string
-  readonly capabilities: JsonObject
-  readonly names: readonly string[] | undefined
-}
-
-export interface SessionBounds {
-  /** Sessions of one principal. */
-  readonly perOwner: number
-  readonly idleMs: number
-  /** How often the store is told what is used, and asked what ended elsewhere and was not heard. */
-  readonly noteMs: number
-}
-
-export const defaultSessionBounds: SessionBounds = { perOwner: 100, idleMs: 30 * 60_000, noteMs: 15_000 }
-
 /** Milliseconds that mail and events of broken streams wait for whoever they concern. */
 const keptMs = 5 * 60_000
-
-export interface SessionsOptions {
-  readonly store: SessionStore
-  readonly feed: Pick<Database, 'listen'>
-  readonly clock: Clock
-  readonly log: Logger
-  readonly newId: NewId
-  /** A session ended, or is no longer served here. Must not throw. */
-  readonly onEnd?: (session: Session) => void
-  readonly bounds?: Partial<SessionBounds>
-}
 
 export function createSessions(options: SessionsOptions): Sessions {
   return new SharedSessions(options)
@@ -121,8 +88,14 @@ class SharedSessions implements Sessions {
   }
 
   async setLogLevel(session: Session, level: string): Promise<void> {
-    session.logLevel = level
     await this.#options.store.setLogLevel(session.id, level)
+    this.#setLevel(session, level)
+    await this.#announce({ kind: 'level', sessionId: session.id, level })
+  }
+
+  async rootsChanged(session: Session): Promise<void> {
+    this.#options.onRoots?.(session)
+    await this.#announce({ kind: 'roots', sessionId: session.id, from: this.#self })
   }
 
   async end(session: Session): Promise<void> {
@@ -255,9 +228,21 @@ class SharedSessions implements Sessions {
     if (notice.kind === 'mail') return this.#fetch(notice.mailId)
     if (notice.kind === 'resume') return void this.streams.breakHere(notice.streamId)
     const session = this.#live.get(notice.sessionId)
-    if (notice.kind === 'end') this.#drop(notice.sessionId)
-    else if (notice.kind === 'reply') session?.settle(notice.response)
-    else session?.cancel(notice.requestId)
+    if (session !== undefined) this.#take(session, notice)
+  }
+
+  #take(session: Session, notice: Exclude<Notice, { kind: 'mail' | 'resume' }>): void {
+    if (notice.kind === 'end') this.#drop(session.id)
+    else if (notice.kind === 'reply') session.settle(notice.response)
+    else if (notice.kind === 'cancel') session.cancel(notice.requestId)
+    else if (notice.kind === 'level') this.#setLevel(session, notice.level)
+    else if (notice.from !== this.#self) this.#options.onRoots?.(session)
+  }
+
+  #setLevel(session: Session, level: string): void {
+    if (session.logLevel === level) return
+    session.logLevel = level
+    this.#options.onLogLevel?.(session)
   }
 
   async #fetch(mailId: string): Promise<void> {

@@ -96,6 +96,8 @@ class ApiConnection implements Connection {
     }
   }
 
+  async notify(): Promise<void> {}
+
   close(): Promise<void> {
     this.#open = false
     for (const call of this.#calls) call.fail(unreachable(call.place, { why: 'was disconnected' }))

@@ -109,6 +109,7 @@ function connectionOver(
 ): Connection {
   const closing = new AbortController()
   const sessionful = link.sessionId !== undefined
+  const place = { server: request.server.name, stage: 'call' } as const
   let listening = false
   const startListening = () => {
     if (listening || !sessionful) return
@@ -129,6 +130,7 @@ function connectionOver(
       if (upstreamRequest.method === 'resources/subscribe') startListening()
       return link.request(upstreamRequest)
     },
+    notify: (notification, delivery) => link.notify(notification, { ...delivery, place }),
     close() {
       closing.abort()
       return link.close()

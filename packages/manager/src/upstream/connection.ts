@@ -17,6 +17,8 @@ export interface Connection {
    * answered with a JSON-RPC error, with `UPSTREAM_ERROR` carrying it.
    */
   request(request: UpstreamRequest): Promise<JsonObject>
+  /** Says something that has no answer, where the era has such things. Rejects with a `GatewayError`. */
+  notify(notification: JsonRpcNotification, delivery: Pick<UpstreamRequest, 'headers' | 'signal'>): Promise<void>
   /** Ends the session at the upstream too (DELETE, end of the process). Never rejects. */
   close(): Promise<void>
 }

@@ -38,6 +38,7 @@ function upstreamOf(overrides: Partial<ManagedServer> = {}, { held = false, sess
       open: true,
       closed: 0,
       request: async () => ({}),
+      notify: async () => {},
       async close() {
         connection.open = false
         connection.closed += 1

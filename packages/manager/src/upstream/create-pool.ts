@@ -2,6 +2,7 @@ import {
   type Cancel,
   type Clock,
   connectionKey,
+  type Credential,
   createSingleFlight,
   GatewayError,
   type JsonRpcNotification,
@@ -133,6 +134,11 @@ class ConnectionPool implements Pool {
     }
   }
 
+  ofSession(sessionId: string): readonly Lease[] {
+    const own = [...this.#byKey.values()].filter((entry) => entry.sessionId === sessionId && entry.connection.open)
+    return own.map((entry) => entry.lend())
+  }
+
   async close(): Promise<void> {
     const { closeMs } = this.#bounds
     this.#cancelSweep()
@@ -172,6 +178,8 @@ class ConnectionPool implements Pool {
       holder,
       payer,
       sessionId: kind === 'session' ? caller?.peer.sessionId : undefined,
+      exclusive: isExclusive(kind),
+      credential,
       lastUse: kind === 'call' || !this.#isCurrent(server),
     }
     this.#pending.add(pending)
@@ -182,7 +190,7 @@ class ConnectionPool implements Pool {
         caller,
         era: wanted,
         clientCapabilities: clientCapabilitiesFor(kind, { server, caller }),
-        exclusive: isExclusive(kind),
+        exclusive: pending.exclusive,
         signal: AbortSignal.any([flight, this.#closing.signal]),
         onUnsolicited: (notification) => this.#onUnsolicited(server, notification, payer),
       })
@@ -270,6 +278,8 @@ interface PendingConnection {
   readonly holder: string | undefined
   readonly payer: string | undefined
   readonly sessionId: string | undefined
+  readonly exclusive: boolean
+  readonly credential: Credential
   lastUse: boolean
 }
 

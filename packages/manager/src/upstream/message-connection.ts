@@ -88,8 +88,13 @@ export class MessageConnection implements HandshakeLink {
         return isOpen()
       },
       request: (request) => this.request(request),
+      notify: (notification, delivery) => this.notify(notification, { ...delivery, place: this.#place }),
       close: () => this.close(),
     }
+  }
+
+  get #place(): FailurePlace {
+    return { server: this.#options.server, stage: 'call' }
   }
 
   speak(): void {}

@@ -13,6 +13,8 @@ export interface Pool {
   retire(serverId: string, currentRevision?: string): void
   /** Closes what was made for this downstream session alone, because it ended. */
   retireSession(sessionId: string): void
+  /** Every connection that was made for this downstream session alone, lent. */
+  ofSession(sessionId: string): readonly Lease[]
   readonly size: number
   close(): Promise<void>
 }
@@ -29,6 +31,10 @@ export interface AcquireRequest {
 /** Returned by `await using` or `[Symbol.asyncDispose]`; keeps the connection from being closed as idle. */
 export interface Lease extends AsyncDisposable {
   readonly connection: Connection
+  /** It serves one downstream session, or one call, and nobody else. */
+  readonly exclusive: boolean
+  /** What the connection was made with, for what is said on it beside calls; asked anew each time. */
+  headers(): ReturnType<Credential['headers']>
   /** Drops the connection from the pool: its session expired or it answered out of protocol. */
   discard(): void
 }

@@ -1,4 +1,4 @@
-import type { Clock } from '@toolgate/core'
+import type { Clock, Credential } from '@toolgate/core'
 import type { Connection } from './connection.ts'
 import type { Lease } from './pool.ts'
 
@@ -11,6 +11,8 @@ export interface PooledConnectionOptions {
   readonly payer: string | undefined
   /** The downstream session that alone it serves. */
   readonly sessionId: string | undefined
+  readonly exclusive: boolean
+  readonly credential: Credential
   readonly clock: Clock
   /** Nobody may borrow it again: it leaves as soon as it is given back. */
   readonly lastUse: boolean
@@ -30,6 +32,8 @@ export class PooledConnection {
   readonly closed: Promise<void>
 
   readonly #clock: Clock
+  readonly #exclusive: boolean
+  readonly #credential: Credential
   readonly #lastUse: boolean
   readonly #onLeave: (connection: PooledConnection) => void
   readonly #close: () => void
@@ -40,7 +44,18 @@ export class PooledConnection {
 
   constructor(
     connection: Connection,
-    { serverId, revision, holder, payer, sessionId, clock, lastUse, onLeave }: PooledConnectionOptions,
+    {
+      serverId,
+      revision,
+      holder,
+      payer,
+      sessionId,
+      exclusive,
+      credential,
+      clock,
+      lastUse,
+      onLeave,
+    }: PooledConnectionOptions,
   ) {
     this.connection = connection
     this.serverId = serverId
@@ -49,6 +64,8 @@ export class PooledConnection {
     this.payer = payer
     this.sessionId = sessionId
     this.#clock = clock
+    this.#exclusive = exclusive
+    this.#credential = credential
     this.#lastUse = lastUse
     this.#onLeave = onLeave
     this.#lastUsedMs = clock.monotonic()
@@ -71,6 +88,8 @@ export class PooledConnection {
     let returned = false
     return {
       connection: this.connection,
+      exclusive: this.#exclusive,
+      headers: () => this.#credential.headers(),
       discard: () => this.leave(),
       [Symbol.asyncDispose]: async () => {
         if (returned) return

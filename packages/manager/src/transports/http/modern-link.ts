@@ -58,6 +58,8 @@ export class ModernLink {
         return isOpen()
       },
       request: (request) => this.request(request),
+      // What the former era tells its servers stands in each request of this one.
+      notify: async () => {},
       close: async () => {
         close()
         this.close()

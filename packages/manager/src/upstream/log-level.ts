@@ -1,0 +1,48 @@
+import { eraOfVersion, silentPeer } from '@toolgate/core'
+import { type Connection, SessionExpired, type UpstreamRequest } from './connection.ts'
+import type { Lease } from './pool.ts'
+
+/** Milliseconds that a server has to take a level; the call that it is told for does not wait any longer. */
+const tellingMs = 2_000
+
+/** What each connection was told last, and until when that takes. */
+const told = new WeakMap<Connection, { readonly level: string; readonly telling: Promise<void> }>()
+
+export interface LogLevelFor extends Pick<UpstreamRequest, 'headers' | 'signal'> {
+  readonly level: string
+}
+
+/**
+ * Tells a server of the legacy era the level that the client of this connection wants (`logging/setLevel`), once for each
+ * level. Only where the connection is that client's alone: the level of one must not be another's. Rejects with
+ * {@link SessionExpired}; any other refusal leaves the level to the gateway's filter.
+ */
+export async function tellLogLevel(
+  { connection, exclusive }: Lease,
+  { level, ...request }: LogLevelFor,
+): Promise<void> {
+  const { protocolVersion, capabilities } = connection.handshake
+  if (!exclusive || capabilities['logging'] === undefined || eraOfVersion(protocolVersion) === 'modern') return
+  const before = told.get(connection)
+  if (before?.level === level) return before.telling
+  const telling = tell(connection, { level, ...request })
+  told.set(connection, { level, telling })
+  await telling
+}
+
+async function tell(connection: Connection, { level, headers, signal }: LogLevelFor): Promise<void> {
+  try {
+    await connection.request({
+      method: 'logging/setLevel',
+      params: { level },
+      headers,
+      signal,
+      idleTimeoutMs: tellingMs,
+      totalTimeoutMs: tellingMs,
+      peer: silentPeer,
+    })
+  } catch (error) {
+    if (error instanceof SessionExpired) throw error
+    // The client hears what the server says by itself, from its level on.
+  }
+}
