@@ -74,14 +74,23 @@ export const requirements = {
       'Per-server headers reach their server only, in one documented order of precedence, nothing is broadcast.',
   },
   'oauth:own-resource': {
-    status: 'planned',
+    status: 'held',
     pain: 11,
     statement: 'To MCP clients the gateway is its own protected resource with its own authorization server.',
   },
   'oauth:public-url': {
-    status: 'planned',
+    status: 'held',
     pain: 12,
     statement: 'Metadata, challenges and callbacks are built from one configured public address.',
+  },
+  'oauth:tokens-follow-keys': {
+    status: 'held',
+    statement: 'A token of an MCP client is good for one endpoint, and as long as the key that consented is.',
+  },
+  'oauth:attacks': {
+    status: 'held',
+    statement:
+      'Replayed codes and refresh tokens, downgrades, foreign forms, redirects and resources, and addresses inside get nobody a token.',
   },
   'access:grants-explained': {
     status: 'planned',

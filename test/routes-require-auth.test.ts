@@ -7,6 +7,8 @@ import { verifies } from './verifies.ts'
 const publicRoutes = [
   'GET /',
   'GET /.well-known/*',
+  'GET /:server/authorize',
+  'GET /authorize',
   'GET /health/drain',
   'GET /health/liveliness',
   'GET /health/liveness',
@@ -16,6 +18,14 @@ const publicRoutes = [
   'OPTIONS /health/liveliness',
   'OPTIONS /health/liveness',
   'OPTIONS /health/readiness',
+  'POST /:server/authorize',
+  'POST /:server/register',
+  'POST /:server/revoke',
+  'POST /:server/token',
+  'POST /authorize',
+  'POST /register',
+  'POST /revoke',
+  'POST /token',
 ]
 /** What only an administrator may do. */
 const adminRoutes = [
@@ -140,6 +150,11 @@ describe('every route', () => {
     '/openapi.json%2f..%2fkey/list',
     '/%6bey/list',
     '/no/such/route',
+    '/v1/token',
+    '/key/register',
+    '/mcp-rest/token',
+    '/health/authorize',
+    '/git/introspect/token',
   ])('stays closed under another spelling: %s', async (path) => {
     const { status, text } = await send('GET', path, { key: null })
     // Authentication comes first; only what is no route under a public prefix may say that it is none.

@@ -112,34 +112,32 @@ describe('the habits of real clients', () => {
     expect(JSON.stringify(answer['result'])).toContain('hanging')
   })
 
-  verifies(
-    'mcp:real-clients',
-    'may look for a sign-in, and are told at once and in JSON that there is none',
-    async () => {
-      const paths = [
-        '/.well-known/oauth-authorization-server',
-        '/.well-known/oauth-authorization-server/mcp',
-        '/.well-known/openid-configuration',
-        '/.well-known/openid-configuration/mcp',
-        '/mcp/.well-known/openid-configuration',
-        '/.well-known/oauth-protected-resource/mcp',
-      ]
-      for (const path of paths) {
-        const answer = await gateway.request(path, { key: null })
-        expect([path, answer.status, answer.headers.get('content-type')]).toEqual([
-          path,
-          404,
-          expect.stringMatching(/^application\/json/),
-        ])
-        expect(isJsonObject(await answer.json())).toBe(true)
-      }
-      const registration = await gateway.request('/register', { key: null, body: { redirect_uris: [] } })
-      expect([registration.status, isJsonObject(await registration.json())]).toEqual([404, true])
-      const unknown = await gateway.request('/mcp', {
-        key: 'sk-wrong',
-        body: { jsonrpc: '2.0', id: 1, method: 'ping' },
-      })
-      expect([unknown.status, isJsonObject(await unknown.json())]).toEqual([401, true])
-    },
-  )
+  verifies('mcp:real-clients', 'find where to sign in wherever they look, at once and in JSON', async () => {
+    const paths = [
+      '/.well-known/oauth-authorization-server',
+      '/.well-known/oauth-authorization-server/mcp',
+      '/.well-known/openid-configuration',
+      '/.well-known/openid-configuration/mcp',
+      '/mcp/.well-known/openid-configuration',
+      '/.well-known/oauth-protected-resource/mcp',
+    ]
+    for (const path of paths) {
+      const answer = await gateway.request(path, { key: null })
+      expect([path, answer.status, answer.headers.get('content-type')]).toEqual([
+        path,
+        200,
+        expect.stringMatching(/^application\/json/),
+      ])
+      expect(isJsonObject(await answer.json())).toBe(true)
+    }
+    const none = await gateway.request('/.well-known/other', { key: null })
+    expect([none.status, isJsonObject(await none.json())]).toEqual([404, true])
+    const registration = await gateway.request('/register', { key: null, body: { redirect_uris: [] } })
+    expect([registration.status, isJsonObject(await registration.json())]).toEqual([400, true])
+    const unknown = await gateway.request('/mcp', {
+      key: 'sk-wrong',
+      body: { jsonrpc: '2.0', id: 1, method: 'ping' },
+    })
+    expect([unknown.status, isJsonObject(await unknown.json())]).toEqual([401, true])
+  })
 })

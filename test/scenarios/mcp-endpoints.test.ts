@@ -157,12 +157,12 @@ describe('an MCP endpoint', () => {
           path,
           method,
           401,
-          'Bearer',
+          `Bearer resource_metadata="http://localhost/.well-known/oauth-protected-resource${path.replace(/\/$/, '')}"`,
         ])
       }
     }
     const wrong = await gateway.request('/mcp', { key: 'sk-wrong', method: 'POST' })
-    expect(wrong.headers.get('www-authenticate')).toBe('Bearer error="invalid_token"')
+    expect(wrong.headers.get('www-authenticate')).toMatch(/^Bearer error="invalid_token", resource_metadata=/)
     expect(await wrong.json()).toMatchObject({ error: 'authentication_required' })
     expect((await gateway.request('/.well-known/mcp', { method: 'POST', key: null, body: {} })).status).toBe(404)
   })

@@ -1,4 +1,5 @@
 import { Hono } from 'hono'
+import { getPath } from 'hono/utils/url'
 import type { AppEnv } from './app-env.ts'
 import { authenticate } from './middleware/authenticate.ts'
 import { bodyLimit } from './middleware/body-limit.ts'
@@ -23,6 +24,8 @@ import { mcpToolChangeRoutes } from './routes/mcp-tool-changes.ts'
 import { mcpToolsetRoutes } from './routes/mcp-toolsets.ts'
 import { metadataRoutes } from './routes/metadata.ts'
 import { metricsRoutes, openMetricsRoute } from './routes/metrics.ts'
+import { oauthMetadataRoutes } from './routes/oauth/metadata.ts'
+import { oauthRoutes } from './routes/oauth/routes.ts'
 import { modelRoutes } from './routes/models.ts'
 import { messageRoutes } from './routes/messages.ts'
 import { responseRoutes } from './routes/responses.ts'
@@ -39,9 +42,9 @@ export type App = Hono<AppEnv>
  * behind `authenticate`.
  */
 export function createApp(services: Services): App {
-  const { lifecycle, log } = services
-  const app = new Hono<AppEnv>({ router: rememberingRouter() })
-  app.onError(errorAnswers(log))
+  const { lifecycle, publicAddress } = services
+  const app = new Hono<AppEnv>({ router: rememberingRouter(), ...pathsBelow(publicAddress.rootPath) })
+  app.onError(errorAnswers(services))
   app.notFound(routeNotFound)
   app.use(requestLog(services), refuseWhileDraining(lifecycle), countInFlight(lifecycle))
   app.route('/', openMetricsRoute(services))
@@ -52,6 +55,7 @@ export function createApp(services: Services): App {
     metricsRoutes(services),
     configRoutes(services),
     metadataRoutes(),
+    oauthMetadataRoutes(services),
     mcpRestRoutes(services),
     mcpExplainRoutes(services),
     mcpServerRoutes(services),
@@ -66,10 +70,25 @@ export function createApp(services: Services): App {
     toolResultRoutes(services),
     embeddingRoutes(services),
     keyRoutes(services),
-    // Last: its paths begin or end with a server's name.
+    // Last: their paths begin or end with a server's name.
     mcpRoutes(services),
+    oauthRoutes(services),
   ]) {
     app.route('/', routes)
   }
   return app
+}
+
+/**
+ * `SERVER_ROOT_PATH`: what every path may begin with. Proxies in front take it away or leave it, so both are the same here, and
+ * without one Hono's own reading of a path is the fastest.
+ */
+function pathsBelow(rootPath: string) {
+  if (rootPath === '') return {}
+  return {
+    getPath(request: Request) {
+      const path = getPath(request)
+      return path === rootPath || path.startsWith(`${rootPath}/`) ? path.slice(rootPath.length) || '/' : path
+    },
+  }
 }

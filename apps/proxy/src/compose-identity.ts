@@ -1,5 +1,9 @@
 import {
+  createAccessTokens,
   createAuthenticator,
+  createAuthorizationServer,
+  createKeyAdmission,
+  createPostgresGrantStore,
   createKeyCache,
   createKeyPrincipals,
   createKeyRotationWorker,
@@ -18,11 +22,16 @@ import { replaceConfigKeys } from './reload/config-keys.ts'
 /** Who calls: keys of the file into the store, the cache in front of it, and the ways to prove an identity. */
 export async function composeIdentity(foundation: Foundation) {
   const { loaded, live, masterKey, database, log, clock, newId, outbound } = foundation
+  const defaultAccess = () => live.current.config.defaultAccess
   const store = createPostgresKeyStore(database, newId)
   const sync = (keys: readonly VirtualKeyEntry[]) => upsertConfigKeys(keys, { store, log, clock, newId })
   await sync(loaded.config.virtualKeys)
   const keyCache = createKeyCache({ store, feed: database, log, clock })
   await keyCache.start()
+  const admission = createKeyAdmission({ keys: keyCache, defaultAccess, clock })
+  const grants = createPostgresGrantStore({ database, newId })
+  const accessTokens = createAccessTokens({ store: grants, feed: database, clock, log })
+  await accessTokens.start()
   const rotation = startKeyRotation({ loaded, database, log, clock, newId })
   const neverForwarded = [masterKey]
   const headerNames = (): HeaderNames => {
@@ -33,6 +42,7 @@ export async function composeIdentity(foundation: Foundation) {
     keyCache,
     async closeIdentity() {
       await rotation?.close()
+      await accessTokens.close()
       await keyCache.close()
     },
     headerNames,
@@ -49,17 +59,22 @@ export async function composeIdentity(foundation: Foundation) {
     }),
     keyPrincipals: createKeyPrincipals({
       keys: keyCache,
-      defaultAccess: () => live.current.config.defaultAccess,
+      defaultAccess,
       clock,
     }),
-    withoutOwnKeys: createOwnKeyFilter({ keys: keyCache }),
+    withoutOwnKeys: createOwnKeyFilter({
+      keys: {
+        find: async (hash, signal) => (await keyCache.find(hash, signal)) ?? (await accessTokens.find(hash, signal)),
+      },
+    }),
     authenticate: createAuthenticator({
       masterKey,
-      keys: keyCache,
-      defaultAccess: () => live.current.config.defaultAccess,
-      clock,
+      keys: admission,
+      defaultAccess,
+      accessTokens,
       jwt: { settings: () => live.current.config.jwt, outbound, clock, log },
     }),
+    authorizationServer: createAuthorizationServer({ ...foundation, grants, accessTokens, keys: admission }),
     replaceKeys: (before: LoadedConfig, after: LoadedConfig) =>
       replaceConfigKeys(before.config.virtualKeys, after.config.virtualKeys, { sync, forget: keyCache.forget }),
   }

@@ -1,4 +1,5 @@
 import { mcpEndpointOf } from './mcp-endpoint.ts'
+import { oauthEndpointOf } from './oauth-endpoint.ts'
 
 /**
  * Which door a path belongs to: the label of logs, metrics and the ledger, and the dialect of its errors. One table,
@@ -16,6 +17,7 @@ export type Door =
   | 'admin'
   | 'health'
   | 'metadata'
+  | 'oauth'
 
 const doors: readonly (readonly [prefix: string, door: Door])[] = [
   ['/mcp-rest/', 'mcp-rest'],
@@ -41,5 +43,8 @@ const doors: readonly (readonly [prefix: string, door: Door])[] = [
 export function doorOf(path: string): Door {
   // First: a server may be called as any other door's prefix begins.
   if (mcpEndpointOf(path) !== undefined) return 'mcp'
+  // Asking about tokens is for those who have a key, in the dialect of everything that is.
+  const action = oauthEndpointOf(path)?.action
+  if (action !== undefined && action !== 'introspect') return 'oauth'
   return doors.find(([prefix]) => path.startsWith(prefix))?.[1] ?? 'admin'
 }

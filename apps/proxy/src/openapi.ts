@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { createDocument, type ZodOpenApiOperationObject, type ZodOpenApiPathsObject } from 'zod-openapi'
 import { healthOperations } from './openapi-health.ts'
 import { keyOperations } from './openapi-keys.ts'
+import { oauthOperations } from './openapi-oauth.ts'
 import type { Operation } from './openapi-operation.ts'
 import { serverOperations } from './openapi-servers.ts'
 import { chatBody } from './routes/chat.ts'
@@ -68,6 +69,7 @@ const operations: Readonly<Record<string, Operation>> = {
   'POST /v1/embeddings': embeddings,
   'POST /embeddings': embeddings,
   ...keyOperations,
+  ...oauthOperations,
 }
 
 /** `METHOD path` of everything that is documented. */

@@ -1,3 +1,6 @@
+import { metadataPathOf } from './metadata-path.ts'
+import { oauthEndpointOf } from './oauth-endpoint.ts'
+
 /**
  * What needs no credential, in one place. Everything else does: authentication is mounted on all routes and this list
  * is its only exception, so a new route is closed until somebody opens it here.
@@ -9,11 +12,16 @@ const publicPaths = new Set([
   '/health/liveness',
   '/health/readiness',
   '/openapi.json',
-  // Clients look here for a sign-in; they must learn that there is none, not that they need a key for it.
-  '/register',
   '/test',
 ])
 
 export function isPublicPath(path: string): boolean {
-  return publicPaths.has(path) || path.startsWith('/.well-known/') || path.startsWith('/mcp/.well-known/')
+  return publicPaths.has(path) || path.startsWith('/.well-known/') || isPartOfSignIn(path)
+}
+
+/** Whoever signs in has no credential yet. Every path of these ends in one of few words. */
+function isPartOfSignIn(path: string): boolean {
+  if (!/\/(?:authorize|token|register|revoke|oauth-[a-z-]+|openid-configuration)$/.test(path)) return false
+  const action = oauthEndpointOf(path)?.action
+  return (action !== undefined && action !== 'introspect') || metadataPathOf(path, '') !== undefined
 }

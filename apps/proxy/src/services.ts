@@ -1,5 +1,6 @@
 import {
   type Authenticate,
+  type AuthorizationServer,
   type ExplainedCredentialSource,
   type HeaderNames,
   type KeyPrincipals,
@@ -53,6 +54,7 @@ import type { Foundation } from './foundation.ts'
 import { createLifecycle, type Lifecycle } from './lifecycle.ts'
 import { createLiveGuard } from './live-guard.ts'
 import { createMetrics, type Metrics } from './metrics.ts'
+import { createPublicAddress, type PublicAddress } from './public-address.ts'
 import { createLiveConfig, type LiveConfig } from './reload/live-config.ts'
 import { createLiveModels, type LiveModels } from './reload/live-models.ts'
 import { createReload, type Reload } from './reload/reload.ts'
@@ -75,6 +77,8 @@ export interface Services extends HealthServices, TrustPart, ToolsetsPart {
   readonly authenticate: Authenticate
   readonly withoutOwnKeys: WithoutOwnKeys
   readonly headerNames: () => HeaderNames
+  readonly authorizationServer: AuthorizationServer
+  readonly publicAddress: PublicAddress
   readonly keys: VirtualKeys
   readonly keyPrincipals: KeyPrincipals
   readonly gateway: Gateway
@@ -152,6 +156,7 @@ export async function createServices(options: ServicesOptions): Promise<Services
     ...manager,
     ...llm,
     toolFilter,
+    publicAddress: createPublicAddress(live),
     ...composeHealth(foundation, { keyCache, models: llm.models }),
     publicMetrics: () => live.current.config.publicMetrics,
     live,

@@ -7,6 +7,7 @@ export {
   type HeaderList,
   type HeaderNames,
   mergeForwarded,
+  presentedClient,
   readPresented,
 } from './inbound/presented.ts'
 export { blockKeySchema, deleteKeysSchema } from './keys/change-keys.ts'
@@ -28,10 +29,25 @@ export { createPostgresKeyRotationStore } from './keys/key-rotation.postgres.ts'
 export { createPostgresKeyStore } from './keys/key-store.postgres.ts'
 export { listAliasesSchema, listKeysSchema } from './keys/list-query.ts'
 export { notEnforcedKeyFields } from './keys/not-enforced.ts'
+export { createKeyAdmission, type KeyAdmission } from './inbound/key-admission.ts'
 export { createKeyPrincipals, type KeyPrincipals } from './inbound/key-principals.ts'
 export { keyInfosSchema } from './keys/read-keys.ts'
 export { createKeyRotationWorker, type KeyRotationWorker } from './keys/rotation-worker.ts'
 export { createVirtualKeys, type VirtualKeys } from './keys/virtual-keys.ts'
+export { type AccessTokens, createAccessTokens } from './oauth/access-tokens.ts'
+export {
+  type AuthorizationRequest,
+  type RefusedRequest,
+  readAuthorizationRequest,
+  single,
+} from './oauth/authorization-request.ts'
+export { type AuthorizationServer, createAuthorizationServer } from './oauth/authorization-server.ts'
+export { displayName } from './oauth/client-metadata.ts'
+export type { OauthClient, PresentedClient } from './oauth/clients.ts'
+export { createPostgresGrantStore } from './oauth/grant-store.postgres.ts'
+export { oauthError } from './oauth/oauth-error.ts'
+export { describeRedirect, isTrustedRedirect, type TrustedRedirects } from './oauth/redirect-uris.ts'
+export { mcpScope } from './oauth/token-issuer.ts'
 export { createClientCredentials } from './tokens/client-credentials.ts'
 export { createSealer, deriveSealingKey, parseEncryptionKey, type Sealer } from './tokens/sealing.ts'
 export { verifySealingKey } from './tokens/sealing-check.postgres.ts'

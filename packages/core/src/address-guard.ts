@@ -50,6 +50,17 @@ export function createAddressGuard(allowed: readonly string[] = []): AddressGuar
   }
 }
 
+/** Whether an IP address is in one of these networks. Throws as {@link createAddressGuard}. */
+export function networkMatcher(networks: readonly string[]): (address: string) => boolean {
+  const list = networksOf(networks)
+  return (address) => {
+    // How a socket for both families shows an IPv4 address.
+    const plain = address.replace(/^::ffff:(?=\d+\.)/i, '')
+    const family = familyOf(plain)
+    return family !== undefined && list.check(plain, family)
+  }
+}
+
 /** An IP address, or one with the length of its network: `10.0.0.0/8`, `fd00::/8`. */
 export function isNetwork(text: string): boolean {
   const [address = '', length, ...rest] = text.split('/')

@@ -27,6 +27,7 @@ const table = {
   SESSION_NOT_FOUND: { blame: 'caller', retryable: false },
   SESSION_OF_ANOTHER: { blame: 'caller', retryable: false },
   TOO_MANY_SESSIONS: { blame: 'caller', retryable: true },
+  TOO_MANY_REQUESTS: { blame: 'caller', retryable: true },
   STORE_UNAVAILABLE: { blame: 'operator', retryable: true },
 
   KEY_NOT_FOUND: { blame: 'caller', retryable: false },

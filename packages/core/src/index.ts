@@ -1,4 +1,4 @@
-export { type AddressGuard, createAddressGuard, isNetwork, literalAddress } from './address-guard.ts'
+export { type AddressGuard, createAddressGuard, isNetwork, literalAddress, networkMatcher } from './address-guard.ts'
 export type { AuthorizedCall, Target, TargetKind, UpstreamCall } from './call.ts'
 export { type Caller, type Forwarded, nothingForwarded, type Peer } from './caller.ts'
 export { type Cancel, type Clock, type Deadline, sleep, startDeadline, systemClock } from './clock.ts'

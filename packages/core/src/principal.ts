@@ -4,7 +4,7 @@
  */
 export interface Principal {
   /** Name of the inbound method that produced it, for logs; `gateway` for what it asks models on its own account. */
-  readonly source: 'master_key' | 'virtual_key' | 'jwt' | 'gateway'
+  readonly source: 'master_key' | 'virtual_key' | 'jwt' | 'oauth' | 'gateway'
   /** Whose quotas, connections and rows these are: the user id, else the key's hash. */
   readonly id: string
   /** Hex SHA-256 of the key; for the master key a fixed alias, never its hash; for a token one of issuer and user. */
@@ -14,6 +14,11 @@ export interface Principal {
   readonly keyAlias?: string | undefined
   readonly userId?: string | undefined
   readonly teamId?: string | undefined
+  /**
+   * The MCP endpoint that the credential is for, as a path, and nothing above it; absent: every door. Whoever has the
+   * paths compares it.
+   */
+  readonly audience?: string | undefined
   /** May use the admin API. */
   readonly admin: boolean
   readonly grants: Grants

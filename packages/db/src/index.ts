@@ -12,6 +12,14 @@ export { deletedKeys } from './schema/deleted-keys.ts'
 export { managementEvents } from './schema/management-events.ts'
 export { mcpServers, type McpServerRow, type NewMcpServerRow } from './schema/mcp-servers.ts'
 export { mcpSessionMail, type McpSessionRow, mcpSessions, mcpStreamEvents } from './schema/mcp-sessions.ts'
+export {
+  oauthAccessTokens,
+  type OauthCodeRow,
+  oauthCodes,
+  type OauthGrantRow,
+  oauthGrants,
+} from './schema/oauth-grants.ts'
+export { type OauthClientRow, oauthClients } from './schema/oauth-clients.ts'
 export { sealingKeys } from './schema/sealing-keys.ts'
 export { type ServerListItemRow, serverListItems, serverLists, serverListVersions } from './schema/server-lists.ts'
 export { type ToolDefinitionRow, toolDefinitions } from './schema/tool-definitions.ts'

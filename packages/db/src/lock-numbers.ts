@@ -11,4 +11,5 @@ export const lockNumbers = {
   mcpSessions: 7_106_421_940,
   toolDefinitions: 7_106_421_921,
   toolsets: 7_106_421_922,
+  oauthClients: 7_106_421_950,
 } as const

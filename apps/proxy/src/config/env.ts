@@ -1,9 +1,16 @@
 /**
  * The only reader of the process's environment. Everything else gets what it needs as a value.
  */
-import { parseDuration } from '@toolgate/auth'
+import { parseDuration, type TrustedRedirects } from '@toolgate/auth'
 import { Secret } from '@toolgate/core'
 import { z } from 'zod'
+import {
+  addressRequirements,
+  addressVariables,
+  type PublicAddressSettings,
+  toPublicAddress,
+  toTrustedRedirects,
+} from './address-variables.ts'
 import type { Lookup } from './interpolate.ts'
 import type { JwtVariables } from './jwt-settings.ts'
 import { configurationError } from './report.ts'
@@ -52,6 +59,9 @@ export interface Environment {
   readonly oauth2ForServersWithoutAuth: boolean
   readonly oauth2: OAuth2Defaults
   readonly jwt: JwtVariables
+  readonly publicAddress: PublicAddressSettings
+  /** `MCP_TRUSTED_REDIRECT_ORIGINS` and `MCP_TRUSTED_NATIVE_REDIRECT_URIS` */
+  readonly trustedRedirects: TrustedRedirects
   /** Any variable by name, for references in the configuration. */
   readonly lookup: Lookup
   /** The same with the file's `environment_variables` beneath it: what the process was started with wins. */
@@ -177,6 +187,7 @@ const variablesSchema = z.object({
   JWT_PUBLIC_KEY_URL: z.url({ protocol: /^https?$/ }).optional(),
   JWT_ISSUER: z.string().optional(),
   JWT_AUDIENCE: list.optional(),
+  ...addressVariables.shape,
 })
 
 /** LiteLLM's list: what runs published servers. With any of them its arguments may run anything. */
@@ -208,6 +219,7 @@ const requirements: Partial<Record<keyof z.output<typeof variablesSchema>, strin
   LITELLM_MCP_AUTH_AUTO_PATCH: 'true or false',
   MCP_OAUTH2_TOKEN_URL: 'an http or https address',
   JWT_PUBLIC_KEY_URL: 'an http or https address',
+  ...addressRequirements,
 }
 
 /** Checks the variables we know. Throws one line per variable that is wrong; an empty variable counts as unset. */
@@ -276,6 +288,8 @@ function toEnvironment(checked: z.output<typeof variablesSchema>, variables: Var
       allowedHosts: checked.MCP_OAUTH2_ALLOWED_HOSTS,
     },
     jwt: { jwksUrl: checked.JWT_PUBLIC_KEY_URL, issuer: checked.JWT_ISSUER, audiences: checked.JWT_AUDIENCE },
+    publicAddress: toPublicAddress(checked),
+    trustedRedirects: toTrustedRedirects(checked),
     lookup: (name) => variables[name],
     withDefaults: (defaults) => readEnvironment({ ...defaults, ...variables }),
   }

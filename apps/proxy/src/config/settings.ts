@@ -18,15 +18,19 @@ const identity = {
   disable_database: flag.optional(),
 }
 
+const networks = z.array(
+  z.string().refine(isNetwork, { error: 'must be an IP address or a network such as 10.0.0.0/8' }),
+)
+
 export const generalSettingsSchema = z.object({
   ...identity,
   litellm_key_header_name: headerName.optional(),
   mcp_client_side_auth_header_name: headerName.optional(),
   mcp_default_access: z.enum(['none', 'all']).optional(),
   mcp_tool_prefix: z.enum(['always', 'when_ambiguous', 'never']).optional(),
-  mcp_allowed_private_networks: z
-    .array(z.string().refine(isNetwork, { error: 'must be an IP address or a network such as 10.0.0.0/8' }))
-    .optional(),
+  mcp_allowed_private_networks: networks.optional(),
+  use_x_forwarded_for: flag.optional(),
+  mcp_trusted_proxy_ranges: networks.optional(),
   mcp_allowed_origins: z.array(z.string()).optional(),
   mcp_allowed_hosts: z.array(z.string().toLowerCase()).optional(),
   config_watch: flag.optional(),
@@ -71,6 +75,8 @@ export interface Settings extends KeyParams {
   readonly toolPrefix: 'always' | 'when_ambiguous' | 'never'
   /** Beside the public Internet, where servers that were added through the API may be. */
   readonly allowedPrivateNetworks: readonly string[]
+  /** Whose `X-Forwarded-Host` and `X-Forwarded-Proto` say where a request came to; absent: nobody's. */
+  readonly trustedProxies: readonly string[] | undefined
   /** Origins of web pages that may talk MCP to the gateway, beside those of this machine. */
   readonly allowedOrigins: readonly string[]
   /** Names under which MCP clients may reach it; absent: any, or with a gateway on loopback those of this machine. */
@@ -123,6 +129,7 @@ export function readSettings(sections: SettingsSections, variables: JwtVariables
     defaultAccess: general?.mcp_default_access ?? 'none',
     toolPrefix: general?.mcp_tool_prefix ?? 'always',
     allowedPrivateNetworks: general?.mcp_allowed_private_networks ?? [],
+    trustedProxies: general?.use_x_forwarded_for === true ? general.mcp_trusted_proxy_ranges : undefined,
     allowedOrigins: general?.mcp_allowed_origins ?? [],
     allowedHosts: general?.mcp_allowed_hosts,
     configWatch: general?.config_watch ?? false,

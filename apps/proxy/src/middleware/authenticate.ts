@@ -7,11 +7,12 @@ import {
   readPresented,
   type WithoutOwnKeys,
 } from '@toolgate/auth'
-import { type Caller, GatewayError, type NewId, silentPeer } from '@toolgate/core'
+import { type Caller, GatewayError, type NewId, type Principal, silentPeer } from '@toolgate/core'
 import type { Context } from 'hono'
 import { createMiddleware } from 'hono/factory'
 import type { AppEnv } from '../app-env.ts'
 import { doorOf } from '../door.ts'
+import { isForPath } from '../oauth-endpoint.ts'
 import { isPublicPath } from '../public-paths.ts'
 
 export interface AuthenticateOptions {
@@ -32,8 +33,9 @@ export function authenticate({ authenticate: admit, withoutOwnKeys, headerNames,
     const names = headerNames()
     const { credential, credentialHeader, forwarded } = readPresented(headersOf(context), names)
     const signal = clientSignal(context)
+    const admitHere = async (signal: AbortSignal) => refuseElsewhere(await admit(credential, signal), context.req.path)
     const caller: Caller = {
-      principal: await admit(credential, signal),
+      principal: await admitHere(signal),
       forwarded: await withoutOwnKeys(forwarded, signal),
       signal,
       request: { requestId: context.get('requestId'), traceId: newId('trace'), door: doorOf(context.req.path) },
@@ -45,10 +47,17 @@ export function authenticate({ authenticate: admit, withoutOwnKeys, headerNames,
       const merged = mergeForwarded(caller.forwarded, headers, { ...names, credential })
       return { ...caller, forwarded: await withoutOwnKeys(merged, signal) }
     })
-    context.set('admitAgain', (still) => admit(credential, still))
+    context.set('admitAgain', admitHere)
     context.set('holdsCredential', (text) => carries(text, credential))
     return next()
   })
+}
+
+/** A token that was given for one endpoint is no credential at another (RFC 8707 §2), nor at any other door. */
+function refuseElsewhere(principal: Principal, path: string): Principal {
+  const { audience } = principal
+  if (audience === undefined || isForPath(audience, path)) return principal
+  throw new GatewayError('CREDENTIAL_INVALID', 'Authentication Error, the access token was given for another endpoint.')
 }
 
 /** The headers as they came. Behind the server they are read where they are: a `Headers` would copy each of them. */

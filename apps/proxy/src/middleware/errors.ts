@@ -4,9 +4,11 @@ import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import type { AppEnv } from '../app-env.ts'
 import { type Door, doorOf } from '../door.ts'
 import { printablePath } from '../printable-path.ts'
+import type { PublicAddress } from '../public-address.ts'
 import { renderMcpError } from '../render/json-rpc.ts'
 import { renderAnthropicError } from '../render/anthropic.ts'
 import { type RenderedError, renderAdminError, renderOpenAiError } from '../render/openai.ts'
+import { renderOauthError } from '../render/oauth.ts'
 import { renderRestError } from '../render/rest.ts'
 
 /** Which dialect a door's failures are told in. A refused credential is LiteLLM's `auth_error` at every door but MCP. */
@@ -21,6 +23,7 @@ const renderers = {
   admin: renderAdminError,
   health: renderOpenAiError,
   metadata: renderRestError,
+  oauth: renderOauthError,
 } as const satisfies Record<Door, (error: GatewayError) => RenderedError>
 
 const credentialCodes = new Set([
@@ -33,13 +36,13 @@ const credentialCodes = new Set([
 ])
 
 /** The one place where a failure becomes an answer. What we did not throw ourselves is logged whole and told as `INTERNAL`. */
-export function errorAnswers(log: Logger) {
+export function errorAnswers({ log, publicAddress }: { log: Logger; publicAddress: PublicAddress }) {
   return function answerError(thrown: unknown, context: Context<AppEnv>): Response {
     const error = toGatewayError(thrown)
     logFailure(log, error, context.var.requestId)
     const { status, body } = rendererFor(error, context.req.path)(error)
     const { challenge, retryAfter } = error.details
-    if (status === 401) challengeWith(context, challenge ?? gatewayChallenge(error, context))
+    if (status === 401) challengeWith(context, challenge ?? gatewayChallenge(error, context, publicAddress))
     if (error.retryable && (status === 503 || status === 429)) context.header('retry-after', '1')
     else if (typeof retryAfter === 'string') context.header('retry-after', retryAfter)
     return context.json(body, contentful(status))
@@ -56,17 +59,31 @@ export function logFailure(log: Logger, error: GatewayError, requestId: string):
 
 function rendererFor({ code }: GatewayError, path: string) {
   const door = doorOf(path)
-  return door !== 'mcp' && credentialCodes.has(code) ? renderOpenAiError : renderers[door]
+  const isOwnDialect = door === 'mcp' || door === 'oauth'
+  return !isOwnDialect && credentialCodes.has(code) ? renderOpenAiError : renderers[door]
 }
 
 function challengeWith(context: Context<AppEnv>, challenge: string | undefined): void {
   if (challenge !== undefined) context.header('www-authenticate', challenge)
 }
 
-/** RFC 6750 §3: MCP clients look for the scheme, and whether it was their credential that was refused. */
-function gatewayChallenge({ code }: GatewayError, context: Context<AppEnv>): string | undefined {
-  if (doorOf(context.req.path) !== 'mcp') return undefined
-  return code === 'CREDENTIAL_MISSING' ? 'Bearer' : 'Bearer error="invalid_token"'
+/**
+ * RFC 6750 §3 and RFC 9728 §5.1: MCP clients look for where to sign in, and whether it was their credential that was refused. An
+ * OAuth client that showed a wrong secret is told the scheme (RFC 6749 §5.2).
+ */
+function gatewayChallenge(
+  { code }: GatewayError,
+  context: Context<AppEnv>,
+  publicAddress: PublicAddress,
+): string | undefined {
+  const { path } = context.req
+  const door = doorOf(path)
+  if (door === 'oauth') return 'Basic realm="toolgate"'
+  if (door !== 'mcp') return undefined
+  const { origin, pathname } = new URL(`${publicAddress.of(context)}${path}`)
+  const metadata = `${origin}/.well-known/oauth-protected-resource${pathname.replace(/\/$/, '')}`
+  const refused = code === 'CREDENTIAL_MISSING' ? '' : 'error="invalid_token", '
+  return `Bearer ${refused}resource_metadata="${metadata}"`
 }
 
 /** A relayed provider status may be anything; what cannot carry a body becomes a plain 502. */

@@ -15,7 +15,7 @@ async function startServer() {
   lifecycle.enter('ready')
   const said = Promise.withResolvers<void>()
   const app = new Hono<AppEnv>()
-  app.onError(errorAnswers(silentLogger))
+  app.onError(errorAnswers({ log: silentLogger, publicAddress: { of: () => 'http://gateway.test', rootPath: '' } }))
   app.use(refuseWhileDraining(lifecycle), countInFlight(lifecycle))
   app.get('/health/readiness', (context) => context.text(lifecycle.phase))
   app.get('/quick', (context) => context.text('done'))

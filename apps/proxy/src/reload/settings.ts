@@ -31,6 +31,7 @@ const settings = {
   defaultAccess: live('general_settings.mcp_default_access'),
   toolPrefix: live('general_settings.mcp_tool_prefix'),
   allowedPrivateNetworks: live('general_settings.mcp_allowed_private_networks'),
+  trustedProxies: live('general_settings.use_x_forwarded_for and mcp_trusted_proxy_ranges'),
   allowedOrigins: live('general_settings.mcp_allowed_origins'),
   allowedHosts: live('general_settings.mcp_allowed_hosts'),
   configWatch: live('general_settings.config_watch'),
@@ -65,6 +66,8 @@ const variables = {
   tokenCache: atStart('MCP_OAUTH2_TOKEN_CACHE_* and MCP_OAUTH2_TOKEN_EXPIRY_BUFFER_SECONDS'),
   oauth2ForServersWithoutAuth: live('LITELLM_MCP_AUTH_AUTO_PATCH'),
   oauth2: live('MCP_OAUTH2_*'),
+  publicAddress: atStart('PROXY_BASE_URL and SERVER_ROOT_PATH'),
+  trustedRedirects: live('MCP_TRUSTED_REDIRECT_ORIGINS and MCP_TRUSTED_NATIVE_REDIRECT_URIS'),
 } as const satisfies Record<Exclude<keyof Environment, NotCompared>, Handling>
 
 /** The first four are part of `settings`, where the file may have them as well; the last two are functions. */

@@ -44,6 +44,7 @@ const rendering = {
   SESSION_NOT_FOUND: { code: invalidRequest },
   SESSION_OF_ANOTHER: { code: invalidRequest },
   TOO_MANY_SESSIONS: { code: invalidRequest },
+  TOO_MANY_REQUESTS: { code: invalidRequest },
   STORE_UNAVAILABLE: { code: internalError },
 
   KEY_NOT_FOUND: { code: invalidParams },

@@ -32,6 +32,7 @@ const errorType = {
   SESSION_NOT_FOUND: 'not_found_error',
   SESSION_OF_ANOTHER: 'auth_error',
   TOO_MANY_SESSIONS: 'rate_limit_error',
+  TOO_MANY_REQUESTS: 'rate_limit_error',
   STORE_UNAVAILABLE: 'service_unavailable',
 
   KEY_NOT_FOUND: 'not_found_error',

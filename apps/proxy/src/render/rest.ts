@@ -25,6 +25,7 @@ const restError = {
   SESSION_NOT_FOUND: 'session_not_found',
   SESSION_OF_ANOTHER: 'forbidden',
   TOO_MANY_SESSIONS: 'too_many_sessions',
+  TOO_MANY_REQUESTS: 'too_many_requests',
   STORE_UNAVAILABLE: 'store_unavailable',
 
   KEY_NOT_FOUND: 'key_not_found',

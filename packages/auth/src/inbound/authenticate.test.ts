@@ -8,6 +8,7 @@ import type { KeyStore } from '../keys/key-store.ts'
 import { createPostgresKeyStore } from '../keys/key-store.postgres.ts'
 import { createVirtualKeys } from '../keys/virtual-keys.ts'
 import { createAuthenticator } from './authenticate.ts'
+import { createKeyAdmission } from './key-admission.ts'
 
 const masterKey = new Secret('sk-master-0123456789')
 const clock = fakeClock()
@@ -23,8 +24,9 @@ beforeAll(async () => {
 afterAll(() => close())
 
 const authenticatorOn = (used: Pick<KeyStore, 'find' | 'changedSince'>) => {
-  const keys = createKeyCache({ store: used, log: silentLogger, clock })
-  return createAuthenticator({ masterKey, keys, defaultAccess: () => 'none', clock })
+  const cache = createKeyCache({ store: used, log: silentLogger, clock })
+  const access = { defaultAccess: () => 'none' as const }
+  return createAuthenticator({ masterKey, keys: createKeyAdmission({ keys: cache, clock, ...access }), ...access })
 }
 const authenticate = (key: string | undefined) =>
   authenticatorOn(store)(key === undefined ? undefined : new Secret(key), signal)

@@ -1,17 +1,20 @@
-import { type Clock, GatewayError, type Principal, type Secret } from '@toolgate/core'
+import { GatewayError, type Principal, type Secret } from '@toolgate/core'
 import type { DefaultAccess } from '../keys/grants.ts'
-import type { KeyCache } from '../keys/key-cache.ts'
+import type { AccessTokens } from '../oauth/access-tokens.ts'
+import { accessTokenAuthenticator } from './access-token.ts'
 import { firstOf } from './first-of.ts'
 import { jwtAuthenticator, type JwtAuthenticatorOptions } from './jwt/jwt.ts'
+import type { KeyAdmission } from './key-admission.ts'
 import { masterKeyAuthenticator } from './master-key.ts'
 import { virtualKeyAuthenticator } from './virtual-key.ts'
 
 export interface AuthenticatorOptions {
   readonly masterKey: Secret
-  readonly keys: Pick<KeyCache, 'find'>
-  /** `general_settings.mcp_default_access`; asked anew for each request, since a reload may change it. */
+  readonly keys: KeyAdmission
+  /** As in `KeyAdmissionOptions`, for tokens of identity providers. */
   readonly defaultAccess: () => DefaultAccess
-  readonly clock?: Clock
+  /** Absent: the gateway has issued none. */
+  readonly accessTokens?: Pick<AccessTokens, 'find'> | undefined
   /** Absent: tokens of identity providers are no credentials. */
   readonly jwt?: Omit<JwtAuthenticatorOptions, 'defaultAccess'> | undefined
 }
@@ -25,11 +28,12 @@ export type Authenticate = (credential: Secret | undefined, signal: AbortSignal)
 /** More than any kind of credential is long; what is longer is not worth a hash. */
 const longestCredential = 8192
 
-export function createAuthenticator({ masterKey, jwt, ...virtualKeys }: AuthenticatorOptions): Authenticate {
-  const { defaultAccess } = virtualKeys
+export function createAuthenticator(options: AuthenticatorOptions): Authenticate {
+  const { masterKey, keys, accessTokens, jwt, defaultAccess } = options
   const ways = firstOf([
     masterKeyAuthenticator(masterKey),
-    virtualKeyAuthenticator(virtualKeys),
+    virtualKeyAuthenticator(keys),
+    ...(accessTokens === undefined ? [] : [accessTokenAuthenticator({ tokens: accessTokens, keys })]),
     ...(jwt === undefined ? [] : [jwtAuthenticator({ ...jwt, defaultAccess })]),
   ])
   return async (credential, signal) => {

@@ -1,7 +1,7 @@
 import { type Clock, GatewayError, type Principal } from '@toolgate/core'
 import type { DefaultAccess } from '../keys/grants.ts'
 import type { KeyCache } from '../keys/key-cache.ts'
-import { refuseUnusable, toPrincipal } from './virtual-key.ts'
+import { refuseUnusable, toPrincipal } from './key-admission.ts'
 
 /** Who a key would be, without its being presented: for administrators that want to know what it may do. */
 export interface KeyPrincipals {

@@ -1,14 +1,15 @@
 import type { Forwarded, Secret } from '@toolgate/core'
 import { couldBeKey, hashKey, keysIn } from '../keys/key-format.ts'
+import { accessTokensIn } from '../oauth/tokens.ts'
 import { textsIn } from './carries.ts'
 
 /**
- * Takes out of what a caller brought every value that holds a virtual key of this gateway: not only the one that counts is
+ * Takes out of what a caller brought every value that holds a virtual key or a token of this gateway: not only the one that counts is
  * nobody else's business. Values without anything that could be one cost nothing; other vendors' keys look alike and stay.
  */
 export type WithoutOwnKeys = (forwarded: Forwarded, signal: AbortSignal) => Promise<Forwarded>
 
-/** Finds a key by its hash. Anything found is a key of this gateway, also one that is blocked or has expired. */
+/** Finds a key or a token by its hash. Anything found is this gateway's, also what is blocked or has expired. */
 export type FindKey = (hash: string, signal: AbortSignal) => Promise<object | undefined>
 
 /** Look-ups for one request. Nobody brings that many keys, and what is not looked up does not travel. */
@@ -54,6 +55,7 @@ async function holdsAny(value: Secret, isOwn: (key: Secret) => Promise<boolean>)
 function* candidates(value: Secret): Generator<Secret> {
   for (const text of new Set(textsIn(value.reveal()))) {
     for (const key of keysIn(text)) if (couldBeKey(key.reveal())) yield key
+    yield* accessTokensIn(text)
   }
 }
 

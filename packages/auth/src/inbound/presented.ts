@@ -4,6 +4,7 @@
  * sees to it that the gateway's own key is in nothing that may be forwarded, wherever else the caller put it.
  */
 import { type Forwarded, GatewayError, Secret } from '@toolgate/core'
+import type { PresentedClient } from '../oauth/clients.ts'
 import { isForwardableHeader } from '../upstream/header-names.ts'
 import { carries } from './carries.ts'
 
@@ -66,6 +67,30 @@ export function mergeForwarded(
     headers: new Map([...forwarded.headers, ...more.headers]),
     cookies: new Map([...forwarded.cookies, ...more.cookies]),
   }
+}
+
+/**
+ * Which client of our authorization server a form is from: `Basic`, else what stands in the form (RFC 6749 §2.3.1). Both at once
+ * is as good as neither.
+ */
+export function presentedClient(list: HeaderList, form: URLSearchParams): PresentedClient {
+  const inForm = { id: form.get('client_id') ?? undefined, secret: secretIn(form.get('client_secret')) }
+  const [, encoded] = /^basic\s+([\w+/=-]+)$/i.exec(lowerCased(list).get('authorization')?.trim() ?? '') ?? []
+  if (encoded === undefined) return inForm
+  const [id = '', ...secret] = Buffer.from(encoded, 'base64').toString('utf8').split(':')
+  // Both parts are encoded as in a form.
+  const [named, shown] = [formDecoded(id), formDecoded(secret.join(':'))]
+  const isTwice = inForm.secret !== undefined || (inForm.id !== undefined && inForm.id !== named)
+  return isTwice ? { id: undefined, secret: undefined } : { id: named, secret: secretIn(shown) }
+}
+
+function secretIn(text: string | null | undefined): Secret | undefined {
+  return text === null || text === undefined || text === '' ? undefined : new Secret(text)
+}
+
+/** As a value of a form is written: `+` is a space. */
+function formDecoded(text: string): string {
+  return new URLSearchParams(`value=${text.replaceAll('&', '%26')}`).get('value') ?? ''
 }
 
 /**

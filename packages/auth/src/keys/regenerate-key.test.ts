@@ -5,6 +5,7 @@ import { type FakeClock, fakeClock } from '@toolgate/testing/fake-clock'
 import { eq } from 'drizzle-orm'
 import { beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { createAuthenticator } from '../inbound/authenticate.ts'
+import { createKeyAdmission } from '../inbound/key-admission.ts'
 import { createKeyCache, type KeyCache } from './key-cache.ts'
 import { hashKey } from './key-format.ts'
 import { createPostgresKeyRotationStore } from './key-rotation.postgres.ts'
@@ -40,9 +41,8 @@ describeOnStores('another key in the place of one', (openStore) => {
   const admitted = async (key: Secret) => {
     const authenticate = createAuthenticator({
       masterKey: new Secret('sk-master-0123456789'),
-      keys: cache,
+      keys: createKeyAdmission({ keys: cache, defaultAccess: () => 'none', clock }),
       defaultAccess: () => 'none',
-      clock,
     })
     return authenticate(key, signal).then(
       ({ keyHash }) => keyHash,

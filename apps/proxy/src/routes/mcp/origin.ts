@@ -1,6 +1,7 @@
 import { GatewayError } from '@toolgate/core'
 import type { Context } from 'hono'
 import type { AppEnv } from '../../app-env.ts'
+import type { LiveConfig } from '../../reload/live-config.ts'
 
 /**
  * Spec 2025-11-25, Transports, Security: a page in a browser must not talk to a gateway on the same machine through a name
@@ -21,6 +22,11 @@ const loopback = new Set(['localhost', '127.0.0.1', '[::1]'])
 export function refuseForeignOrigin(context: Context<AppEnv>, rules: OriginRules): void {
   const origin = context.req.header('origin')
   if (origin !== undefined && !allowsOrigin(origin, rules)) throw refused('Origin', 'mcp_allowed_origins')
+  refuseForeignHost(context, rules)
+}
+
+/** The other half, for doors that pages of others may well ask. */
+export function refuseForeignHost(context: Context<AppEnv>, rules: OriginRules): void {
   const host = context.req.header('host')
   if (host !== undefined && !allowsHost(host, rules)) throw refused('Host', 'mcp_allowed_hosts')
 }
@@ -45,6 +51,17 @@ function refused(header: string, setting: string): GatewayError {
   )
 }
 
-export function isLoopback(host: string): boolean {
+export function originRules({ current: { config, environment } }: Pick<LiveConfig, 'current'>): OriginRules {
+  const { allowedOrigins, allowedHosts } = config
+  const loopbackOnly = isLoopback(environment.host)
+  const { baseUrl } = environment.publicAddress
+  if (baseUrl === undefined || (allowedHosts === undefined && !loopbackOnly)) {
+    return { allowedOrigins, allowedHosts, loopbackOnly }
+  }
+  // Its own name is a proxy's in front of it.
+  return { allowedOrigins, allowedHosts: [...(allowedHosts ?? []), new URL(baseUrl).hostname], loopbackOnly }
+}
+
+function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || host.startsWith('127.')
 }

@@ -11,7 +11,7 @@ import { namesModernVersion, speaksModern } from './era.ts'
 import { createIntroduction } from './introduction.ts'
 import { createLegacyEra } from './legacy/legacy-era.ts'
 import { createModernEra } from './modern/modern-era.ts'
-import { isLoopback, refuseForeignOrigin } from './origin.ts'
+import { originRules, refuseForeignOrigin } from './origin.ts'
 import { readMessages, type Received } from './read-messages.ts'
 import { createSseTransport } from './sse/sse-transport.ts'
 import { type View, viewOf } from './view.ts'
@@ -96,9 +96,4 @@ function otherMethod(context: Context<AppEnv>, allowed: string): Response {
   context.header('allow', allowed)
   if (context.req.method === 'OPTIONS') return context.body(null, 204)
   throw new GatewayError('METHOD_NOT_ALLOWED', `This MCP endpoint takes ${allowed}, not ${context.req.method}.`)
-}
-
-function originRules({ current: { config, environment } }: Pick<LiveConfig, 'current'>) {
-  const { allowedOrigins, allowedHosts } = config
-  return { allowedOrigins, allowedHosts, loopbackOnly: isLoopback(environment.host) }
 }

@@ -1,0 +1,41 @@
+import { z } from 'zod'
+import type { Operation } from './openapi-operation.ts'
+
+const authorizationRequest = z.object({
+  response_type: z.literal('code'),
+  client_id: z.string(),
+  redirect_uri: z.string().optional(),
+  code_challenge: z.string(),
+  code_challenge_method: z.literal('S256'),
+  state: z.string().optional(),
+  resource: z.string().optional(),
+  scope: z.string().optional(),
+})
+const registration = z.object({ redirect_uris: z.array(z.string()), client_name: z.string().optional() })
+
+const actions: Readonly<Record<string, Operation>> = {
+  'GET /authorize': {
+    summary: 'The page on which a person lets an MCP client in',
+    query: authorizationRequest,
+    isPublic: true,
+    contentType: 'text/html',
+  },
+  'POST /authorize': { summary: 'The form of that page', isPublic: true, contentType: 'text/html' },
+  'POST /token': { summary: 'Tokens for a code or a refresh token (a form)', isPublic: true },
+  'POST /register': { summary: 'Registration of an MCP client', body: registration, isPublic: true },
+  'POST /revoke': { summary: 'End a grant by one of its tokens (a form)', isPublic: true },
+  'POST /introspect': { summary: 'What a token is good for, for its key and for administrators (a form)' },
+}
+
+const server = z.object({ server: z.string() })
+
+/** The authorization server, for everything and below the name of one server. */
+export const oauthOperations: Readonly<Record<string, Operation>> = {
+  ...actions,
+  ...Object.fromEntries(
+    Object.entries(actions).map(([route, operation]) => [
+      route.replace(' ', ' /{server}'),
+      { ...operation, path: server },
+    ]),
+  ),
+}

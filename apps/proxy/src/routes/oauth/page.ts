@@ -1,0 +1,111 @@
+/**
+ * The pages that a person sees: whom to let in, and what went wrong. Plain HTML that loads nothing and runs nothing. What a
+ * client says of itself is text of a stranger, and marked as such.
+ */
+import { createHash } from 'node:crypto'
+import { describeRedirect, displayName, type OauthClient } from '@toolgate/auth'
+import type { Context } from 'hono'
+import { html, raw } from 'hono/html'
+import type { ContentfulStatusCode } from 'hono/utils/http-status'
+import type { AppEnv } from '../../app-env.ts'
+import { everything } from '../../oauth-endpoint.ts'
+import { style } from './page-style.ts'
+
+type Html = ReturnType<typeof html>
+
+export interface ConsentPage {
+  readonly client: OauthClient
+  readonly redirectUri: string
+  readonly audience: string
+  /** Where the form goes, as a path. */
+  readonly action: string
+  /** The sealed request. */
+  readonly pending: string
+  /** What was wrong with the last try. */
+  readonly fault?: string | undefined
+}
+
+export interface ShownPage {
+  readonly status: ContentfulStatusCode
+  readonly title: string
+  readonly body: Html
+  /** Where a form of the page may lead to in the end. */
+  readonly leadsTo?: string
+}
+
+const styleSource = `'sha256-${createHash('sha256').update(style).digest('base64')}'`
+
+export async function showPage(
+  context: Context<AppEnv>,
+  { status, title, body, leadsTo }: ShownPage,
+): Promise<Response> {
+  const targets = leadsTo === undefined ? "'none'" : `'self' ${sourceOf(leadsTo)}`
+  context.header(
+    'content-security-policy',
+    `default-src 'none'; style-src ${styleSource}; form-action ${targets}; base-uri 'none'; frame-ancestors 'none'`,
+  )
+  context.header('x-frame-options', 'DENY')
+  context.header('x-content-type-options', 'nosniff')
+  // A stricter policy would hide from us where a form was sent from.
+  context.header('referrer-policy', 'same-origin')
+  context.header('cache-control', 'no-store')
+  const page = await html`<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>${title} · toolgate</title>
+<style>${raw(style)}</style>
+</head>
+<body><main><p class="brand">toolgate</p>${body}</main></body>
+</html>`
+  return context.html(page, status)
+}
+
+export function consentPage(page: ConsentPage): ShownPage {
+  const { client, redirectUri, audience, action, pending, fault } = page
+  const name = displayName(client.name) ?? 'An application without a name'
+  const title = `Let ${name} use your MCP servers?`
+  const body = html`<h1>Let <strong>${name}</strong> use your MCP servers?</h1>
+<dl>
+<dt>Application</dt><dd>${whoItIs(client, name)}</dd>
+<dt>Sends you on to</dt><dd>${describeRedirect(redirectUri)}<br><code>${redirectUri}</code></dd>
+<dt>May use</dt><dd>${audience === everything ? 'every MCP server that your key may use' : html`<code>${audience}</code>, as far as your key may`}</dd>
+</dl>
+${fault === undefined ? '' : html`<p class="fault" role="alert" id="fault">${fault}</p>`}
+<form method="post" action="${action}">
+<input type="hidden" name="request" value="${pending}">
+<label for="key">Your key</label>
+<input id="key" name="key" type="password" autocomplete="current-password" spellcheck="false" placeholder="sk-…"
+${fault === undefined ? '' : html`aria-invalid="true" aria-describedby="fault"`} autofocus>
+<p class="hint">The key stays here. The application gets a token of its own, which ends with the key.</p>
+<div class="buttons">
+<button name="decision" value="allow">Allow</button>
+<button name="decision" value="deny" class="quiet">Cancel</button>
+</div>
+</form>
+<p class="hint">Go on only if you have just started this from an application yourself.</p>`
+  return { status: fault === undefined ? 200 : 403, title, body, leadsTo: redirectUri }
+}
+
+function whoItIs({ host }: OauthClient, name: string): Html {
+  if (host !== undefined) return html`${name}, of <strong>${host}</strong>`
+  return html`calls itself “${name}”; anybody may call itself so`
+}
+
+export function faultPage(status: ContentfulStatusCode, message: string): ShownPage {
+  return {
+    status,
+    title: 'This cannot go on',
+    body: html`<h1>This cannot go on</h1><p class="fault" role="alert">${message}</p>
+<p class="hint">Nobody was let in. You may close this page.</p>`,
+  }
+}
+
+/** For a `form-action`: browsers apply it to where the answer to a form leads as well. */
+function sourceOf(redirectUri: string): string {
+  const url = new URL(redirectUri)
+  // The policy's grammar knows hosts of http alone, and no IPv6 address.
+  const isHost = /^https?:$/.test(url.protocol) && !url.hostname.startsWith('[')
+  return isHost ? url.origin : url.protocol
+}

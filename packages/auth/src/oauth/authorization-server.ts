@@ -1,0 +1,71 @@
+import { type Clock, GatewayError, type NewId, type Outbound, type Secret } from '@toolgate/core'
+import type { Database } from '@toolgate/db'
+import type { KeyAdmission } from '../inbound/key-admission.ts'
+import type { Sealer } from '../tokens/sealing.ts'
+import type { AccessTokens } from './access-tokens.ts'
+import { createClientDocuments } from './client-documents.ts'
+import { createPostgresClientStore } from './client-store.postgres.ts'
+import { createOauthClients, type OauthClients } from './clients.ts'
+import type { GrantStore } from './grant-store.ts'
+import { createIssuedTokens, type IssuedTokens } from './issued-tokens.ts'
+import { createPendingRequests, type PendingRequests } from './pending-requests.ts'
+import { createRateLimit, type RateLimit } from './rate-limit.ts'
+import { createSignIn, type SignIn } from './sign-in.ts'
+import { createTokenIssuer, type TokenIssuer } from './token-issuer.ts'
+
+/** The gateway as authorization server of its own MCP endpoints: what its doors are made of. */
+export interface AuthorizationServer {
+  readonly clients: OauthClients
+  readonly pending: PendingRequests
+  readonly signIn: SignIn
+  readonly tokens: TokenIssuer
+  readonly issued: IssuedTokens
+  /** By the address of whoever asks. */
+  readonly limits: { readonly registrations: RateLimit; readonly signIns: RateLimit }
+}
+
+export interface AuthorizationServerOptions {
+  readonly database: Database
+  readonly grants: GrantStore
+  readonly accessTokens: AccessTokens
+  readonly keys: KeyAdmission
+  readonly masterKey: Secret
+  readonly sealer: Pick<Sealer, 'seal' | 'open'>
+  /** For addresses that strangers name. */
+  readonly guardedOutbound: Outbound
+  readonly clock: Clock
+  readonly newId: NewId
+}
+
+const limitWindowMs = 60_000
+
+export function createAuthorizationServer(options: AuthorizationServerOptions): AuthorizationServer {
+  const { database, grants, accessTokens, keys, clock, newId } = options
+  const store = createPostgresClientStore({ database })
+  const limited = (perKey: number, forAll: number) =>
+    createRateLimit({ clock, windowMs: limitWindowMs, perKey, forAll })
+  return {
+    clients: createOauthClients({
+      store,
+      readDocument: createClientDocuments({ outbound: options.guardedOutbound, clock }),
+      clock,
+      newId,
+    }),
+    pending: createPendingRequests({ sealer: options.sealer, clock }),
+    signIn: createSignIn({ keys, masterKey: options.masterKey }),
+    tokens: createTokenIssuer({ store: grants, clients: store, clock }),
+    issued: createIssuedTokens({
+      store: grants,
+      accessTokens,
+      principalOf: (hash, signal) => keys.admit(hash, signal).catch(unlessUnusable),
+      clock,
+    }),
+    limits: { registrations: limited(30, 300), signIns: limited(20, 300) },
+  }
+}
+
+/** Of a key that is blocked or has expired no token counts. That it could not be found out is no answer. */
+function unlessUnusable(error: unknown): undefined {
+  if (error instanceof GatewayError && (error.code === 'KEY_BLOCKED' || error.code === 'KEY_EXPIRED')) return undefined
+  throw error
+}

@@ -1,0 +1,64 @@
+/** What a client says of itself, in a registration (RFC 7591) or in a document at its own address (CIMD). Bounded, and believed in nothing. */
+import { z } from 'zod'
+import { oauthError } from './oauth-error.ts'
+import { isRedirectUri } from './redirect-uris.ts'
+
+const text = z.string().max(512)
+const address = z.string().max(2_048)
+
+export const clientMetadataSchema = z.object({
+  redirect_uris: z.array(address).min(1).max(20),
+  client_name: text.optional(),
+  token_endpoint_auth_method: text.optional(),
+  grant_types: z.array(text).max(10).optional(),
+  response_types: z.array(text).max(10).optional(),
+  application_type: text.optional(),
+  client_uri: address.optional(),
+  logo_uri: address.optional(),
+  tos_uri: address.optional(),
+  policy_uri: address.optional(),
+  scope: z.string().max(1_024).optional(),
+  contacts: z.array(text).max(10).optional(),
+  software_id: text.optional(),
+  software_version: text.optional(),
+})
+
+export type ClientMetadata = z.output<typeof clientMetadataSchema>
+
+/** Throws in the words of RFC 7591 §3.2.2. Unknown members are left out (§2). */
+export function readClientMetadata(value: object): ClientMetadata {
+  const parsed = clientMetadataSchema.safeParse(value)
+  if (!parsed.success) {
+    const [issue] = parsed.error.issues
+    const field = issue?.path.join('.') ?? ''
+    const error = field.startsWith('redirect_uris') ? 'invalid_redirect_uri' : 'invalid_client_metadata'
+    throw oauthError(error, `${field}: ${issue?.message}`)
+  }
+  const { redirect_uris, grant_types, response_types } = parsed.data
+  if (!redirect_uris.every(isRedirectUri)) {
+    throw oauthError(
+      'invalid_redirect_uri',
+      'redirect_uris: each must be an https address, an http address on loopback or one of an application, without fragment or user.',
+    )
+  }
+  if (grant_types?.includes('authorization_code') === false || response_types?.includes('code') === false) {
+    throw oauthError('invalid_client_metadata', 'Only clients of the authorization code flow can be registered here.')
+  }
+  return parsed.data
+}
+
+/** What a client may do. Where it does not say, it gets refresh tokens: that it may not is for it to say. */
+export function grantTypesOf({ grant_types: asked }: ClientMetadata): readonly string[] {
+  return asked === undefined || asked.includes('refresh_token')
+    ? ['authorization_code', 'refresh_token']
+    : ['authorization_code']
+}
+
+const longestName = 80
+
+/** A name as it may be shown: without what could break out of its line or turn the text around it. */
+export function displayName(name: string | undefined): string | undefined {
+  const plain = name?.replaceAll(/[\p{C}\p{Z}]+/gu, ' ').trim()
+  if (plain === undefined || plain === '') return undefined
+  return plain.length <= longestName ? plain : `${plain.slice(0, longestName)}…`
+}
