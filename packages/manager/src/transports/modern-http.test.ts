@@ -1,4 +1,4 @@
-import { type JsonRpcNotification, silentPeer } from '@toolgate/core'
+import { isJsonObject, type JsonRpcNotification, silentPeer } from '@toolgate/core'
 import { fakeClock } from '@toolgate/testing/fake-clock'
 import { type RawDecision, resultFor, startRawMcpServer } from '@toolgate/testing/mcp-raw'
 import { type SdkMcpServer, startMcpServer } from '@toolgate/testing/mcp-server'
@@ -303,6 +303,71 @@ describe('a modern request', () => {
       details: { upstream: { code: -32601 } },
     })
     expect(await connection.request(echo)).toMatchObject(hi)
+  })
+})
+
+describe('a resource of a modern server', () => {
+  const uri = (name: string) => ({ uri: `test://${name}` })
+  const subscribing = (name: string) => callOf('', { method: 'resources/subscribe', params: uri(name) })
+  const updated = (name: string) => ({ jsonrpc: '2.0', method: 'notifications/resources/updated', params: uri(name) })
+
+  /** Acknowledges what it is asked for, but for `none`; says what `tell` is given, and ends streams with `end`. */
+  const startTelling = async () => {
+    const streams: { wanted: unknown; say: (event: object) => void; end: () => void }[] = []
+    const server = await startRawMcpServer((request) => {
+      const capabilities = { resources: { subscribe: true } }
+      if (request.message['method'] === 'server/discover') {
+        return { body: resultFor(request, { ...discovery, capabilities }) }
+      }
+      if (request.message['method'] !== 'subscriptions/listen') return undefined
+      const { params } = request.message
+      const filter = isJsonObject(params) && isJsonObject(params['notifications']) ? params['notifications'] : {}
+      const given = filter['resourceSubscriptions']
+      const wanted = Array.isArray(given) ? given : []
+      const { readable, writable } = new TransformStream<object, object>({}, { highWaterMark: 64 })
+      const writer = writable.getWriter()
+      const say = (event: object) => void writer.write(event)
+      const notifications = { resourceSubscriptions: wanted.filter((one) => one !== 'test://none') }
+      say({ jsonrpc: '2.0', method: 'notifications/subscriptions/acknowledged', params: { notifications } })
+      streams.push({ wanted, say, end: () => void writer.close() })
+      return { events: readable }
+    })
+    return { server, streams, [Symbol.asyncDispose]: () => server[Symbol.asyncDispose]() }
+  }
+
+  it('is subscribed to with one stream for all, and what it says is heard', async () => {
+    await using telling = await startTelling()
+    await using http = transportOf('http', { url: telling.server.url })
+    const onUnsolicited = vi.fn<UnsolicitedListener>()
+    await using connection = await connected(http, { ...modern, onUnsolicited })
+    expect(await connection.request(subscribing('a'))).toEqual({})
+    expect(await connection.request(subscribing('b'))).toEqual({})
+    await connection.request(subscribing('a'))
+    const { streams, server } = telling
+    expect(streams.map(({ wanted }) => wanted)).toEqual([['test://a'], ['test://a', 'test://b']])
+    expect(await server.received('subscriptions/listen')[0]?.closed).toBe('abandoned')
+    streams[1]?.say(updated('b'))
+    await vi.waitFor(() => expect(onUnsolicited).toHaveBeenCalledWith(updated('b')))
+    await connection.request({ ...subscribing('a'), method: 'resources/unsubscribe' })
+    expect(streams.at(-1)?.wanted).toEqual(['test://b'])
+    // What the server does not honour is no subscription.
+    await expect(connection.request(subscribing('none'))).rejects.toMatchObject({ code: 'UPSTREAM_PROTOCOL' })
+    expect(server.received('resources/subscribe')).toEqual([])
+  })
+
+  it('is subscribed to again where the stream ends, and said to have changed meanwhile', async () => {
+    const clock = fakeClock()
+    await using telling = await startTelling()
+    await using http = transportOf('http', { url: telling.server.url }, { clock })
+    const onUnsolicited = vi.fn<UnsolicitedListener>()
+    await using connection = await connected(http, { ...modern, onUnsolicited })
+    await connection.request(subscribing('a'))
+    const before = clock.pending
+    telling.streams[0]?.end()
+    await vi.waitFor(() => expect(clock.pending).toBeGreaterThan(before))
+    clock.advance(1_000)
+    await vi.waitFor(() => expect(onUnsolicited).toHaveBeenCalledWith(updated('a')))
+    expect(telling.streams).toHaveLength(2)
   })
 })
 

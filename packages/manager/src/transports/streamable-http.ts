@@ -1,4 +1,4 @@
-import { definePlug } from '@toolgate/core'
+import { definePlug, isJsonObject } from '@toolgate/core'
 import { z } from 'zod'
 import type { Connection, Handshake } from '../upstream/connection.ts'
 import { shakeHands } from '../upstream/handshake.ts'
@@ -10,6 +10,7 @@ import { HttpLink, type ServerLoad } from './http/http-link.ts'
 import { type Heard, listen, listenBesideSession } from './http/http-listener.ts'
 import { ModernLink } from './http/modern-link.ts'
 import { createNegotiation } from './http/negotiation.ts'
+import { ResourceSubscriptions } from './http/resource-subscriptions.ts'
 import { announced, listenModernly } from './http/subscription.ts'
 import { createToolHeaders, type ToolHeaders } from './http/tool-headers.ts'
 import { createLegacyFallback, refusedAsUnknown } from './legacy-fallback.ts'
@@ -159,7 +160,35 @@ function connectModernly(
     const once = () => listenModernly(link, closing.signal, { notifications, credential })
     void listenInBackground(once, { target, request, signal: closing.signal })
   }
-  return link.connection(handshake, () => closing.abort())
+  const connection = link.connection(handshake, () => closing.abort())
+  return tellsOfResources(handshake) ? withSubscriptions(connection, link, { target, request, closing }) : connection
+}
+
+/** What the former era subscribes to with requests. */
+function withSubscriptions(
+  connection: Connection,
+  link: ModernLink,
+  { target, request, closing }: { target: HttpTarget; request: ConnectRequest; closing: AbortController },
+): Connection {
+  const { clock, log } = target
+  const credential = () => request.credential.headers()
+  const options = { link, server: request.server.name, clock, log, credential, closing: closing.signal }
+  const subscriptions = new ResourceSubscriptions(options)
+  return {
+    ...connection,
+    get open() {
+      return link.open
+    },
+    request: (asked) =>
+      asked.method === 'resources/subscribe' || asked.method === 'resources/unsubscribe'
+        ? subscriptions.request(asked)
+        : connection.request(asked),
+  }
+}
+
+function tellsOfResources({ capabilities }: Handshake): boolean {
+  const { resources } = capabilities
+  return isJsonObject(resources) && resources['subscribe'] === true
 }
 
 /** Who listens: the connection that catalogs are made over, and one whose caller the server may ask back. */

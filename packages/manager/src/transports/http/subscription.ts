@@ -5,7 +5,7 @@ import type { Heard } from './http-listener.ts'
 import type { ModernLink } from './modern-link.ts'
 import type { CredentialHeaders } from './refusal.ts'
 
-const acknowledged = 'notifications/subscriptions/acknowledged'
+const acknowledgement = 'notifications/subscriptions/acknowledged'
 
 /** What to ask for with `subscriptions/listen`; undefined where the server announces nothing. */
 export function announced({ capabilities }: Pick<Handshake, 'capabilities'>): JsonObject | undefined {
@@ -24,6 +24,8 @@ export function announces(capability: JsonObject[string] | undefined): boolean {
 export interface SubscriptionRequest {
   readonly notifications: JsonObject
   readonly credential: () => CredentialHeaders
+  /** Told what of it the server honours, as it said so. */
+  readonly acknowledged?: (notifications: JsonObject) => void
 }
 
 /**
@@ -33,7 +35,7 @@ export interface SubscriptionRequest {
 export async function listenModernly(
   link: ModernLink,
   signal: AbortSignal,
-  { notifications, credential }: SubscriptionRequest,
+  { notifications, credential, acknowledged }: SubscriptionRequest,
 ): Promise<Heard> {
   const params = link.enveloped({ notifications })
   const message = { jsonrpc: '2.0', id: 'listen', method: 'subscriptions/listen', params }
@@ -46,7 +48,11 @@ export async function listenModernly(
   for await (const said of readEventStream(response.body)) {
     if (!isJsonRpcMessage(said)) continue
     if (isResponse(said)) return 'error' in said ? 'refused' : heard
-    if (said.method === acknowledged) continue
+    if (said.method === acknowledgement) {
+      const honoured = said.params?.['notifications']
+      acknowledged?.(isJsonObject(honoured) ? honoured : {})
+      continue
+    }
     heard = 'something'
     link.traffic.hear(said)
   }
