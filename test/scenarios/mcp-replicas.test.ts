@@ -86,6 +86,26 @@ describeOnPostgres('two gateways on one database', (server) => {
     expect(rest).toMatch(/"id":1,"result":\{[^]*completed/)
   })
 
+  verifies('mcp:subscriptions', 'keep what a client subscribed to, wherever it listens later', async () => {
+    const uri = 'demo://resource/dynamic/text/2'
+    const raw = { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'raw', version: '1' } }
+    const opened = await here.request('/mcp', { body: { jsonrpc: '2.0', id: 0, method: 'initialize', params: raw } })
+    const headers = { 'mcp-session-id': opened.headers.get('mcp-session-id') ?? '' }
+    const body = { jsonrpc: '2.0', id: 1, method: 'resources/subscribe', params: { uri } }
+    expect(await here.json('/mcp', { headers, body })).toMatchObject({ result: {} })
+    const reader = (await there.request('/mcp', { headers })).body?.pipeThrough(new TextDecoderStream()).getReader()
+    let text = ''
+    const until = async (count: number) => {
+      while (text.split(uri).length <= count) text += (await reader?.read())?.value ?? ''
+    }
+    // Nobody there knows what happened before; then the server tells by itself.
+    await until(1)
+    const toggle = { name: 'every-toggle-subscriber-updates', arguments: {} }
+    await there.json('/mcp', { headers, body: { jsonrpc: '2.0', id: 2, method: 'tools/call', params: toggle } })
+    await until(2)
+    await reader?.cancel()
+  })
+
   verifies(
     'mcp:replicas',
     'both list a server that was added at one of them, and both tell their clients',

@@ -2,20 +2,43 @@ import { Client } from '@modelcontextprotocol/sdk/client/index.js'
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js'
 import { ResourceUpdatedNotificationSchema } from '@modelcontextprotocol/sdk/types.js'
 import { startEverything } from '@toolgate/testing/mcp-everything'
+import { type RawMcpServer, resultFor, startRawMcpServer } from '@toolgate/testing/mcp-raw'
 import { afterAll, beforeAll, describe, expect, vi } from 'vitest'
 import { boot, type Booted } from '../boot.ts'
 import { verifies } from '../verifies.ts'
 
 let gateway: Booted
 let http: Awaited<ReturnType<typeof startEverything>>
+let forgetful: Awaited<ReturnType<typeof startForgetful>>
 beforeAll(async () => {
   http = await startEverything()
-  gateway = await boot({ config: { mcp_servers: { every: { url: http.url } } } })
+  forgetful = await startForgetful()
+  gateway = await boot({
+    config: { mcp_servers: { every: { url: http.url }, forgetful: { url: forgetful.server.url } } },
+  })
 })
 afterAll(async () => {
   await gateway[Symbol.asyncDispose]()
   await http[Symbol.asyncDispose]()
+  await forgetful.server[Symbol.asyncDispose]()
 })
+
+/** A server with one resource, which forgets its sessions when it is told to. */
+async function startForgetful(): Promise<{ readonly server: RawMcpServer; forget(): void }> {
+  let life = 1
+  const server = await startRawMcpServer((request) => {
+    const { method } = request.message
+    if (method === 'initialize') {
+      const handshake = { protocolVersion: '2025-11-25', capabilities: { resources: { subscribe: true } } }
+      return { headers: { 'mcp-session-id': `life-${life}` }, body: resultFor(request, handshake) }
+    }
+    if (request.headers['mcp-session-id'] !== `life-${life}`) return { status: 404 }
+    const resources = [{ uri: 'note://1', name: 'one' }]
+    if (method === 'resources/list') return { body: resultFor(request, { resources }) }
+    return method === 'resources/subscribe' ? { body: resultFor(request, {}) } : undefined
+  })
+  return { server, forget: () => void (life += 1) }
+}
 
 async function openSession(protocolVersion: string) {
   const params = { protocolVersion, capabilities: {}, clientInfo: { name: 'raw', version: '1' } }
@@ -112,5 +135,16 @@ describe('a resource that a client subscribed to', () => {
     await vi.waitFor(() => expect(heard).toHaveBeenCalledWith(uri), 15_000)
     await client.unsubscribeResource({ uri })
     await client.close()
+  })
+
+  verifies('mcp:subscriptions', 'may have changed while its server had forgotten who wants to know', async () => {
+    const uri = 'note://1'
+    const headers = { 'mcp-session-id': await openSession('2025-11-25') }
+    const listening = async (wanted: string) => readUntil(await gateway.request('/mcp', { headers }), wanted)
+    const body = { jsonrpc: '2.0', id: 1, method: 'resources/subscribe', params: { uri } }
+    expect(await gateway.json('/mcp', { headers, body })).toMatchObject({ result: {} })
+    forgetful.forget()
+    expect(await listening(uri)).toContain('"method":"notifications/resources/updated"')
+    expect(forgetful.server.received('resources/subscribe')).toHaveLength(3)
   })
 })

@@ -13,6 +13,7 @@ import {
   createRegistry,
   createRounds,
   createSessionUpstreams,
+  createSubscriptionGaps,
   type Gateway,
   type Health,
   type NamingRules,
@@ -64,8 +65,9 @@ export async function composeManager(foundation: Foundation, record: Recorder): 
   logHealth(log, health)
   reportServers(foundation.metrics, { registry, health, catalog })
   const names = createNameMap({ registry, catalog, toolsets, rules: () => namingRules(live) })
+  const gaps = createSubscriptionGaps({ news })
   const rounds = createRounds({ seal: foundation.sealer, clock, newId, record })
-  const gateway = createGateway({ ...upstreams, names, toolsets, record, rounds, policies: [], clock, newId })
+  const gateway = createGateway({ ...upstreams, names, toolsets, record, rounds, gaps, policies: [], clock, newId })
   const preview = createPreview({ pool, circuits, credentials, clock })
   const { close, ...serversPart } = composeServers(foundation, {
     registry,

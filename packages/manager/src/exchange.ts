@@ -4,12 +4,15 @@ import type { ManagedServer } from './registry/managed-server.ts'
 import type { Exchange } from './rounds/exchange.ts'
 import { refusedForCapabilities } from './rounds/input-required.ts'
 import { withoutRounds } from './rounds/rounds.ts'
+import type { SubscriptionGaps } from './sessions/subscription-gaps.ts'
 import { usableCapabilities } from './upstream/isolation.ts'
 import type { Upstreams } from './upstream/upstreams.ts'
 import { withConnection } from './with-connection.ts'
 
 export interface ExchangeOptions extends Upstreams {
   readonly credentials: CredentialSource
+  /** Told of subscriptions that upstreams took. */
+  readonly gaps?: SubscriptionGaps | undefined
 }
 
 /** Where a call goes, and whether its request names that server and no other. */
@@ -21,7 +24,7 @@ export interface Destination {
 }
 
 /** The centre of the rings: credential, connection, request. */
-export function exchanging({ credentials, pool, circuits }: ExchangeOptions) {
+export function exchanging({ credentials, pool, circuits, gaps }: ExchangeOptions) {
   return ({ caller, trace, method }: AuthorizedCall, { server, onlyServer, perCaller }: Destination): Exchange =>
     ({ params, peer, signal }) =>
       withConnection(
@@ -53,6 +56,8 @@ export function exchanging({ credentials, pool, circuits }: ExchangeOptions) {
             const result = await answering.catch((error: unknown) => {
               throw era === 'modern' ? refusedForCapabilities(error, server.name) : error
             })
+            if (method === 'resources/subscribe') gaps?.subscribed({ server, caller, uri: params['uri'], connection })
+            if (method === 'resources/unsubscribe') gaps?.unsubscribed({ server, caller, uri: params['uri'] })
             return { result, era }
           },
         },

@@ -27,6 +27,7 @@ import type { NameMap } from './registry/name-map.ts'
 import type { Registry } from './registry/registry.ts'
 import type { Rounds } from './rounds/rounds.ts'
 import { type Selection, selectServers, selectToolset } from './registry/selection.ts'
+import type { SubscriptionGaps } from './sessions/subscription-gaps.ts'
 import { type Look, withToolSearch } from './tool-search.ts'
 import type { ToolsetLookup } from './toolsets/toolset.ts'
 import type { Handshake } from './upstream/connection.ts'
@@ -96,6 +97,7 @@ export interface GatewayOptions extends Upstreams {
   readonly credentials: CredentialSource
   readonly record: Recorder
   readonly rounds: Rounds
+  readonly gaps?: SubscriptionGaps | undefined
   /** The first is the outermost. */
   readonly policies: readonly Layer<AuthorizedCall, JsonObject>[]
   readonly clock: Clock

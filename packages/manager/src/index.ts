@@ -48,6 +48,7 @@ export { createPostgresSessionStore } from './sessions/session-store.postgres.ts
 export type { SessionStore, StreamEvent } from './sessions/session-store.ts'
 export { readEventId, type StreamLog, type StreamPlace, type Streams } from './sessions/streams.ts'
 export type { Hearer } from './sessions/hearer.ts'
+export { createSubscriptionGaps, type SubscriptionGaps } from './sessions/subscription-gaps.ts'
 export { createSubscriptions, type Subscriptions } from './sessions/subscriptions.ts'
 export type { SessionBounds } from './sessions/session-options.ts'
 export { createSessions, type Sessions } from './sessions/sessions.ts'

@@ -13,6 +13,8 @@ export const mcpSessions = pgTable(
     /** The servers and groups of its endpoint as they were named; null: every server. */
     names: jsonb().$type<readonly string[]>(),
     logLevel: text('log_level'),
+    /** URIs of the resources that the client subscribed to; null: none. */
+    subscriptions: jsonb().$type<readonly string[]>(),
     createdAt: timestamp('created_at', { withTimezone: true }).notNull().defaultNow(),
     /** Written every few seconds while it is used, and not with every use. */
     usedAt: timestamp('used_at', { withTimezone: true }).notNull().defaultNow(),

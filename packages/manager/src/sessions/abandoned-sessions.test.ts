@@ -13,6 +13,7 @@ const elsewhere: SessionStore = {
   open: async () => [],
   load: async () => undefined,
   setLogLevel: async () => {},
+  setSubscriptions: async () => {},
   touch: async ({ used, held }) => [...used, ...held],
   end: async () => true,
   endIdle: async () => [],
@@ -38,7 +39,7 @@ it('an abandoned session costs less than 20 kB, and nothing once it was idle for
       names: undefined,
     })
     session.tell({ jsonrpc: '2.0', method: 'notifications/tools/list_changed' })
-    session.subscriptions.add(`note://${opened}`)
+    session.subscriptions = new Set([`note://${opened}`])
   }
   const cost = process.memoryUsage().heapUsed - before
   expect([...sessions.live()]).toHaveLength(sessionsOfTest)

@@ -16,8 +16,9 @@ export type Notice =
   | { readonly kind: 'cancel'; readonly sessionId: string; readonly requestId: JsonRpcId }
   /** The client came back for a stream that another gateway may still think to be whole. */
   | { readonly kind: 'resume'; readonly streamId: string }
-  /** The client changed its level, or has other roots. */
+  /** The client changed its level, its subscriptions or its roots. */
   | { readonly kind: 'level'; readonly sessionId: string; readonly level: string }
+  | { readonly kind: 'subscriptions'; readonly sessionId: string; readonly uris: readonly string[] }
   | { readonly kind: 'roots'; readonly sessionId: string; readonly from: string }
   | { readonly kind: 'mail'; readonly mailId: string }
 
@@ -37,11 +38,14 @@ export function writeNotice(notice: Notice): string {
 export function readNotice(text: string): Notice | undefined {
   const notice = parse(text)
   if (notice === undefined) return undefined
-  const { kind, sessionId, streamId, mailId, requestId, response, level, from } = notice
+  const { kind, sessionId, streamId, mailId, requestId, response, level, from, uris } = notice
   if (kind === 'mail' && typeof mailId === 'string') return { kind, mailId }
   if (kind === 'resume' && typeof streamId === 'string') return { kind, streamId }
   if (typeof sessionId !== 'string') return undefined
   if (kind === 'end') return { kind, sessionId }
+  if (kind === 'subscriptions' && Array.isArray(uris)) {
+    return { kind, sessionId, uris: uris.filter((uri) => typeof uri === 'string') }
+  }
   if (kind === 'roots' && typeof from === 'string') return { kind, sessionId, from }
   if (kind === 'level' && typeof level === 'string') return { kind, sessionId, level }
   if (kind === 'cancel' && (typeof requestId === 'string' || typeof requestId === 'number')) {

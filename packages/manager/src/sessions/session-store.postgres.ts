@@ -38,6 +38,11 @@ export function createPostgresSessionStore({ db }: Pick<Database, 'db'>, newId: 
     load: (id) => askStore(() => load(db, id)),
     setLogLevel: (id, logLevel) =>
       askStore(async () => void (await db.update(mcpSessions).set({ logLevel }).where(eq(mcpSessions.id, id)))),
+    setSubscriptions: (id, uris) =>
+      askStore(async () => {
+        const subscriptions = uris.length > 0 ? uris : null
+        await db.update(mcpSessions).set({ subscriptions }).where(eq(mcpSessions.id, id))
+      }),
     touch: (use) => askStore(() => touch(db, use)),
     end: (id) => writeStore(db, async (within) => (await endAll(within, [id])).length > 0),
     endIdle: (idleMs) => writeStore(db, (within) => endIdle(within, idleMs)),
@@ -69,7 +74,7 @@ async function open(within: Queries, { session, cap, busy }: OpenRequest): Promi
   const surplus = (found?.sessions ?? 0) + 1 - cap
   const evicted = surplus > 0 ? await evict(within, { owner, surplus, busy }) : []
   if (evicted === undefined) return undefined
-  const { names, logLevel, ...kept } = session
+  const { names, logLevel, subscriptions: _, ...kept } = session
   await within.insert(mcpSessions).values({ ...kept, names: names ?? null, logLevel: logLevel ?? null })
   return evicted
 }
@@ -119,7 +124,8 @@ async function load(db: Queries, id: string): Promise<StoredSession | undefined>
   return row && toSession(row)
 }
 
-function toSession({ id, owner, protocolVersion, capabilities, names, logLevel }: McpSessionRow): StoredSession {
+function toSession({ id, owner, protocolVersion, capabilities, ...row }: McpSessionRow): StoredSession {
+  const { names, logLevel, subscriptions } = row
   return {
     id,
     owner,
@@ -127,6 +133,7 @@ function toSession({ id, owner, protocolVersion, capabilities, names, logLevel }
     capabilities: isJsonObject(capabilities) ? capabilities : {},
     names: names ?? undefined,
     logLevel: logLevel ?? undefined,
+    subscriptions: subscriptions ?? [],
   }
 }
 

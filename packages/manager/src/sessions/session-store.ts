@@ -8,6 +8,8 @@ export interface StoredSession {
   readonly capabilities: JsonObject
   readonly names: readonly string[] | undefined
   readonly logLevel: string | undefined
+  /** URIs of resources. */
+  readonly subscriptions: readonly string[]
 }
 
 export interface OpenRequest {
@@ -38,6 +40,7 @@ export interface SessionStore {
   open(request: OpenRequest): Promise<readonly string[] | undefined>
   load(id: string): Promise<StoredSession | undefined>
   setLogLevel(id: string, level: string): Promise<void>
+  setSubscriptions(id: string, uris: readonly string[]): Promise<void>
   /** Notes that they are used, and answers which of them there still are. */
   touch(use: Use): Promise<readonly string[]>
   /** Announces the end. Whether there was such a session. */

@@ -53,7 +53,9 @@ export class Session implements Hearer {
   #asked: Map<JsonRpcId, PromiseWithResolvers<JsonObject>> | undefined
   #missed: Map<string, JsonRpcNotification> | undefined
   #listener: Listener | undefined
-  #subscriptions: Set<string> | undefined
+  #subscriptions: ReadonlySet<string> | undefined
+  #onSubscriptions: (() => void) | undefined
+  #resumed = false
   #ended = false
 
   constructor(stored: StoredSession, { nowMs, newRequestId }: { nowMs: number; newRequestId: () => string }) {
@@ -63,6 +65,8 @@ export class Session implements Hearer {
     this.capabilities = stored.capabilities
     this.names = stored.names
     this.logLevel = stored.logLevel
+    if (stored.subscriptions.length > 0) this.#subscriptions = new Set(stored.subscriptions)
+    this.#resumed = stored.subscriptions.length > 0
     this.usedMs = nowMs
     this.#newRequestId = newRequestId
   }
@@ -127,12 +131,18 @@ export class Session implements Hearer {
     }
   }
 
-  /** The newest stream counts: of an older one the client may have lost the other end. */
-  listen(listener: Listener): void {
+  /**
+   * The newest stream counts: of an older one the client may have lost the other end. `onSubscriptions` hears that the session
+   * is subscribed to other resources than before.
+   */
+  listen(listener: Listener, onSubscriptions?: () => void): void {
     this.#listener?.close()
     this.#listener = listener
+    this.#onSubscriptions = onSubscriptions
     listener.signal.addEventListener('abort', () => {
-      if (this.#listener === listener) this.#listener = undefined
+      if (this.#listener !== listener) return
+      this.#listener = undefined
+      this.#onSubscriptions = undefined
     })
     const missed = [...(this.#missed?.values() ?? [])]
     this.#missed = undefined
@@ -149,8 +159,20 @@ export class Session implements Hearer {
     if (missed.size > maxMissed && oldest !== undefined) missed.delete(oldest)
   }
 
-  get subscriptions(): Set<string> {
-    return (this.#subscriptions ??= new Set())
+  get subscriptions(): ReadonlySet<string> {
+    return this.#subscriptions ?? nothing
+  }
+
+  set subscriptions(uris: ReadonlySet<string>) {
+    this.#subscriptions = uris.size > 0 ? uris : undefined
+    this.#onSubscriptions?.()
+  }
+
+  /** Once: what it was subscribed to before this gateway had it. */
+  resumed(): readonly string[] {
+    if (!this.#resumed) return []
+    this.#resumed = false
+    return [...this.subscriptions]
   }
 
   subscribed(uri: string): boolean {
@@ -195,6 +217,8 @@ export class Session implements Hearer {
     }
   }
 }
+
+const nothing: ReadonlySet<string> = new Set()
 
 /** An error of the client goes back to the upstream as it came. */
 function clientError(error: { code: number; message: string; data?: unknown }): GatewayError {

@@ -18,6 +18,8 @@ export interface Sessions {
   find(id: string, principal: Principal): Promise<Session>
   /** At every gateway. */
   setLogLevel(session: Session, level: string): Promise<void>
+  /** What the client wants to hear of from now on, at every gateway. */
+  setSubscriptions(session: Session, uris: ReadonlySet<string>): Promise<void>
   /** The client has other roots than before: its servers are told, at every gateway. */
   rootsChanged(session: Session): Promise<void>
   /** Ends it at every gateway. */
@@ -65,7 +67,7 @@ class SharedSessions implements Sessions {
 
   async open(principal: Principal, request: OpenSession): Promise<Session> {
     const { store, newId } = this.#options
-    const stored = { id: newId('session'), owner: principal.id, logLevel: undefined, ...request }
+    const stored = { id: newId('session'), owner: principal.id, logLevel: undefined, subscriptions: [], ...request }
     const busy = [...(this.#ofOwner.get(principal.id) ?? [])].filter((one) => one.busy).map(({ id }) => id)
     const evicted = await store.open({ session: stored, cap: this.#bounds.perOwner, busy })
     if (evicted === undefined) {
@@ -91,6 +93,12 @@ class SharedSessions implements Sessions {
     await this.#options.store.setLogLevel(session.id, level)
     this.#setLevel(session, level)
     await this.#announce({ kind: 'level', sessionId: session.id, level })
+  }
+
+  async setSubscriptions(session: Session, uris: ReadonlySet<string>): Promise<void> {
+    session.subscriptions = uris
+    await this.#options.store.setSubscriptions(session.id, [...uris])
+    await this.#announce({ kind: 'subscriptions', sessionId: session.id, uris: [...uris] })
   }
 
   async rootsChanged(session: Session): Promise<void> {
@@ -236,6 +244,7 @@ class SharedSessions implements Sessions {
     else if (notice.kind === 'reply') session.settle(notice.response)
     else if (notice.kind === 'cancel') session.cancel(notice.requestId)
     else if (notice.kind === 'level') this.#setLevel(session, notice.level)
+    else if (notice.kind === 'subscriptions') setOthers(session, notice.uris)
     else if (notice.from !== this.#self) this.#options.onRoots?.(session)
   }
 
@@ -255,6 +264,12 @@ class SharedSessions implements Sessions {
       this.#options.log.warn({ err: error }, 'a message of another gateway could not be read')
     }
   }
+}
+
+/** Nothing where they are what they were: the gateway that announced them hears it as well. */
+function setOthers(session: Session, uris: readonly string[]): void {
+  const same = uris.length === session.subscriptions.size && uris.every((uri) => session.subscribed(uri))
+  if (!same) session.subscriptions = new Set(uris)
 }
 
 /** `gateway_….17`: what a gateway asks a client. */

@@ -1,4 +1,4 @@
-import { type Clock, type JsonObject, type Logger, sleep, untilAborted } from '@toolgate/core'
+import { type Clock, type JsonObject, type Logger, startDeadline, untilAborted } from '@toolgate/core'
 import type { UpstreamRequest } from '../../upstream/connection.ts'
 import { busy, type FailurePlace, outOfProtocol } from '../../upstream/failure.ts'
 import { listen } from './http-listener.ts'
@@ -85,18 +85,26 @@ export class ResourceSubscriptions {
     }
     const notifications = { resourceSubscriptions: [...wanted] }
     const once = () => listenModernly(link, signal, { notifications, credential, acknowledged })
-    void listen(once, signal, { server, clock, log }).then(() => {
+    const follow = async () => {
+      await listen(once, signal, { server, clock, log })
       reject(outOfProtocol(this.#place, 'a refusal to tell of resources'))
       if (this.#stream === stream) this.#over()
-    })
-    void sleep(clock, acknowledgedMs, signal).then(() => {
-      reject(outOfProtocol(this.#place, 'no word on a subscription'))
-      if (!open) stream.abort()
-    })
-    const honoured = await answered
+    }
+    void follow()
+    const honoured = await this.#inTime(answered, stream)
     this.#stream?.abort()
     this.#stream = stream
     this.#resources = new Set([...wanted].filter((uri) => honoured.has(uri)))
+  }
+
+  async #inTime<Answer>(answered: Promise<Answer>, stream: AbortController): Promise<Answer> {
+    using deadline = startDeadline(this.#options.clock, acknowledgedMs, this.#options.closing)
+    try {
+      return await untilAborted(deadline.signal, () => answered)
+    } catch (error) {
+      stream.abort()
+      throw deadline.signal.aborted ? outOfProtocol(this.#place, 'no word on a subscription') : error
+    }
   }
 
   #over(): void {

@@ -19,6 +19,7 @@ import { isMalformed, type Malformed } from '../read-messages.ts'
 import type { McpExchange, McpPost } from '../routes.ts'
 import type { View } from '../view.ts'
 import { hear } from './hear.ts'
+import { listenWithSubscriptions } from './held-subscriptions.ts'
 import { createLegacyMethods, type LegacyMethodsOptions } from './methods.ts'
 import { linked, peerWithoutSession, ReplyStream } from './reply-stream.ts'
 import { type Answered, respond, type Responding } from './respond.ts'
@@ -57,7 +58,7 @@ export function createLegacyEra(options: LegacyEraOptions) {
     },
 
     /** The stream for what is said outside any request. Without a session there is none, and clients know what 405 means. */
-    async listen({ context, caller }: McpExchange): Promise<Response> {
+    async listen({ context, caller, view }: McpExchange): Promise<Response> {
       const session = await sessionOf(sessions, context, caller)
       if (session === undefined) {
         context.header('allow', 'POST')
@@ -68,7 +69,8 @@ export function createLegacyEra(options: LegacyEraOptions) {
       const leave = () => stream.close()
       lifecycle.leaving.addEventListener('abort', leave, { once: true })
       stream.signal.addEventListener('abort', () => lifecycle.leaving.removeEventListener('abort', leave))
-      if (place === undefined) session.listen(stream)
+      const { admitAgain } = context.var
+      if (place === undefined) listenWithSubscriptions(options, { session, stream, caller, view, admitAgain })
       else void resume({ sessions, session, log }, place, stream)
       return stream.response
     },

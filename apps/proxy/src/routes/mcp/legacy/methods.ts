@@ -71,9 +71,9 @@ interface Subscription {
   readonly params: JsonObject
 }
 
-/** The upstream's subscription is its connection's, which clients may share: it ends with the last of them, or with it. */
+/** The upstream's subscription is its connection's, which clients may share: it ends with the last of them. */
 async function subscribe(
-  { answer, subscriptions: all }: Pick<LegacyMethodsOptions, 'answer' | 'subscriptions'>,
+  { answer, sessions, subscriptions: all }: Pick<LegacyMethodsOptions, 'answer' | 'sessions' | 'subscriptions'>,
   { caller, view, session, method, params }: Subscription,
 ): Promise<JsonObject> {
   const { uri } = params
@@ -81,12 +81,12 @@ async function subscribe(
   if (typeof uri !== 'string') throw invalid(`${method}: "uri" must be a string.`)
   const { subscriptions } = session
   if (method === 'resources/unsubscribe') {
-    subscriptions.delete(uri)
+    await sessions.setSubscriptions(session, new Set([...subscriptions].filter((one) => one !== uri)))
     return all.wanted(uri) ? {} : answer({ caller, view, method, params })
   }
   if (subscriptions.size >= maxSubscriptions) throw invalid(`A session has at most ${maxSubscriptions} subscriptions.`)
   const result = await answer({ caller, view, method, params })
-  subscriptions.add(uri)
+  await sessions.setSubscriptions(session, new Set([...session.subscriptions, uri]))
   return result
 }
 

@@ -7,7 +7,6 @@ import {
   type JsonRpcNotification,
   type Principal,
   silentPeer,
-  startDeadline,
   toGatewayError,
 } from '@toolgate/core'
 import { type Hearer, serverInfoKey, subscriptionIdKey } from '@toolgate/manager'
@@ -15,16 +14,11 @@ import { EventStream } from '../event-stream.ts'
 import type { View } from '../view.ts'
 import type { ListenOptions } from './listen.ts'
 import { modernErrorOf } from './modern-errors.ts'
+import { renewalMs, UpstreamInterest } from '../upstream-interest.ts'
 import { accepts, isEmpty, type SubscriptionFilter, writeFilter } from './subscription-filter.ts'
 
 /** Milliseconds between looks at whether the caller may still listen; what there is to tell makes one look sooner. */
 const admissionMs = 15_000
-
-/** Below the idle time of upstream connections: a subscription there is its connection's, and lost with it. */
-const renewalMs = 2 * 60_000
-
-/** Milliseconds that upstreams have to take a subscription, or to end it. */
-const upstreamMs = 10_000
 
 /** Failures that say that the caller may no longer listen, and not that nobody knows. */
 const dismissals = new Set(['CREDENTIAL_MISSING', 'CREDENTIAL_INVALID', 'KEY_EXPIRED', 'KEY_BLOCKED'])
@@ -50,6 +44,7 @@ export class Listening implements Hearer {
   readonly #options: ListeningOptions
   readonly #stream: EventStream
   readonly #ending = new DisposableStack()
+  readonly #interest: UpstreamInterest
   #filter: SubscriptionFilter
   /** Each kind of news once, until it is said. */
   #news = new Map<string, JsonRpcNotification>()
@@ -60,6 +55,7 @@ export class Listening implements Hearer {
   constructor(options: ListeningOptions) {
     const { caller, view, filter, subscriptions, clock } = options
     this.#options = options
+    this.#interest = new UpstreamInterest(options)
     this.owner = caller.principal.id
     this.principal = caller.principal
     this.names = view.names
@@ -89,7 +85,7 @@ export class Listening implements Hearer {
 
   async #begin(): Promise<void> {
     const { clock } = this.#options
-    this.#filter = { ...this.#filter, resources: await this.#subscribeUpstream() }
+    this.#filter = { ...this.#filter, resources: await this.#interest.subscribe(this.#resources()) }
     if (this.#stream.signal.aborted) return
     this.#say({
       jsonrpc: '2.0',
@@ -100,7 +96,7 @@ export class Listening implements Hearer {
     this.#acknowledged = true
     this.#ending.defer(clock.every(admissionMs, () => void this.#look()))
     if (this.#filter.resources.size > 0) {
-      this.#ending.defer(clock.every(renewalMs, () => void this.#subscribeUpstream()))
+      this.#ending.defer(clock.every(renewalMs, () => void this.#interest.renew(this.#resources(), this.#updated)))
     }
     if (this.#news.size > 0) void this.#look()
   }
@@ -156,30 +152,16 @@ export class Listening implements Hearer {
     const { subscriptions, lifecycle } = this.#options
     if (lifecycle.leaving.aborted) return
     const unwanted = [...resources].filter((uri) => !subscriptions.wanted(uri))
-    void this.#askUpstream('resources/unsubscribe', unwanted, new AbortController().signal)
+    void this.#interest.end({ ...this.#resources(), uris: unwanted, until: new AbortController().signal })
   }
 
-  /** The resources whose servers will tell. */
-  #subscribeUpstream(): Promise<ReadonlySet<string>> {
-    return this.#askUpstream('resources/subscribe', [...this.#filter.resources], this.#stream.signal)
-  }
+  readonly #updated = (uri: string) =>
+    this.tell({ jsonrpc: '2.0', method: 'notifications/resources/updated', params: { uri } })
 
-  /** As a session of the legacy era would; best effort, and in time. */
-  async #askUpstream(method: string, uris: readonly string[], until: AbortSignal): Promise<ReadonlySet<string>> {
-    if (uris.length === 0) return new Set()
-    const { answer, caller, view, clock, log } = this.#options
-    using deadline = startDeadline(clock, upstreamMs)
-    const signal = AbortSignal.any([until, deadline.signal])
-    const asking = { ...caller, principal: this.principal, peer: { ...silentPeer, era: 'modern' as const }, signal }
-    const taken = uris.map(async (uri) => {
-      try {
-        await answer({ caller: asking, view, method, params: { uri } })
-        return [uri]
-      } catch (error) {
-        log.debug({ err: error, method }, 'an upstream did not take a subscription to a resource')
-        return []
-      }
-    })
-    return new Set((await Promise.all(taken)).flat())
+  /** As a session of the legacy era would subscribe to them. */
+  #resources() {
+    const { caller, view } = this.#options
+    const asking = { ...caller, principal: this.principal, peer: { ...silentPeer, era: 'modern' as const } }
+    return { caller: asking, view, uris: [...this.#filter.resources], until: this.#stream.signal }
   }
 }

@@ -18,6 +18,7 @@ import type { McpEndpoint } from '../../../mcp-endpoint.ts'
 import { jsonRpcErrorOf } from '../../../render/json-rpc.ts'
 import { EventStream } from '../event-stream.ts'
 import { hear } from '../legacy/hear.ts'
+import { type ListeningClient, listenWithSubscriptions } from '../legacy/held-subscriptions.ts'
 import { createLegacyMethods, type LegacyMethodsOptions } from '../legacy/methods.ts'
 import { peerWithoutSession } from '../legacy/reply-stream.ts'
 import { respond } from '../legacy/respond.ts'
@@ -69,6 +70,7 @@ export function createSseTransport(options: SseTransportOptions) {
     async post({ context, caller, endpoint }: SseRequest): Promise<Response> {
       const stream = streamOf(streams, context, caller)
       const { session: known } = stream
+      const { admitAgain } = context.var
       const session = known && (await options.sessions.find(known.id, caller.principal))
       // What the stream was opened for wins: a message cannot widen it.
       const header = stream.servers ?? context.req.header('x-mcp-servers')
@@ -79,7 +81,7 @@ export function createSseTransport(options: SseTransportOptions) {
       if (stream.full) throw new GatewayError('OVERLOADED', 'Too many requests of this stream are being answered.')
       for (const message of messages) {
         if (isMalformed(message)) stream.events.send({ jsonrpc: '2.0', id: message.id, error: message.error })
-        else await take({ ...options, methods }, { stream, session, caller, view, message })
+        else await take({ ...options, methods }, { stream, session, caller, view, admitAgain, message })
       }
       return context.text('Accepted', 202)
     },
@@ -130,6 +132,7 @@ interface Taking {
   readonly session: Session | undefined
   readonly caller: Caller
   readonly view: View
+  readonly admitAgain: ListeningClient['admitAgain']
 }
 
 type Responding = SseTransportOptions & { readonly methods: ReturnType<typeof createLegacyMethods> }
@@ -172,7 +175,7 @@ async function answerOf(
 }
 
 async function initialize(options: Responding, taking: Taking, request: JsonRpcRequest): Promise<void> {
-  const { stream, caller, view } = taking
+  const { stream, caller, view, admitAgain } = taking
   if (stream.session !== undefined) {
     throw new GatewayError('INVALID_REQUEST', 'This stream has a session already. Open another stream for another one.')
   }
@@ -182,5 +185,6 @@ async function initialize(options: Responding, taking: Taking, request: JsonRpcR
   if (session !== undefined && stream.events.signal.aborted) return endSession(options, session)
   stream.session = session
   stream.events.send(response)
-  session?.listen(stream.events)
+  if (session === undefined) return
+  listenWithSubscriptions(options, { session, stream: stream.events, caller, view, admitAgain })
 }

@@ -1,0 +1,52 @@
+import type { Caller, Principal } from '@toolgate/core'
+import type { Session } from '@toolgate/manager'
+import type { EventStream } from '../event-stream.ts'
+import { renewalMs, UpstreamInterest, type UpstreamInterestOptions } from '../upstream-interest.ts'
+import type { View } from '../view.ts'
+
+export interface ListeningClient {
+  readonly session: Session
+  /** What it listens on. */
+  readonly stream: EventStream
+  /** Who opened the stream, with what it brought for upstreams. */
+  readonly caller: Caller
+  readonly view: View
+  readonly admitAgain: (signal: AbortSignal) => Promise<Principal>
+}
+
+/**
+ * Lets a client listen, and keeps what its session is subscribed to at upstreams as long as it does: after a restart, at
+ * another gateway, or after a connection there was closed, this is what subscribes again.
+ */
+export function listenWithSubscriptions(
+  options: UpstreamInterestOptions,
+  { session, stream, caller, view, admitAgain }: ListeningClient,
+): void {
+  const interest = new UpstreamInterest(options)
+  const tell = (uri: string) =>
+    session.tell({ jsonrpc: '2.0', method: 'notifications/resources/updated', params: { uri } })
+
+  const renew = async () => {
+    const uris = [...session.subscriptions]
+    if (uris.length === 0 || stream.signal.aborted) return
+    try {
+      const principal = await admitAgain(stream.signal)
+      const asking = { ...caller, principal, peer: session.peer(stream) }
+      await interest.renew({ caller: asking, view, uris, until: stream.signal }, tell)
+    } catch (error) {
+      // Who may no longer come in hears nothing more; where nobody knows the next renewal asks again.
+      options.log.debug({ err: error }, 'subscriptions of a session were not renewed')
+    }
+  }
+
+  const resume = async () => {
+    await renew()
+    // Nobody here listened to its servers before.
+    for (const uri of session.resumed()) tell(uri)
+  }
+
+  session.listen(stream, () => void renew())
+  const cancel = options.clock.every(renewalMs, () => void renew())
+  stream.signal.addEventListener('abort', cancel, { once: true })
+  void resume()
+}
