@@ -48,6 +48,37 @@ describe('stdio against the official reference server', () => {
   })
 })
 
+describe('a child process that asks while several calls of one caller are on their way', () => {
+  it('is answered by one that can, also when the latest is a list or ends meanwhile', async () => {
+    // Asks once it has three calls, and answers the first of them with what it was told.
+    const script = `
+      const calls = []
+      const asked = (message) => {
+        if (message.method === undefined) return answer(calls[0], { content: [{ told: message.result ?? message.error }] })
+        if (message.id === undefined) return
+        calls.push(message)
+        if (calls.length === 3) say({ id: 'q', method: 'elicitation/create', params: {} })
+      }`
+    await using stdio = transportOf('stdio', scriptedStdio(script))
+    await using connection = await connected(stdio, { clientCapabilities: { elicitation: {} }, exclusive: true })
+    const peer = peerAnswering({ action: 'accept' })
+    const leaving = new AbortController()
+    const leaver = peerAnswering({ action: 'decline' })
+    leaver.request.mockImplementation(async (_request, { signal }) => {
+      leaving.abort('enough')
+      signal.throwIfAborted()
+      return {}
+    })
+    const call = connection.request(callOf('asks', { peer }))
+    const left = connection.request(callOf('is left', { peer: leaver, signal: leaving.signal }))
+    const list = connection.request({ ...callOf('lists'), method: 'tools/list', params: {} })
+    await expect(left).rejects.toMatchObject({ code: 'CANCELLED' })
+    expect(await call).toEqual({ content: [{ told: { action: 'accept' } }] })
+    expect([leaver.request, peer.request].map(({ mock }) => mock.calls.length)).toEqual([1, 1])
+    list.catch(() => undefined)
+  })
+})
+
 describe('a child process', () => {
   it('relays what no schema knows, both ways', async () => {
     const result = { content: [{ type: 'hologram' }], structuredContent: [1], later: { deep: [null] } }

@@ -7,6 +7,7 @@ import {
   type JsonRpcNotification,
   type JsonRpcRequest,
   jsonRpcCodes,
+  silentPeer,
 } from '@toolgate/core'
 import { CallsInFlight } from './calls-in-flight.ts'
 import type { UnsolicitedListener } from './connection.ts'
@@ -81,7 +82,7 @@ export class ServerTraffic {
   hear(message: JsonRpcRequest | JsonRpcNotification, streamOf?: InFlightCall): void {
     if (!isRequest(message)) return this.#notice(message, streamOf)
     // Each answer is a message of its own: who asks faster than it can be told is not answered.
-    if (this.#answering < maxAnswersAtOnce) void this.#answer(message, streamOf ?? this.#owner())
+    if (this.#answering < maxAnswersAtOnce) void this.#answer(message, streamOf)
   }
 
   #notice(notification: JsonRpcNotification, streamOf: InFlightCall | undefined): void {
@@ -101,16 +102,22 @@ export class ServerTraffic {
     if (typeof requestId === 'number' || typeof requestId === 'string') this.#asked.get(requestId)?.abort()
   }
 
-  /** The latest call of the one caller: the best there is where the transport does not tell. */
+  /**
+   * The latest call of the one caller: the best there is where the transport does not tell. What the gateway asks on its own
+   * account, lists above all, has nobody behind it who could hear or answer, and is passed over where there is another.
+   */
   #owner(): InFlightCall | undefined {
-    return this.#options.exclusive ? this.#calls.values().at(-1) : undefined
+    if (!this.#options.exclusive) return undefined
+    const calls = this.#calls.values().filter(({ signal }) => !signal.aborted)
+    return calls.findLast(({ peer }) => peer !== silentPeer) ?? calls.at(-1)
   }
 
-  async #answer(request: JsonRpcRequest, call: InFlightCall | undefined): Promise<void> {
+  async #answer(request: JsonRpcRequest, streamOf: InFlightCall | undefined): Promise<void> {
     const { id } = request
+    const call = streamOf ?? this.#owner()
     this.#answering += 1
     try {
-      const result = request.method === 'ping' ? {} : await this.#ask(request, call)
+      const result = request.method === 'ping' ? {} : await this.#ask(request, streamOf)
       await this.#options.reply({ jsonrpc: '2.0', id, result }, call)
     } catch (error) {
       // The failure is the upstream's answer; the call it belongs to goes on.
@@ -120,24 +127,37 @@ export class ServerTraffic {
     }
   }
 
-  async #ask({ id, method, params }: JsonRpcRequest, call: InFlightCall | undefined): Promise<JsonObject> {
+  async #ask({ id, method, params }: JsonRpcRequest, streamOf: InFlightCall | undefined): Promise<JsonObject> {
     const capability = capabilityFor.get(method)
-    if (capability === undefined || !Object.hasOwn(this.#options.declared, capability) || call === undefined) {
-      throw new GatewayError('METHOD_NOT_FOUND', `This client does not answer "${method}".`)
-    }
+    if (capability === undefined || !Object.hasOwn(this.#options.declared, capability)) throw unanswerable(method)
     if (this.#asked.size >= maxPendingServerRequests) {
       throw new GatewayError('OVERLOADED', 'Too many requests wait for this client.')
     }
-    using _ = call.hold()
-    const controller = new AbortController()
-    this.#asked.set(id, controller)
+    const withdrawn = new AbortController()
+    this.#asked.set(id, withdrawn)
+    const request = params === undefined ? { method } : { method, params }
     try {
-      const signal = AbortSignal.any([controller.signal, call.signal])
-      return await call.peer.request(params === undefined ? { method } : { method, params }, { signal })
+      // A call that was guessed at, and ends meanwhile, does not take the question with it: each turn costs one call.
+      for (;;) {
+        const call = streamOf ?? this.#owner()
+        if (call === undefined) throw unanswerable(method)
+        using _ = call.hold()
+        try {
+          const signal = AbortSignal.any([withdrawn.signal, call.signal])
+          return await call.peer.request(request, { signal })
+        } catch (error) {
+          const isOver = streamOf === undefined && call.signal.aborted && !withdrawn.signal.aborted
+          if (!isOver || this.#owner() === undefined) throw error
+        }
+      }
     } finally {
       this.#asked.delete(id)
     }
   }
+}
+
+function unanswerable(method: string): GatewayError {
+  return new GatewayError('METHOD_NOT_FOUND', `This client does not answer "${method}".`)
 }
 
 function errorBody(error: unknown): { code: number; message: string; data?: unknown } {
