@@ -120,6 +120,11 @@ export const mcpRequirements = {
       'An owner has so many sessions and no more: the longest idle one makes room, one that is used never does, and where all are used the next is refused.',
   },
   'mcp:stateless': { status: 'held', statement: 'A client without session is served, also one of 2026-07-28.' },
+  'mcp:eras': {
+    status: 'held',
+    statement:
+      'Between clients and servers of either era, every feature gets through or is lost for a stated reason, with a clear error or visible absence.',
+  },
   'mcp:relay': {
     status: 'held',
     statement:

@@ -261,8 +261,8 @@ const mostShown = 200_000
 function expectTold(told: unknown, result: string): void {
   if (result.length <= mostShown) return expect(told).toContain(result)
   const text = typeof told === 'string' ? told : ''
-  expect({ begins: text.startsWith(result.slice(0, mostShown)), then: text.slice(mostShown) }).toEqual({
+  expect({ begins: text.startsWith(result.slice(0, mostShown)), ends: text.slice(mostShown) }).toEqual({
     begins: true,
-    then: `\n\n[Truncated: these are the first ${mostShown} of ${result.length} characters. If the rest is needed, call the tool with arguments that ask for less.]`,
+    ends: `\n\n[Truncated: these are the first ${mostShown} of ${result.length} characters. If the rest is needed, call the tool with arguments that ask for less.]`,
   })
 }

@@ -145,6 +145,25 @@ describe('streamable HTTP against the SDK', () => {
   })
 })
 
+describe('a server that may ask its client', () => {
+  it('is called once it is known whether there is a stream to ask on', async () => {
+    const opened = Promise.withResolvers<void>()
+    await using server = await startRawMcpServer(async ({ method }) => {
+      if (method !== 'GET') return undefined
+      await opened.promise
+      return { status: 405 }
+    })
+    await using http = transportOf('http', { url: server.url })
+    await using connection = await connected(http, { clientCapabilities: { roots: {} }, exclusive: true })
+    const call = connection.request(callOf('echo'))
+    await vi.waitUntil(() => server.requests.some(({ method }) => method === 'GET'))
+    expect(server.received('tools/call')).toHaveLength(0)
+    opened.resolve()
+    await call
+    expect(server.received('tools/call')).toHaveLength(1)
+  })
+})
+
 describe('streamable HTTP against the official reference server', () => {
   it('lists, calls and relays an elicitation', async () => {
     await using server = await startEverything()

@@ -1,5 +1,6 @@
 import { definePlug, isJsonObject } from '@toolgate/core'
 import { z } from 'zod'
+import { withinDeadline } from '../catalog/within-deadline.ts'
 import type { Connection, Handshake } from '../upstream/connection.ts'
 import { shakeHands } from '../upstream/handshake.ts'
 import { askable } from '../upstream/isolation.ts'
@@ -59,6 +60,9 @@ export const streamableHttp = definePlug({
   },
 })
 
+/** Milliseconds that the first requests to a server that may ask back wait for the stream on which it might. */
+const firstStreamMs = 1_000
+
 interface HttpTarget extends TransportOptions {
   readonly url: string
   readonly listening: { count: number }
@@ -111,14 +115,22 @@ function connectionOver(
   const closing = new AbortController()
   const sessionful = link.sessionId !== undefined
   const place = { server: request.server.name, stage: 'call' } as const
+  const answered = Promise.withResolvers<void>()
   let listening = false
+  let settled = false
+  const onAnswer = () => {
+    settled = true
+    answered.resolve()
+  }
   const startListening = () => {
     if (listening || !sessionful) return
     listening = true
-    const options = { ...target, credential: () => request.credential.headers() }
+    const options = { ...target, credential: () => request.credential.headers(), onAnswer }
     const once = () => listenBesideSession(link, closing.signal, options)
-    void listenInBackground(once, { target, request, signal: closing.signal })
+    void listenInBackground(once, { target, request, signal: closing.signal }).finally(onAnswer)
   }
+  const streamKnown = () => withinDeadline(answered.promise, { clock: target.clock, ms: firstStreamMs, late: onAnswer })
+  const asks = Object.keys(request.clientCapabilities).length > 0
   if (wantsToListen(request, handshake)) startListening()
   return {
     handshake,
@@ -129,6 +141,8 @@ function connectionOver(
     request(upstreamRequest) {
       // What was subscribed to is told outside any request.
       if (upstreamRequest.method === 'resources/subscribe') startListening()
+      // Some servers ask there also during a call, and lose a question for which the stream is not there yet.
+      if (asks && listening && !settled) return streamKnown().then(() => link.request(upstreamRequest))
       return link.request(upstreamRequest)
     },
     notify: (notification, delivery) => link.notify(notification, { ...delivery, place }),

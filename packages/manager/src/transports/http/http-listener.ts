@@ -20,6 +20,8 @@ export interface SessionListenerOptions {
   readonly outbound: Outbound
   /** Asked anew for each attempt: a token may have been replaced meanwhile. */
   readonly credential: () => CredentialHeaders
+  /** Called once it is known whether there is a stream. */
+  readonly onAnswer?: () => void
 }
 
 /** What came of one stream. */
@@ -52,9 +54,9 @@ export async function listen(
 export async function listenBesideSession(
   link: HttpLink,
   signal: AbortSignal,
-  { url, outbound, credential }: SessionListenerOptions,
+  { url, outbound, credential, onAnswer = () => {} }: SessionListenerOptions,
 ): Promise<Heard> {
-  const response = await outbound.request({
+  const asked = outbound.request({
     url,
     method: 'GET',
     headers: { ...link.headers(credential()), accept: 'text/event-stream' },
@@ -62,6 +64,7 @@ export async function listenBesideSession(
     headersTimeoutMs: 30_000,
     bodyTimeoutMs: 0,
   })
+  const response = await asked.finally(onAnswer)
   const streams = response.header('content-type')?.startsWith('text/event-stream') === true
   if (response.status !== 200 || !streams) {
     response.discard()
