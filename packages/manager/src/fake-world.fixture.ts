@@ -64,6 +64,7 @@ export interface FakeUpstream {
   /** What it lists, on one page. */
   readonly lists?: Partial<Record<ListKind, JsonObject[]>>
   readonly capabilities?: JsonObject
+  readonly protocolVersion?: string
   /** Answers a request in place of the default; `undefined` leaves it to that. */
   answer?(request: UpstreamRequest, borrowed: AcquireRequest): Promise<JsonObject> | undefined
 }
@@ -92,7 +93,7 @@ export function fakePool(upstreams: Readonly<Record<string, FakeUpstream>>): Fak
     leased += 1
     const everything = { tools: {}, prompts: {}, resources: {} }
     const handshake = {
-      protocolVersion: '2025-11-25',
+      protocolVersion: upstream.protocolVersion ?? '2025-11-25',
       capabilities: upstream.capabilities ?? everything,
       serverInfo: { name: id },
       instructions: undefined,

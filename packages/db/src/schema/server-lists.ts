@@ -1,4 +1,4 @@
-import { integer, jsonb, pgTable, primaryKey, text, timestamp } from 'drizzle-orm/pg-core'
+import { boolean, integer, jsonb, pgTable, primaryKey, text, timestamp } from 'drizzle-orm/pg-core'
 
 /** What each server listed last with the service's own credential: one row per server and kind of list. */
 export const serverLists = pgTable(
@@ -14,6 +14,8 @@ export const serverLists = pgTable(
     changedAt: timestamp('changed_at', { withTimezone: true }).notNull(),
     /** The last time it was read, changed or not. */
     listedAt: timestamp('listed_at', { withTimezone: true }).notNull(),
+    /** Whoever brings another credential is not to see it. */
+    isPrivate: boolean('is_private').notNull().default(false),
   },
   (list) => [primaryKey({ columns: [list.serverId, list.kind] })],
 )

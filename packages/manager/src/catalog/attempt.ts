@@ -7,6 +7,9 @@ import type { Listing } from './listing.ts'
 import { failedOutcome, outcome } from './outcome.ts'
 import type { Place } from './places.ts'
 
+/** Milliseconds for which a list is kept at least: one that may not be kept at all would be read at every turn. */
+const shortestMs = 30_000
+
 /** Milliseconds. */
 export interface RefreshTiming {
   readonly ttlMs: number
@@ -39,7 +42,7 @@ export function judge({ place, found, previous, edition, latencyMs }: Reading, j
   if ('listing' in found) {
     const ok = outcome(server, 'ok')
     const attempt = { at: now, latencyMs, since: sinceOf(previous, ok, now), failures: 0 }
-    const dueAt = dueAfter(judging.timing.ttlMs, judging)
+    const dueAt = dueAfter(lifetimeOf(found.listing, judging.timing), judging)
     return { server, kind, outcome: ok, listing: found.listing, listedAt: now, attempt, dueAt, edition }
   }
   const failure = failedOutcome(server, found.error)
@@ -60,6 +63,11 @@ export function judge({ place, found, previous, edition, latencyMs }: Reading, j
     cause: causeOf(found.error),
   }
   return { ...kept, attempt, dueAt: dueAfter(retryAfter(failures, judging.timing), judging) }
+}
+
+/** The server's own word, where that is sooner. */
+function lifetimeOf({ caching }: Listing, { ttlMs }: RefreshTiming): number {
+  return Math.min(ttlMs, Math.max(shortestMs, caching?.ttlMs ?? ttlMs))
 }
 
 function sinceOf(previous: Entry | undefined, current: ServerOutcome, now: number): number {

@@ -264,6 +264,27 @@ describe('memory', () => {
   })
 })
 
+describe('how long a list holds', () => {
+  it.each([
+    ['as long as its server says, where that is sooner', { ttlMs: 60_000, due: 70_000, listChanged: true }],
+    ['a while all the same, where its server says not at all', { ttlMs: 0, due: 35_000, listChanged: false }],
+    ['as ever, where it announces changes', { ttlMs: 0, due: undefined, listChanged: true }],
+    ['as ever, where its server allows more', { ttlMs: 86_400_000, due: undefined, listChanged: false }],
+  ])('is %s', async (_name, { ttlMs, due, listChanged }) => {
+    const answer = async () => ({ tools: toolsNamed('one'), ttlMs, cacheScope: 'public' })
+    const notesServer = { answer, protocolVersion: '2026-07-28', capabilities: { tools: { listChanged } } }
+    const world = worldOf({ servers: [notes], upstreams: { notes: notesServer } })
+    await world.toolNames(callerOf())
+    const early = due === undefined ? 0.8 * defaultCatalogTiming.ttlMs : 25_000
+    world.clock.advance(early)
+    await world.toolNames(callerOf())
+    expect(listsOf(world, 'notes')).toBe(1)
+    world.clock.advance((due ?? 1.2 * defaultCatalogTiming.ttlMs) - early)
+    await world.toolNames(callerOf())
+    expect(listsOf(world, 'notes')).toBe(2)
+  })
+})
+
 describe('a server that needs the user', () => {
   const mail = serverOf({ id: 'mail', auth: { ...openAuth, needsUserToken: true } })
   const ownCredential = async (_: unknown, { principal }: Caller) =>
@@ -303,6 +324,29 @@ describe('a server that needs the user', () => {
     world.clock.advance(2 * defaultCatalogTiming.ttlMs)
     await world.toolNames(person('ada'))
     expect(listsOf(world, 'mail')).toBe(2)
+  })
+
+  it('is also one whose list is private by its own word, to whoever brings another credential', async () => {
+    const said = { cacheScope: 'private', ttlMs: 60_000 }
+    const keeping = async (request: UpstreamRequest) => {
+      if (request.headers.get('authorization')?.reveal() === 'Bearer eve') throw new GatewayError('INTERNAL', 'broken')
+      return { ...(await answer(request)), ...said }
+    }
+    const worldIn = (protocolVersion: string) =>
+      worldOf({
+        servers: [notes],
+        upstreams: { notes: { answer: keeping, protocolVersion } },
+        credentials: { forCaller: ownCredential },
+      })
+    const world = worldIn('2026-07-28')
+    expect(await world.toolNames(callerOf())).toEqual(['notes-of-nobody'])
+    expect(await world.toolNames(person('ada'))).toEqual(['notes-of-ada'])
+    // Nor is it shown to one whose own list cannot be had.
+    expect(await world.toolNames(person('eve'))).toEqual([])
+    await expect(world.call(person('ada'), 'of-nobody')).rejects.toMatchObject({ code: 'TARGET_NOT_FOUND' })
+    // In the former era the words mean nothing.
+    const former = worldIn('2025-11-25')
+    expect(await former.toolNames(person('ada'))).toEqual(['notes-of-nobody'])
   })
 
   it('is also one that refused the service’s credential', async () => {

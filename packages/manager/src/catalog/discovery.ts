@@ -6,7 +6,6 @@ import {
   GatewayError,
   jsonRpcCodes,
   type JsonObject,
-  type JsonValue,
   silentPeer,
 } from '@toolgate/core'
 import { type ListKind, listMethods } from '../methods.ts'
@@ -14,6 +13,7 @@ import type { ManagedServer } from '../registry/managed-server.ts'
 import type { Connection, Handshake } from '../upstream/connection.ts'
 import type { Upstreams } from '../upstream/upstreams.ts'
 import { withConnection } from '../with-connection.ts'
+import { cachingOf } from './caching.ts'
 import { emptyListing, type Listing, listingOf } from './listing.ts'
 
 /** Bounds of one list. A server beyond them is refused, because a list cut short would look complete. */
@@ -51,8 +51,11 @@ export async function discover(
       met?.(connection.handshake)
       const request = { server, kind, credential, signal, clock }
       if (connection.handshake.capabilities[listMethods[kind].capability] !== undefined) {
-        const era = eraOfVersion(connection.handshake.protocolVersion)
-        return listingOf(kind, await readPages(connection, request), era)
+        const { handshake } = connection
+        const pages = await readPages(connection, request)
+        const items = pages.flatMap((page) => page[kind] ?? [])
+        const caching = cachingOf(kind, pages, handshake)
+        return { ...listingOf(kind, items, eraOfVersion(handshake.protocolVersion)), ...(caching && { caching }) }
       }
       // The list of tools is the health probe: that there are none must not come from a connection that died long ago.
       if (kind === 'tools' && caller === undefined) await ping(connection, request)
@@ -88,21 +91,23 @@ interface ListRequest {
   readonly clock: Clock
 }
 
-async function readPages(connection: Connection, request: ListRequest): Promise<readonly JsonValue[]> {
+async function readPages(connection: Connection, request: ListRequest): Promise<readonly JsonObject[]> {
   const { server, kind, clock } = request
   const deadline = clock.monotonic() + server.timeouts.listMs
-  const items: JsonValue[] = []
+  const pages: JsonObject[] = []
+  let items = 0
   const seen = new Set<string>()
   let params: JsonObject = {}
   while (seen.size < maxPages) {
     const page = await readPage(connection, { ...request, params, timeLeftMs: deadline - clock.monotonic() })
     const found = page[kind]
     if (!Array.isArray(found)) throw protocolError(request, `a result without "${kind}"`)
-    if (items.length + found.length > maxItems) throw protocolError(request, `more than ${maxItems} items`)
-    items.push(...found)
+    items += found.length
+    if (items > maxItems) throw protocolError(request, `more than ${maxItems} items`)
+    pages.push(page)
     const cursor = page['nextCursor']
     // Some servers end with `null` or an empty string where the spec has no field.
-    if (cursor === undefined || cursor === null || cursor === '') return items
+    if (cursor === undefined || cursor === null || cursor === '') return pages
     if (typeof cursor !== 'string') throw protocolError(request, 'a cursor that is not a string')
     if (seen.has(cursor)) throw protocolError(request, 'the same cursor twice')
     seen.add(cursor)

@@ -1,5 +1,4 @@
 import { type Clock, isJsonObject, type JsonValue, type Logger } from '@toolgate/core'
-import type { ListKind } from '../methods.ts'
 import type { ManagedServer } from '../registry/managed-server.ts'
 import type { Registry } from '../registry/registry.ts'
 import type { Entries } from './entries.ts'
@@ -81,7 +80,7 @@ async function remember(server: ManagedServer, list: StoredList, options: Hydrat
   if (source !== sourceOf(server)) return
   const place = places.shared(server, kind)
   if (entries.get(place)?.listing !== undefined) return
-  const read = readListing(kind, list.definitions)
+  const read = readListing(list)
   const listing = kind === 'tools' ? await trust.observe(server, read) : read
   const known = entries.get(place)
   // The server may have answered meanwhile.
@@ -99,9 +98,10 @@ async function remember(server: ManagedServer, list: StoredList, options: Hydrat
   entries.set(place, { ...(known ?? fresh), ...stale, listing, listedAt })
 }
 
-function readListing(kind: ListKind, definitions: readonly unknown[]): Listing {
-  return listingOf(
+function readListing({ kind, definitions, isPrivate }: StoredList): Listing {
+  const listing = listingOf(
     kind,
     definitions.map((definition): JsonValue => (isJsonObject(definition) ? definition : null)),
   )
+  return isPrivate ? { ...listing, caching: { isPrivate } } : listing
 }

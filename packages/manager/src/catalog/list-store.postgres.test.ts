@@ -28,7 +28,8 @@ describeOnStores('the store of lists', (openStore) => {
       if (!digested.ok) throw new Error(digested.reason)
       seconds += 1
       const listedAt = new Date(Date.UTC(2026, 0, 1, 0, 0, seconds))
-      return { serverId, kind: 'tools', source: from, hash: digested.hash, items: digested.items, listedAt }
+      const { hash, items } = digested
+      return { serverId, kind: 'tools', source: from, hash, items, listedAt, isPrivate: true }
     }
     return {
       serverId,
@@ -53,6 +54,7 @@ describeOnStores('the store of lists', (openStore) => {
     expect(await server.load()).toEqual({
       serverId: server.serverId,
       kind: 'tools',
+      isPrivate: true,
       source,
       version: 1,
       hash: expect.any(String),

@@ -47,11 +47,11 @@ async function load(db: Queries, serverIds: readonly string[]): Promise<readonly
 
 async function save(within: Queries, list: ObservedList): Promise<SavedList> {
   const stored = await lockList(within, list)
-  const { serverId, kind, source, hash, listedAt } = list
+  const { serverId, kind, source, hash, listedAt, isPrivate } = list
   if (stored.version > 0 && stored.source === source && stored.hash === hash) {
     await within
       .update(serverLists)
-      .set({ listedAt: sql`greatest(${serverLists.listedAt}, ${listedAt.toISOString()}::timestamptz)` })
+      .set({ isPrivate, listedAt: sql`greatest(${serverLists.listedAt}, ${listedAt.toISOString()}::timestamptz)` })
       .where(isList(serverLists, list))
     return { version: stored.version, changed: false }
   }
@@ -59,7 +59,7 @@ async function save(within: Queries, list: ObservedList): Promise<SavedList> {
   const version = stored.version + 1
   await within
     .update(serverLists)
-    .set({ source, hash, version, changedAt: listedAt, listedAt })
+    .set({ source, hash, version, changedAt: listedAt, listedAt, isPrivate })
     .where(isList(serverLists, list))
   await within.insert(serverListVersions).values({ serverId, kind, version, at: listedAt, hash, ...difference })
   await within

@@ -28,6 +28,8 @@ export interface ObservedList {
   /** In the server's own order, each name once. */
   readonly items: readonly ObservedItem[]
   readonly listedAt: Date
+  /** For whoever brings the service's own credential, and nobody else. */
+  readonly isPrivate: boolean
 }
 
 export interface ObservedItem {
@@ -49,6 +51,7 @@ export interface StoredList {
   readonly version: number
   readonly hash: string
   readonly listedAt: Date
+  readonly isPrivate: boolean
   readonly definitions: readonly unknown[]
 }
 

@@ -52,7 +52,7 @@ export interface ListWriter {
 }
 
 /** What the store holds of a list, as far as this process wrote or read it. As many as there are lists. */
-interface Known extends Pick<ObservedList, 'hash' | 'source'> {
+interface Known extends Pick<ObservedList, 'hash' | 'source' | 'isPrivate'> {
   readonly version: number
   readonly listedAt: number
 }
@@ -75,7 +75,8 @@ export function createListWriter(options: ListWriterOptions): ListWriter {
     const { version, changed } = await store.save(list)
     outage.end()
     if (changed) log.info({ ...aboutList(read), version, items: list.items.length }, 'list changed')
-    known.set(key, { hash: list.hash, source: list.source, version, listedAt: read.listedAt })
+    const { hash, source, isPrivate } = list
+    known.set(key, { hash, source, isPrivate, version, listedAt: read.listedAt })
   }
 
   const retryAfter = (error: unknown, read: ReadList) => {
@@ -89,8 +90,8 @@ export function createListWriter(options: ListWriterOptions): ListWriter {
 
   return {
     write: (list) => queue.add(keyOf(list.server.id, list.kind), list),
-    note({ serverId, kind, hash, source, version, listedAt }) {
-      known.set(keyOf(serverId, kind), { hash, source, version, listedAt: listedAt.getTime() })
+    note({ serverId, kind, hash, source, isPrivate, version, listedAt }) {
+      known.set(keyOf(serverId, kind), { hash, source, isPrivate, version, listedAt: listedAt.getTime() })
     },
     version: (serverId, kind) => known.get(keyOf(serverId, kind))?.version,
     forget(serverId) {
@@ -121,11 +122,21 @@ async function toObserved({ server, kind, listing, listedAt }: ReadList): Promis
   const digested = await digestList(listing)
   if (!digested.ok) return { reason: digested.reason }
   const { hash, items } = digested
-  return { serverId: server.id, kind, source: sourceOf(server), hash, items, listedAt: new Date(listedAt) }
+  return {
+    serverId: server.id,
+    kind,
+    source: sourceOf(server),
+    hash,
+    items,
+    listedAt: new Date(listedAt),
+    isPrivate: listing.caching?.isPrivate === true,
+  }
 }
 
-function isWritten(last: Known | undefined, { hash, source, listedAt }: ObservedList, touchMs: number): boolean {
-  return last?.hash === hash && last.source === source && listedAt.getTime() - last.listedAt < touchMs
+function isWritten(last: Known | undefined, list: ObservedList, touchMs: number): boolean {
+  const { hash, source, isPrivate, listedAt } = list
+  const same = last?.hash === hash && last.source === source && last.isPrivate === isPrivate
+  return same && listedAt.getTime() - last.listedAt < touchMs
 }
 
 function aboutList({ server, kind }: ReadList) {

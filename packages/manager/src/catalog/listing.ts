@@ -1,5 +1,6 @@
 import { isJsonObject, type JsonObject, type JsonValue, type ProtocolEra } from '@toolgate/core'
 import { type ListKind, listMethods } from '../methods.ts'
+import type { Caching } from './caching.ts'
 import { toolFault } from './tool-fault.ts'
 
 /** What one server offers of one kind: definitions as it sent them, and what was left out of them. */
@@ -8,6 +9,8 @@ export interface Listing {
   /** By the upstream's own name (for resources the URI or URI template). */
   readonly byName: ReadonlyMap<string, JsonObject>
   readonly quarantined: readonly QuarantinedItem[]
+  /** Absent where the server says nothing of it. */
+  readonly caching?: Caching | undefined
   /** Of tools of a pinned server: the hash of each definition that can be compared, by name. */
   readonly hashes?: ReadonlyMap<string, string> | undefined
   /** Left out until an administrator approves its definition. */

@@ -16,6 +16,8 @@ export interface Place extends EntryKey {
   readonly server: ManagedServer
   readonly kind: ListKind
   readonly caller: Caller | undefined
+  /** It is read with a credential of the service, and not of anybody's own. */
+  readonly isShared: boolean
   resolve(signal: AbortSignal): Promise<Credential>
 }
 
@@ -44,6 +46,7 @@ export function createPlaces(credentials: CredentialSource): Places {
       server,
       kind,
       caller: undefined,
+      isShared: true,
       resolve: (signal) => credentials.forDiscovery(server, signal),
     }),
     async own(server, { kind, caller, onlyServer }) {
@@ -58,6 +61,7 @@ export function createPlaces(credentials: CredentialSource): Places {
         server,
         kind,
         caller,
+        isShared: scope.kind === 'shared',
         resolve,
       }
     },

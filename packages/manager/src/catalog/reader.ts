@@ -57,33 +57,43 @@ export function createReader({ entries, places, refresh, clock, lifetime }: Read
     async entry(server, request) {
       const { caller, kind } = request
       const forAll = await obtain(places.shared(server, kind), request)
-      const enough = !wantsUser(forAll)
-      if (enough && !seesItsClient(server, caller)) return forAll
+      if (enough(forAll) && !seesItsClient(server, caller)) return forAll
       try {
         const own = await places.own(server, request)
         const entry = own === undefined ? forAll : await obtain(own, request)
-        return entry.listing === undefined && serves(forAll) ? forAll : entry
+        const mayServe = serves(forAll) && (own?.isShared !== false || !isPrivate(forAll))
+        return entry.listing === undefined && mayServe ? forAll : entry
       } catch (error) {
         caller.signal.throwIfAborted()
-        if (serves(forAll)) return forAll
+        if (serves(forAll) && !isPrivate(forAll)) return forAll
         return unkept({ server, kind }, failedOutcome(server, error))
       }
     },
     async known(server, request) {
       const { caller, kind } = request
       const forAll = entries.get(places.shared(server, kind))
-      if (!seesItsClient(server, caller) && (forAll === undefined || !wantsUser(forAll))) return forAll?.listing
+      if (!seesItsClient(server, caller) && enough(forAll)) return forAll?.listing
       try {
         const own = await places.own(server, request)
         if (own === undefined) return forAll?.listing
         const entry = entries.get(own)
-        return entry === undefined ? undefined : (entry.listing ?? forAll?.listing)
+        if (entry?.listing !== undefined) return entry.listing
+        return entry === undefined || (!own.isShared && isPrivate(forAll)) ? undefined : forAll?.listing
       } catch {
         // Without a credential nothing of its own was ever read; whoever calls this server hears why.
-        return forAll?.listing
+        return isPrivate(forAll) ? undefined : forAll?.listing
       }
     },
   }
+}
+
+function enough(forAll: Entry | undefined): boolean {
+  return forAll === undefined || (!wantsUser(forAll) && !isPrivate(forAll))
+}
+
+/** By its server's word, whoever brings another credential is not to see it. */
+function isPrivate(forAll: Entry | undefined): boolean {
+  return forAll?.listing?.caching?.isPrivate === true
 }
 
 /** The service's credential does not open it; one of the caller's may. */

@@ -40,7 +40,7 @@ function fakeStore(...stored: StoredList[]) {
 }
 
 function storedTools(overrides: Partial<StoredList> = {}): StoredList {
-  const base = { serverId: 'notes', kind: 'tools', version: 7, hash: 'h', listedAt } as const
+  const base = { serverId: 'notes', kind: 'tools', version: 7, hash: 'h', listedAt, isPrivate: false } as const
   return { ...base, source: sourceOf(notes), definitions: toolsNamed('kept'), ...overrides }
 }
 

@@ -1,0 +1,1 @@
+ALTER TABLE "server_lists" ADD COLUMN "is_private" boolean DEFAULT false NOT NULL;
