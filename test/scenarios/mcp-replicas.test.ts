@@ -1,23 +1,30 @@
+import { Client as ModernClient, StreamableHTTPClientTransport as ModernTransport } from '@modelcontextprotocol/client'
 import { Client } from '@modelcontextprotocol/sdk/client/index.js'
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js'
 import { ElicitRequestSchema, ToolListChangedNotificationSchema } from '@modelcontextprotocol/sdk/types.js'
 import { migrate, openDatabase } from '@toolgate/db'
 import { createDatabase, describeOnPostgres } from '@toolgate/testing/database'
+import { startConformanceServer } from '@toolgate/testing/conformance-server/start'
 import { startEverything } from '@toolgate/testing/mcp-everything'
 import { afterAll, beforeAll, expect, vi } from 'vitest'
 import { boot, type Booted } from '../boot.ts'
 import { verifies } from '../verifies.ts'
 
+/** Milliseconds in which a change that was made at one gateway holds at the other. */
+const boundMs = 2_000
+
 describeOnPostgres('two gateways on one database', (server) => {
   let here: Booted
   let there: Booted
   let http: Awaited<ReturnType<typeof startEverything>>
+  let changing: Awaited<ReturnType<typeof startConformanceServer>>
   beforeAll(async () => {
     http = await startEverything()
+    changing = await startConformanceServer()
     const url = await createDatabase(await server())
     const config = {
       general_settings: { mcp_allowed_private_networks: ['127.0.0.0/8'] },
-      mcp_servers: { every: { url: http.url, allow_elicitation: true } },
+      mcp_servers: { every: { url: http.url, allow_elicitation: true }, changing: { url: changing.url } },
     }
     const first = await openDatabase({ url })
     await migrate(first)
@@ -28,6 +35,7 @@ describeOnPostgres('two gateways on one database', (server) => {
     await here[Symbol.asyncDispose]()
     await there[Symbol.asyncDispose]()
     await http[Symbol.asyncDispose]()
+    await changing[Symbol.asyncDispose]()
   })
 
   /** A client whose requests go where `route` says at that moment. */
@@ -38,6 +46,29 @@ describeOnPostgres('two gateways on one database', (server) => {
     const client = new Client({ name: 'wanderer', version: '1' }, { capabilities })
     await client.connect(transport)
     return { client, transport }
+  }
+
+  /** A modern client that listens at this gateway, and how often it heard of tools. */
+  async function listenAt(gateway: Booted, key = gateway.masterKey) {
+    const versionNegotiation = { mode: { pin: '2026-07-28' } }
+    const client = new ModernClient({ name: 'listener', version: '1' }, { capabilities: {}, versionNegotiation })
+    const told = vi.fn()
+    client.setNotificationHandler('notifications/tools/list_changed', told)
+    const requestInit = { headers: { 'x-litellm-api-key': key } }
+    const transport = new ModernTransport(new URL('http://gateway.test/mcp'), { fetch: gateway.fetch, requestInit })
+    await client.connect(transport)
+    await client.listen({ toolsListChanged: true })
+    return { client, told, [Symbol.asyncDispose]: () => client.close() }
+  }
+
+  const namesAt = async ({ client }: { client: { listTools(): Promise<{ tools: { name: string }[] }> } }) =>
+    (await client.listTools()).tools.map(({ name }) => name)
+
+  /** It comes true, and by the time that the other gateway has to have seen a change. */
+  async function withinBound(seen: () => Promise<void> | void): Promise<void> {
+    const began = performance.now()
+    await vi.waitFor(seen, { timeout: 15_000, interval: 20 })
+    expect(performance.now() - began).toBeLessThan(boundMs)
   }
 
   verifies('mcp:replicas', 'serve a session wherever it was opened, and nowhere once it was ended', async () => {
@@ -108,8 +139,9 @@ describeOnPostgres('two gateways on one database', (server) => {
 
   verifies(
     'mcp:replicas',
-    'both list a server that was added at one of them, and both tell their clients',
+    'both list within two seconds a server that was added at one of them, and tell their clients of either era',
     async () => {
+      await using late = await listenAt(there)
       const clients = [await connect(() => here), await connect(() => there)]
       const heard = clients.map(({ client }) => {
         const told = vi.fn()
@@ -118,13 +150,43 @@ describeOnPostgres('two gateways on one database', (server) => {
       })
       const body = { server_name: 'added', url: http.url, transport: 'http' }
       expect((await here.request('/v1/mcp/server', { body })).status).toBeLessThan(300)
-      await vi.waitFor(() => {
-        for (const told of heard) expect(told).toHaveBeenCalled()
-      }, 15_000)
-      for (const { client } of clients) {
-        expect((await client.listTools()).tools.map(({ name }) => name)).toContain('added-echo')
-        await client.close()
-      }
+      await withinBound(async () => {
+        for (const client of [...clients, late]) expect(await namesAt(client)).toContain('added-echo')
+        for (const told of [...heard, late.told]) expect(told).toHaveBeenCalled()
+      })
+      for (const { client } of clients) await client.close()
     },
   )
+
+  verifies('mcp:replicas', 'both tell their clients of a tool that a server added by itself', async () => {
+    await using near = await listenAt(here)
+    await using far = await listenAt(there)
+    await vi.waitFor(async () => expect(await namesAt(far)).toContain('changing-test_trigger_tool_change'), 10_000)
+    expect(await namesAt(far)).not.toContain('changing-test_dynamic_tool')
+    await near.client.callTool({ name: 'changing-test_trigger_tool_change', arguments: {} })
+    await withinBound(async () => {
+      for (const { told } of [near, far]) expect(told).toHaveBeenCalled()
+      expect(await namesAt(far)).toContain('changing-test_dynamic_tool')
+    })
+  })
+
+  verifies('toolsets:grants', 'hold at both within two seconds as they were changed at one of them', async () => {
+    const { json } = here
+    const every = (...names: string[]) => names.map((tool_name) => ({ server_id: 'every', tool_name }))
+    const body = { toolset_name: 'shared', tools: every('echo') }
+    const { toolset_id } = await json('/v1/mcp/toolset', { body, status: 201 })
+    const key = await here.makeKey({ object_permission: { mcp_toolsets: ['shared'] } })
+    await using far = await listenAt(there, key)
+    expect(await namesAt(far)).toEqual(['every-echo'])
+    await json('/v1/mcp/toolset', {
+      method: 'PUT',
+      body: { toolset_id, tools: every('echo', 'get-sum') },
+      status: 202,
+    })
+    await withinBound(async () => expect(await namesAt(far)).toEqual(['every-echo', 'every-get-sum']))
+    const call = () => far.client.callTool({ name: 'every-get-sum', arguments: { a: 2, b: 3 } })
+    expect(JSON.stringify(await call())).toContain('5')
+    await here.request(`/v1/mcp/toolset/${String(toolset_id)}`, { method: 'DELETE' })
+    await withinBound(() => expect(call()).rejects.toThrow('Unknown tool'))
+  })
 })

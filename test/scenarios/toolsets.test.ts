@@ -3,7 +3,7 @@ import { openTestDatabase } from '@toolgate/testing/database'
 import { completion, toolCall } from '@toolgate/testing/llm-server'
 import { describedTool, offersTools } from '@toolgate/testing/mcp-catalog'
 import { startFaultyMcpServers } from '@toolgate/testing/mcp-faulty'
-import { afterAll, beforeAll, describe, expect, vi } from 'vitest'
+import { afterAll, beforeAll, describe, expect } from 'vitest'
 import { type Booted } from '../boot.ts'
 import { verifies } from '../verifies.ts'
 import { type ChatWorld, mcp, offeredIn, startChatWorld } from './chat-world.ts'
@@ -144,8 +144,27 @@ describe('toolsets', () => {
     })
   })
 
-  verifies('toolsets:grants', 'are heard of by a gateway that was told nothing', async () => {
-    await world.gateway.services.storedToolsets.insert({ name: 'late', description: null, tools: [] }, 'elsewhere')
-    await vi.waitFor(() => gateway.json('/v1/mcp/toolset/late'), { timeout: 10_000, interval: 100 })
+  verifies('toolsets:view', 'are all that tool search finds and runs at their endpoint', async () => {
+    const permission = { mcp_toolsets: ['daily'], mcp_servers: ['files', 'wiki'], mcp_tool_search_enabled: true }
+    const as = await gateway.makeKey({ object_permission: permission })
+    const at = '/toolset/daily/mcp'
+    const { answer } = await rpc(at, 'tools/list', { as })
+    expect(namesIn(isJsonObject(answer) && isJsonObject(answer['result']) ? answer['result'] : {})).toEqual([
+      'mcp_tool_search',
+      'mcp_tool_call',
+    ])
+    const run = async (name: string, given: object) => {
+      const { answer } = await rpc(at, 'tools/call', { as, params: { name, arguments: given } })
+      return JSON.stringify(answer)
+    }
+    const found = await run('mcp_tool_search', { query: 'read write edit drop' })
+    expect([...found.matchAll(/(?:files|wiki)-\w+/g)].map(([name]) => name).toSorted()).toEqual([
+      'files-read',
+      'wiki-edit',
+    ])
+    expect(await run('mcp_tool_call', { tool_name: 'files-read' })).toContain('"result"')
+    for (const tool_name of ['files-write', 'wiki-read', 'write']) {
+      expect(await run('mcp_tool_call', { tool_name })).toContain('"error"')
+    }
   })
 })
