@@ -1,3 +1,6 @@
+import { randomBytes } from 'node:crypto'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { isJsonObject, type JsonValue } from '@toolgate/core'
 import { startRawMcpServer } from '@toolgate/testing/mcp-raw'
 import {
@@ -19,11 +22,21 @@ import { openRawSession } from '../raw-client.ts'
 import { verifies } from '../verifies.ts'
 import { malformedBodies, malformedHeaders } from './mcp-malformed.ts'
 
+setFlagsFromString('--expose-gc')
+const collect: () => void = runInNewContext('gc')
+
+/** Invented requests between two looks at what the gateway keeps. */
+const perRound = 150
+/** What each of them brings along, so that to keep one of them shows. */
+const paddingBytes = 16_384
+
 const behind = new AsyncDisposableStack()
 let gateway: Booted
+let configOf: (...names: string[]) => object
 beforeAll(async () => {
-  const server = behind.use(await startRawMcpServer())
-  gateway = behind.use(await boot({ config: { mcp_servers: { raw: { url: server.url } } } }))
+  const { url } = behind.use(await startRawMcpServer())
+  configOf = (...names) => ({ mcp_servers: Object.fromEntries(names.map((name) => [name, { url }])) })
+  gateway = behind.use(await boot({ config: configOf('raw') }))
 })
 afterAll(() => behind.disposeAsync())
 
@@ -70,6 +83,18 @@ function faultIn({ status, headers }: Response, answer: string): string | undefi
     if (id !== null && typeof id !== 'string' && typeof id !== 'number') return 'no id'
   }
   return undefined
+}
+
+/** The same message, longer. */
+function padded(body: string): string {
+  return body.startsWith('{')
+    ? body.replace('{', `{"padding":"${randomBytes(paddingBytes / 2).toString('hex')}",`)
+    : body
+}
+
+function heapAfterCollection(): number {
+  collect()
+  return process.memoryUsage().heapUsed
 }
 
 const standsAsBefore = async () => {
@@ -139,13 +164,46 @@ describe('whatever is sent to an MCP endpoint', () => {
     await standsAsBefore()
   })
 
-  verifies('mcp:fuzz', 'invented bodies and headers too', async () => {
-    await assert(
-      asyncProperty(constantFrom(...doors), body, headers, (path, body, headers) =>
-        expectSpecCorrect({ path, body, headers }),
-      ),
-      { numRuns: 400 },
-    )
+  verifies('mcp:fuzz', 'invented bodies and headers too, and nothing is kept of them', async () => {
+    const invent = (seed: number) =>
+      assert(
+        asyncProperty(constantFrom(...doors), body, headers, (path, body, headers) =>
+          expectSpecCorrect({ path, body: padded(body), headers }),
+        ),
+        { numRuns: perRound, seed },
+      )
+    // Caches and code grow at first, and sessions up to what one owner may have.
+    for (const seed of [1, 2]) await invent(seed)
+    const before = heapAfterCollection()
+    for (const seed of [3, 4]) await invent(seed)
+    expect((heapAfterCollection() - before) / (2 * perRound)).toBeLessThan(paddingBytes / 4)
     await standsAsBefore()
+  })
+
+  verifies('mcp:fuzz', 'a session in use goes on, and so does its stream', async () => {
+    const clientInfo = { name: 'fuzzed', version: '1' }
+    const params = { protocolVersion: '2025-11-25', capabilities: {}, clientInfo }
+    const opened = await gateway.request('/mcp', { body: { jsonrpc: '2.0', id: 0, method: 'initialize', params } })
+    const session = { 'mcp-session-id': opened.headers.get('mcp-session-id') ?? '' }
+    const leaving = new AbortController()
+    const stream = await gateway.request('/mcp', { headers: session, signal: leaving.signal })
+    await assert(
+      asyncProperty(body, (body) => expectSpecCorrect({ path: '/mcp', body, headers: session })),
+      { numRuns: perRound },
+    )
+    for (const body of malformedBodies) await expectSpecCorrect({ path: '/mcp', body, headers: session })
+    const call = { name: 'raw-echo', arguments: { still: 'here' } }
+    const answer = await gateway.json('/mcp', {
+      headers: session,
+      body: { jsonrpc: '2.0', id: 1, method: 'tools/call', params: call },
+    })
+    expect(answer).toMatchObject({ id: 1, result: { content: [{ text: '{"still":"here"}' }] } })
+    await gateway.reload(configOf('raw', 'more'))
+    let heard = ''
+    for await (const chunk of stream.body?.pipeThrough(new TextDecoderStream()) ?? []) {
+      heard += chunk
+      if (heard.includes('list_changed')) break
+    }
+    leaving.abort()
   })
 })

@@ -72,6 +72,29 @@ describe('a display name', () => {
     },
   )
 
+  verifies('names:overrides', 'is the name at the MCP door, and beside its server one that calls', async () => {
+    const rpc = async (path: string, method: string, params = {}) => {
+      const { result } = await gateway.json(path, { body: { jsonrpc: '2.0', id: 1, method, params } })
+      return result
+    }
+    const shown = { name: 'report_a_bug', description: 'Tells the team.' }
+    const all = listed.parse(await rpc('/mcp', 'tools/list'))
+    expect(all.tools).toContainEqual(expect.objectContaining(shown))
+    expect(all.tools.map(({ name }) => name)).not.toContain('gh-create_issue')
+    const own = listed.parse(await rpc('/mcp/gh', 'tools/list'))
+    expect(own.tools).toContainEqual(expect.objectContaining({ ...shown, name: 'create_issue' }))
+    for (const [path, name] of [
+      ['/mcp', 'report_a_bug'],
+      ['/mcp', 'gh-create_issue'],
+      ['/mcp/gh', 'create_issue'],
+      ['/mcp/gh', 'report_a_bug'],
+    ] as const) {
+      const given = { title: `${path} ${name}` }
+      await rpc(path, 'tools/call', { name, arguments: given })
+      expect(lastCall(github)).toEqual({ name: 'create_issue', arguments: given })
+    }
+  })
+
   verifies('names:overrides', 'leaves lists beside a server their own names', async () => {
     const { tools } = await list('/mcp-rest/tools/list?server_id=github')
     expect(tools).toContainEqual(expect.objectContaining({ name: 'create_issue', description: 'Tells the team.' }))

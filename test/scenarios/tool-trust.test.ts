@@ -88,6 +88,21 @@ describe('a server with tool_pinning: hold', () => {
     }
     const byName = { body: { name: 'files-read' }, status: 403 }
     expect(await gateway.json('/mcp/tools/call', byName)).toMatchObject({ detail: { error: 'tool_held' } })
+    for (const [at, write, read] of [
+      ['/mcp', 'files-write', 'files-read'],
+      ['/mcp/files', 'write', 'read'],
+    ] as const) {
+      const rpc = (method: string, params = {}) => gateway.json(at, { body: { jsonrpc: '2.0', id: 1, method, params } })
+      const { tools, _meta } = listed.parse((await rpc('tools/list'))['result'])
+      expect([at, tools.map(({ name }) => name)]).toEqual([at, [write]])
+      expect(_meta['toolgate/withheld'].map(({ name, status }) => `${name}: ${status}`)).toEqual([
+        'read: held',
+        'delete: held',
+      ])
+      const refused = JSON.stringify(await rpc('tools/call', { name: read, arguments: {} }))
+      expect(refused).toMatch(/TOOL_HELD/)
+      expect(refused).not.toContain('evil.example')
+    }
     await call(gateway, 'write')
     expect(upstream.received('tools/call').map(({ message }) => message['params'])).toEqual([
       { name: 'write', arguments: {} },
@@ -184,7 +199,8 @@ describe('a server with tool_pinning: hold', () => {
         gateway.json(request.path, { ...request, headers: { authorization: `Bearer ${user}` } })
       const namesFor = async (user: string) =>
         listed.parse(await as(user, { path: '/mcp/tools/list' })).tools.map(({ name }) => name)
-      expect(await namesFor('of-ann')).toEqual(['files-read'])
+      // A busy machine may take longer for the first list of a user than a list of everything waits.
+      await vi.waitFor(async () => expect(await namesFor('of-ann')).toEqual(['files-read']), 10_000)
       expect(await namesFor('of-eve')).toEqual([])
       const calling = { path: '/mcp/tools/call', body: { name: 'files-read' } }
       expect(await as('of-eve', { ...calling, status: 403 })).toMatchObject({ detail: { error: 'tool_held' } })
