@@ -13,13 +13,13 @@ export interface Page {
   readonly location: URL | undefined
 }
 
-/** A person with a browser: keeps cookies, reads pages, sends their form. */
-export function browse(gateway: Booted) {
+/** A person with a browser: keeps cookies, reads pages, sends their form. `at`: as the gateway is known to it. */
+export function browse(gateway: Pick<Booted, 'fetch'>, at: string = base) {
   const cookies = new Map<string, string>()
   const open = async (url: string | URL, init: RequestInit = {}): Promise<Page> => {
     const headers = new Headers(init.headers)
     if (cookies.size > 0) headers.set('cookie', [...cookies].map(([name, value]) => `${name}=${value}`).join('; '))
-    const response = await gateway.fetch(new URL(url, base), { ...init, headers, redirect: 'manual' })
+    const response = await gateway.fetch(new URL(url, at), { ...init, headers, redirect: 'manual' })
     for (const cookie of response.headers.getSetCookie()) {
       const [, name = '', value = ''] = /^([^=]+)=([^;]*)/.exec(cookie) ?? []
       cookies.set(name, value)
@@ -39,7 +39,7 @@ export function browse(gateway: Booted) {
     if (action === undefined || request === undefined) throw new Error(`no form in: ${page.text}`)
     return open(action, {
       method: 'POST',
-      headers: { origin: base, 'sec-fetch-site': 'same-origin', ...headers },
+      headers: { origin: at, 'sec-fetch-site': 'same-origin', ...headers },
       body: new URLSearchParams({ request, ...fields }),
     })
   }
