@@ -136,7 +136,7 @@ function fixtureServer(): Server {
 }
 
 /** One request's server of the modern era: it asks by answering with what is missing. */
-function modernFixtureServer(): Server {
+export function modernFixtureServer(): Server {
   const server = new Server(
     { name: 'fixture', version: '1.0.0' },
     { capabilities: { tools: { listChanged: true }, logging: {} }, instructions: 'Use the tools.' },

@@ -1,9 +1,16 @@
+import { join } from 'node:path'
 import process from 'node:process'
 
 /** Settings of the `stdio` transport. */
 export interface ScriptedStdio {
   readonly command: string
   readonly args: readonly string[]
+}
+
+/** A process of protocol version 2026-07-28 alone, with the tools of `mcp-server.ts`. */
+export const modernStdio: ScriptedStdio = {
+  command: process.execPath,
+  args: [join(import.meta.dirname, 'mcp-modern-child.ts')],
 }
 
 /**
@@ -14,7 +21,7 @@ export function scriptedStdio(script: string): ScriptedStdio {
   const prelude = `
     const say = (message) => process.stdout.write(JSON.stringify({ jsonrpc: '2.0', ...message }) + '\\n')
     const answer = ({ id }, result = {}) => say({ id, result })
-    const hello = (message) => answer(message, { protocolVersion: '2025-06-18', capabilities: { tools: {} }, serverInfo: { name: 's' } })
+    let hello = (message) => answer(message, { protocolVersion: '2025-06-18', capabilities: { tools: {} }, serverInfo: { name: 's' } })
     const input = require('node:readline').createInterface({ input: process.stdin })
     input.on('line', (line) => {
       const message = JSON.parse(line)

@@ -1,6 +1,7 @@
 import { everythingStdio } from '@toolgate/testing/mcp-everything'
 import { fakeClock } from '@toolgate/testing/fake-clock'
-import { scriptedStdio } from '@toolgate/testing/mcp-stdio'
+import { modernStdio, scriptedStdio } from '@toolgate/testing/mcp-stdio'
+import { silentPeer } from '@toolgate/core'
 import { describe, expect, it, vi } from 'vitest'
 import type { UnsolicitedListener } from '../upstream/connection.ts'
 import {
@@ -76,6 +77,50 @@ describe('a child process that asks while several calls of one caller are on the
     expect(await call).toEqual({ content: [{ told: { action: 'accept' } }] })
     expect([leaver.request, peer.request].map(({ mock }) => mock.calls.length)).toEqual([1, 1])
     list.catch(() => undefined)
+  })
+})
+
+describe('stdio against a server of 2026-07-28 alone', () => {
+  it('is found out where it refuses the handshake, and says what it has to say', async () => {
+    await using stdio = transportOf('stdio', modernStdio)
+    const onUnsolicited = vi.fn<UnsolicitedListener>()
+    await using connection = await connected(stdio, { onUnsolicited })
+    expect(connection.handshake).toMatchObject({ protocolVersion: '2026-07-28', serverInfo: { name: 'fixture' } })
+    expect(stdio.eraFor?.('legacy', { kind: 'shared' })).toBe('modern')
+    const heard: unknown[] = []
+    const peer = {
+      ...silentPeer,
+      logLevel: 'info',
+      notify: ({ method }: { method: string }) => void heard.push(method),
+    }
+    const params = { name: 'count', arguments: { steps: 1 }, _meta: { progressToken: 'mine' } }
+    expect(await connection.request(callOf('', { params, peer }))).toMatchObject({
+      content: [{ text: 'counted to 1' }],
+    })
+    expect(heard).toEqual(['notifications/progress'])
+    const clientCapabilities = { elicitation: { form: {} } }
+    expect(await connection.request(callOf('confirm', { clientCapabilities }))).toMatchObject({
+      resultType: 'input_required',
+    })
+    // It subscribed to what there is to hear.
+    await vi.waitFor(() =>
+      expect(onUnsolicited.mock.calls[0]?.[0].method).toBe('notifications/subscriptions/acknowledged'),
+    )
+  })
+
+  it('is what it was, for the next process as well', async () => {
+    const script = `
+      hello = (message) => say({ id: message.id, error: { code: -32601, message: 'never heard of it' } })
+      const asked = (message) => {
+        console.error('asked ' + message.method)
+        if (message.method === 'server/discover') answer(message, { supportedVersions: ['2026-07-28'], capabilities: {} })
+      }`
+    await using stdio = transportOf('stdio', scriptedStdio(script))
+    for (const _ of [1, 2]) {
+      await using connection = await connected(stdio)
+      expect(connection.handshake.protocolVersion).toBe('2026-07-28')
+    }
+    expect(stdio.diagnostics?.()).toMatchObject({ era: 'modern' })
   })
 })
 

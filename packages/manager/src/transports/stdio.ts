@@ -6,10 +6,13 @@ import type { Connection } from '../upstream/connection.ts'
 import { busy, codeOf, type FailurePlace, unreachable } from '../upstream/failure.ts'
 import { shakeHands } from '../upstream/handshake.ts'
 import { MessageConnection } from '../upstream/message-connection.ts'
+import { askable } from '../upstream/isolation.ts'
 import { withinStage } from '../upstream/within-stage.ts'
+import { discoverServer } from './http/discover.ts'
 import type { ChildPlace } from './stdio/child-processes.ts'
 import { childSecrets } from './stdio/child-secrets.ts'
 import { createHistory, describeExit, type History } from './stdio/history.ts'
+import { modernConnection, modernRequests } from './stdio/modern-connection.ts'
 import { Pipes } from './stdio/pipes.ts'
 import type { ConnectRequest, TransportOptions, UpstreamTransport } from './transport.ts'
 
@@ -39,24 +42,32 @@ export const stdio = definePlug({
   schema,
   create(settings, options: TransportOptions): UpstreamTransport {
     const history = createHistory(options.clock)
+    const era: KnownEra = { modern: false }
     return {
       type: 'stdio',
       address: settings.command,
       sharing: 'always',
       sendsHeaders: false,
-      connect: (request) => connect({ settings, history, ...options }, request),
-      diagnostics: history.diagnostics,
+      connect: (request) => connect({ settings, history, era, ...options }, request),
+      eraFor: () => (era.modern ? 'modern' : 'legacy'),
+      diagnostics: () => ({ ...history.diagnostics(), ...(era.modern && { era: 'modern' }) }),
     }
   },
 })
 
+/** What the command turned out to speak: a process has one era. */
+interface KnownEra {
+  modern: boolean
+}
+
 interface StdioTarget extends TransportOptions {
   readonly settings: StdioSettings
+  readonly era: KnownEra
   readonly history: History
 }
 
 async function connect(target: StdioTarget, request: ConnectRequest): Promise<Connection> {
-  const { clock, log, clientInfo, history } = target
+  const { clock, log, history } = target
   const settings = filledIn(target.settings, request.caller)
   const { server, clientCapabilities, exclusive, onUnsolicited, signal } = request
   const { handshakeMs } = server.timeouts
@@ -79,14 +90,38 @@ async function connect(target: StdioTarget, request: ConnectRequest): Promise<Co
     await withinStage({ clock, ms, place, signal }, () =>
       start(pipes, { target: { ...target, settings }, place, connection }),
     )
-    const handshake = await shakeHands(connection, { request, clock, clientInfo, ms })
+    const met = await meet(connection, { target, request, ms })
     life.cameUp()
-    return connection.initialised(handshake)
+    return met
   } catch (error) {
     // A caller that left says nothing about the command.
     if (!signal.aborted) life.failed()
     void connection.close()
     throw startFailure(place, error)
+  }
+}
+
+/** By the handshake; a server that refuses it is asked whether it is of the era without one. */
+async function meet(
+  connection: MessageConnection,
+  { target, request, ms }: { target: StdioTarget; request: ConnectRequest; ms: number },
+): Promise<Connection> {
+  const { clock, clientInfo, era, log } = target
+  const declared = request.caller === undefined ? askable(request.server) : request.clientCapabilities
+  const messages = { clientInfo, declared, log }
+  const discover = () => discoverServer(modernRequests(connection, messages), request)
+  const known = era.modern ? await discover() : undefined
+  if (known !== undefined) return modernConnection(connection, known, messages)
+  try {
+    const handshake = await shakeHands(connection, { request, clock, clientInfo, ms })
+    era.modern = false
+    return connection.initialised(handshake)
+  } catch (refusal) {
+    if (!(refusal instanceof GatewayError) || refusal.code !== 'UPSTREAM_ERROR') throw refusal
+    const handshake = await discover()
+    if (handshake === undefined) throw refusal
+    era.modern = true
+    return modernConnection(connection, handshake, messages)
   }
 }
 

@@ -93,6 +93,10 @@ export class MessageConnection implements HandshakeLink {
     }
   }
 
+  get open(): boolean {
+    return this.#open
+  }
+
   get #place(): FailurePlace {
     return { server: this.#options.server, stage: 'call' }
   }

@@ -28,8 +28,9 @@ export function placeOf({ server, caller, credential, perCaller }: AcquireReques
   const scope = transport.sendsHeaders || environmentTemplates.length > 0 ? credential.scope : sharedScope
   const wanted = wantedEra(caller)
   const era = transport.eraFor === undefined ? 'legacy' : transport.eraFor(wanted, scope)
-  // A server that speaks both is two servers: one may keep sessions and the other none.
-  const apart = transport.eraFor !== undefined && wanted === 'legacy' ? ({ era: wanted } as const) : undefined
+  // A server that speaks both is two servers: one may keep sessions and the other none. A process speaks one.
+  const bothEras = transport.eraFor !== undefined && transport.sharing !== 'always'
+  const apart = bothEras && wanted === 'legacy' ? ({ era: wanted } as const) : undefined
   const memory = connectionKey(server, scope, apart && { kind: 'server', ...apart })
   const kind = isolationFor({ server, caller, perCaller, sessionless: context.isSessionless(memory), era })
   const of = isolatedFor(kind, { server, caller, callId: context.callId })
