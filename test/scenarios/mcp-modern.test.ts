@@ -259,6 +259,22 @@ describe('a request of 2026-07-28', () => {
     })
   }
 
+  verifies('mcp:stateless', 'is none in a batch: nothing of that is done, whatever else is in it', async () => {
+    const call = { jsonrpc: '2.0', method: 'tools/call', params: { name: 'legacy-echo', arguments: {} } }
+    const claiming = { ...call, id: 2, params: { ...call.params, _meta: meta } }
+    const sent = () => [legacy, modern].map(({ requests }) => requests.filter((one) => one.rpcMethod === 'tools/call'))
+    const before = sent()
+    for (const { headers, body } of [
+      { headers: {}, body: [{ ...call, id: 1 }, claiming] },
+      { headers: { 'mcp-protocol-version': '2026-07-28' }, body: [{ ...call, id: 1 }] },
+    ]) {
+      const response = await gateway.request('/mcp', { headers, body })
+      expect(response.status).toBe(400)
+      expect(await response.json()).toMatchObject({ id: null, error: { code: -32600, message: /batches/ } })
+    }
+    expect(sent()).toEqual(before)
+  })
+
   verifies('mcp:stateless', 'has no stream of its own and nothing to end', async () => {
     for (const method of ['GET', 'DELETE']) {
       const response = await gateway.request('/mcp', { method, headers: { 'mcp-protocol-version': '2026-07-28' } })

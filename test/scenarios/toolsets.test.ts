@@ -167,4 +167,36 @@ describe('toolsets', () => {
       expect(await run('mcp_tool_call', { tool_name })).toContain('"error"')
     }
   })
+
+  verifies(
+    'toolsets:grants',
+    'that change are news to whom they lead, also where they lead to a server no longer',
+    async () => {
+      const wiki = { server_id: 'wiki', tool_name: 'edit' }
+      const body = { toolset_name: 'fleeting', tools: [...tools('read'), wiki] }
+      const { toolset_id } = await gateway.json('/v1/mcp/toolset', { body, status: 201 })
+      const someone = await gateway.makeKey({ object_permission: { mcp_toolsets: ['fleeting'] } })
+      const params = { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'raw', version: '1' } }
+      const hello = await gateway.request('/mcp', {
+        key: someone,
+        body: { jsonrpc: '2.0', id: 0, method: 'initialize', params },
+      })
+      const headers = { 'mcp-session-id': hello.headers.get('mcp-session-id') ?? '' }
+      const stream = (await gateway.request('/mcp', { key: someone, headers })).body
+      const reader = stream?.pipeThrough(new TextDecoderStream()).getReader()
+      let heard = ''
+      const until = async (count: number) => {
+        while (heard.split('tools/list_changed').length <= count) heard += (await reader?.read())?.value ?? ''
+      }
+      for (const [count, left] of [
+        [1, tools('read')],
+        [2, [...tools('read'), wiki]],
+        [3, []],
+      ] as const) {
+        await gateway.json('/v1/mcp/toolset', { method: 'PUT', body: { toolset_id, tools: left }, status: 202 })
+        await until(count)
+      }
+      await reader?.cancel()
+    },
+  )
 })

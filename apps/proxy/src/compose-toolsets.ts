@@ -18,12 +18,12 @@ export function composeToolsets({ database, clock, log, newId }: Foundation): To
   return { storedToolsets, toolsets: createToolsets({ store: storedToolsets, feed: database, clock, log }) }
 }
 
-/** A toolset that changes is a list that changes to whoever sees its servers. */
+/** A toolset that changes is a list that changes to whoever sees its servers, or did until then. */
 export function tellOfToolsets(
   toolsets: Toolsets,
   { registry, news }: { registry: Registry; news: Pick<SessionNews, 'listChanged'> },
 ): void {
-  toolsets.watch((serverIds) => {
-    for (const server of registry.list()) if (serverIds.has(server.id)) news.listChanged(server, 'tools')
+  toolsets.watch((serverIds, former) => {
+    for (const server of registry.list()) if (serverIds.has(server.id)) news.listChanged(server, 'tools', former)
   })
 }

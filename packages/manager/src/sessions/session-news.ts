@@ -19,8 +19,8 @@ const methods: Readonly<Record<ListKind, string>> = {
 
 /** Brings what happens at upstreams to the clients that it concerns, outside any request. */
 export interface SessionNews {
-  /** A list of this server is another one than before. */
-  listChanged(server: ManagedServer, kind: ListKind): void
+  /** A list of this server is another one than before. `former`: toolsets that may have led somebody to it until now. */
+  listChanged(server: ManagedServer, kind: ListKind, former?: ToolsetLookup): void
   gone(server: ManagedServer): void
   /** What a server said outside any call. `holder`: whose connection said so; absent where everybody shares it. */
   heard(server: ManagedServer, notification: JsonRpcNotification, holder?: string): void
@@ -36,7 +36,7 @@ export function createSessionNews({
   clock: Clock
   toolsets: ToolsetLookup
 }): SessionNews {
-  let changed = new Map<string, Set<ManagedServer>>()
+  let changed = new Map<string, Map<ManagedServer, ToolsetLookup | undefined>>()
   let waiting: (() => void) | undefined
 
   const tellAll = () => {
@@ -45,14 +45,18 @@ export function createSessionNews({
     changed = new Map()
     for (const hearer of subscriptions.hearers()) {
       for (const [method, servers] of gathered) {
-        if ([...servers].some((server) => concerns(hearer, server, toolsets))) hearer.tell({ jsonrpc: '2.0', method })
+        const sees = (server: ManagedServer, lookup = toolsets) => concerns(hearer, server, lookup)
+        const concerned = [...servers].some(([server, former]) => sees(server) || sees(server, former))
+        if (concerned) hearer.tell({ jsonrpc: '2.0', method })
       }
     }
   }
 
-  const listChanged = (server: ManagedServer, kind: ListKind) => {
+  const listChanged = (server: ManagedServer, kind: ListKind, former?: ToolsetLookup) => {
     const method = methods[kind]
-    changed.set(method, (changed.get(method) ?? new Set()).add(server))
+    const servers = changed.get(method) ?? new Map<ManagedServer, ToolsetLookup | undefined>()
+    // Of several changes, what was before the first one.
+    changed.set(method, servers.set(server, servers.get(server) ?? former))
     waiting ??= clock.after(gatherMs, tellAll)
   }
 

@@ -12,10 +12,13 @@ export interface Toolsets extends ToolsetLookup {
   /** After a change made here: it holds when this resolves. Rejects with `STORE_UNAVAILABLE`. */
   refresh(): Promise<void>
   /** Hears of the servers, by id, whose tools were in a toolset that changed, or are now. Must not throw. */
-  watch(watcher: (serverIds: ReadonlySet<string>) => void): void
+  watch(watcher: ToolsetWatcher): void
   start(): Promise<void>
   close(): Promise<void>
 }
+
+/** `former`: the toolsets as they were before. */
+export type ToolsetWatcher = (serverIds: ReadonlySet<string>, former: ToolsetLookup) => void
 
 export interface ToolsetsOptions {
   readonly store: Pick<StoredToolsets, 'list' | 'changedSince'>
@@ -30,7 +33,7 @@ export function createToolsets(options: ToolsetsOptions): Toolsets {
 
 class FollowedToolsets implements Toolsets {
   readonly #options: ToolsetsOptions
-  readonly #watchers: ((serverIds: ReadonlySet<string>) => void)[] = []
+  readonly #watchers: ToolsetWatcher[] = []
   #byId: ReadonlyMap<string, Toolset> = new Map()
   #byName: ReadonlyMap<string, Toolset> = new Map()
   /** One reading after another: what was read first must not replace what was read last. */
@@ -56,7 +59,7 @@ class FollowedToolsets implements Toolsets {
     return read
   }
 
-  watch(watcher: (serverIds: ReadonlySet<string>) => void): void {
+  watch(watcher: ToolsetWatcher): void {
     this.#watchers.push(watcher)
   }
 
@@ -87,6 +90,7 @@ class FollowedToolsets implements Toolsets {
   async #read(): Promise<void> {
     const rows = await this.#contact(() => this.#options.store.list())
     const before = this.#byId
+    const former = lookupIn(before, this.#byName)
     const current = rows.map((row) => unlessChanged(before.get(row.id), row))
     this.#byId = new Map(current.map((toolset) => [toolset.id, toolset]))
     this.#byName = new Map(current.map((toolset) => [toolset.name, toolset]))
@@ -94,7 +98,7 @@ class FollowedToolsets implements Toolsets {
     const come = current.filter((toolset) => before.get(toolset.id) !== toolset)
     const concerned = new Set([...left, ...come].flatMap(({ tools }) => [...tools.keys()]))
     if (concerned.size === 0) return
-    for (const watcher of this.#watchers) watcher(concerned)
+    for (const watcher of this.#watchers) watcher(concerned, former)
   }
 
   async #contact<Answer>(question: () => Promise<Answer>): Promise<Answer> {
@@ -111,6 +115,10 @@ class FollowedToolsets implements Toolsets {
       throw error
     }
   }
+}
+
+function lookupIn(byId: ReadonlyMap<string, Toolset>, byName: ReadonlyMap<string, Toolset>): ToolsetLookup {
+  return { find: (handle) => byId.get(handle) ?? byName.get(handle), list: () => [...byId.values()] }
 }
 
 function unlessChanged(known: Toolset | undefined, row: ToolsetRow): Toolset {

@@ -1,4 +1,4 @@
-import { type Caller, type Clock, GatewayError, type Logger, type NewId } from '@toolgate/core'
+import { type Caller, type Clock, GatewayError, type JsonRpcMessage, type Logger, type NewId } from '@toolgate/core'
 import type { Gateway, Sessions, Subscriptions } from '@toolgate/manager'
 import { type Context, Hono } from 'hono'
 import type { AppEnv } from '../../app-env.ts'
@@ -12,7 +12,7 @@ import { createIntroduction } from './introduction.ts'
 import { createLegacyEra } from './legacy/legacy-era.ts'
 import { createModernEra } from './modern/modern-era.ts'
 import { originRules, refuseForeignOrigin } from './origin.ts'
-import { readMessages, type Received } from './read-messages.ts'
+import { isMalformed, type Malformed, readMessages, type Received } from './read-messages.ts'
 import { createSseTransport } from './sse/sse-transport.ts'
 import { type View, viewOf } from './view.ts'
 
@@ -78,12 +78,18 @@ export function mcpRoutes(services: McpServices) {
     if (received.kind === 'message' && speaksModern(received.message, header)) {
       return modern.post({ ...request, message: received.message })
     }
+    if (received.kind === 'batch' && isModernBatch(received.messages, header)) return modern.refuseBatch(context)
     return legacy.post(request)
   }
 
   const app = new Hono<AppEnv>().get('/mcp/enabled', (context) => context.json({ enabled: true }))
   for (const pattern of mcpPathPatterns) app.all(pattern, handle)
   return app
+}
+
+/** One message of the era without batches makes none of the whole: the other ones must not be done as if they were alone. */
+function isModernBatch(messages: readonly (JsonRpcMessage | Malformed)[], header: string | undefined): boolean {
+  return messages.some((message) => !isMalformed(message) && speaksModern(message, header))
 }
 
 /** The era without sessions has neither streams of their own nor anything to delete. */

@@ -63,6 +63,9 @@ export function createModernEra(options: ModernEraOptions) {
       const request = { ...post, request: message, envelope: checked.envelope }
       return message.method === 'subscriptions/listen' ? opened(options, request, listen) : respond(options, request)
     },
+
+    /** Spec 2026-07-28, Streamable HTTP: a body is one message. */
+    refuseBatch: async (context: Context<AppEnv>): Promise<Response> => refuse(context, null, noBatches),
   }
 }
 
@@ -146,6 +149,11 @@ async function resultOf(
   }
   requireAnyServer(gateway, caller)
   return discovery(introduce(caller, view))
+}
+
+const noBatches: JsonRpcErrorBody = {
+  code: jsonRpcCodes.invalidRequest,
+  message: 'Invalid Request: protocol version 2026-07-28 has no batches.',
 }
 
 const noRequest: JsonRpcErrorBody = {
