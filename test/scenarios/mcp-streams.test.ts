@@ -1,8 +1,9 @@
 import { Client } from '@modelcontextprotocol/sdk/client/index.js'
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js'
 import { ResourceUpdatedNotificationSchema } from '@modelcontextprotocol/sdk/types.js'
+import { isJsonObject } from '@toolgate/core'
 import { startEverything } from '@toolgate/testing/mcp-everything'
-import { type RawMcpServer, resultFor, startRawMcpServer } from '@toolgate/testing/mcp-raw'
+import { type RawMcpServer, type RawRequest, resultFor, startRawMcpServer } from '@toolgate/testing/mcp-raw'
 import { afterAll, beforeAll, describe, expect, vi } from 'vitest'
 import { boot, type Booted } from '../boot.ts'
 import { verifies } from '../verifies.ts'
@@ -23,16 +24,29 @@ afterAll(async () => {
   await forgetful.server[Symbol.asyncDispose]()
 })
 
+/** One step, and then nothing any more. */
+async function* progressOf({ message: { params } }: RawRequest): AsyncGenerator<object> {
+  const meta = isJsonObject(params) && isJsonObject(params['_meta']) ? params['_meta'] : {}
+  const { progressToken = null } = meta
+  yield { jsonrpc: '2.0', method: 'notifications/progress', params: { progressToken, progress: 1 } }
+  await new Promise(() => {})
+}
+
 /** A server with one resource, which forgets its sessions when it is told to. */
 async function startForgetful(): Promise<{ readonly server: RawMcpServer; forget(): void }> {
   let life = 1
   const server = await startRawMcpServer((request) => {
     const { method } = request.message
     if (method === 'initialize') {
-      const handshake = { protocolVersion: '2025-11-25', capabilities: { resources: { subscribe: true } } }
+      const capabilities = { tools: {}, resources: { subscribe: true } }
+      const handshake = { protocolVersion: '2025-11-25', capabilities }
       return { headers: { 'mcp-session-id': `life-${life}` }, body: resultFor(request, handshake) }
     }
     if (request.headers['mcp-session-id'] !== `life-${life}`) return { status: 404 }
+    if (method === 'tools/list') {
+      return { body: resultFor(request, { tools: [{ name: 'stuck', inputSchema: { type: 'object' } }] }) }
+    }
+    if (method === 'tools/call') return { events: progressOf(request) }
     const resources = [{ uri: 'note://1', name: 'one' }]
     if (method === 'resources/list') return { body: resultFor(request, { resources }) }
     return method === 'resources/subscribe' ? { body: resultFor(request, {}) } : undefined
@@ -111,6 +125,24 @@ describe('a stream that breaks during a call', () => {
     const opening = await reader?.read()
     expect(Buffer.from(opening?.value ?? []).toString()).toBe(': open\n\n')
     await reader?.cancel()
+  })
+})
+
+describe('calls whose streams broke', () => {
+  verifies('mcp:resume', 'go on until their client comes back, but not more of one session than a bound', async () => {
+    const headers = { 'mcp-session-id': await openSession('2025-11-25') }
+    const stuck = (id: number) => ({ ...longCall(id), params: { ...longCall(id).params, name: 'forgetful-stuck' } })
+    for (let id = 1; id <= 17; id += 1) {
+      await readUntil(await gateway.request('/mcp', { headers, body: stuck(id) }), '"progress":1')
+    }
+    const calls = forgetful.server.received('tools/call')
+    const ended: string[] = []
+    for (const { closed } of calls) void closed.then((how) => ended.push(how))
+    await vi.waitFor(() => expect(ended).toEqual(['abandoned']))
+    expect(await calls.at(-1)?.closed).toBe('abandoned')
+    expect(calls).toHaveLength(17)
+    await gateway.request('/mcp', { method: 'DELETE', headers })
+    await vi.waitFor(() => expect(ended).toHaveLength(17))
   })
 })
 

@@ -1,4 +1,5 @@
 import { type Clock, type Logger, type NewId, sleep } from '@toolgate/core'
+import { createBrokenStreams } from './broken-streams.ts'
 import type { Notice } from './notices.ts'
 import type { Session } from './session.ts'
 import type { SessionStore, StreamEvent } from './session-store.ts'
@@ -20,7 +21,8 @@ const maxFollowMs = 5 * 60_000
  * is written; what is sent after it broke goes to the store, where every gateway finds it.
  */
 export interface Streams {
-  begin(session: Session): StreamLog
+  /** `onAbandoned`: nobody came back for what broke, or too much of it waits: what goes on behind it is to end. */
+  begin(session: Session, onAbandoned: () => void): StreamLog
   /** Sends what came after an event, and what still comes, until the stream's end. Resolves then, or when `signal` aborts. */
   follow(session: Session, after: StreamPlace, sink: StreamSink): Promise<void>
   /** The client came back for it, so it is broken, whatever its socket says. Whether it is one of here. */
@@ -63,6 +65,7 @@ export function readEventId(text: string): StreamPlace | undefined {
 
 export function createStreams({ store, clock, log, newId, announce }: StreamsOptions): Streams {
   const here = new Map<string, LoggedStream>()
+  const broken = createBrokenStreams(clock)
   const ended = new Set<string>()
 
   const forget = (id: string) => {
@@ -77,12 +80,13 @@ export function createStreams({ store, clock, log, newId, announce }: StreamsOpt
   }
   const breakHere = (streamId: string): boolean => {
     here.get(streamId)?.break()
+    broken.cameBack(streamId)
     return here.has(streamId)
   }
 
   return {
     breakHere,
-    begin(session) {
+    begin(session, onAbandoned) {
       const id = newId('stream')
       const append = async (events: readonly StreamEvent[]) => {
         try {
@@ -92,7 +96,14 @@ export function createStreams({ store, clock, log, newId, announce }: StreamsOpt
           log.warn({ err: error }, 'what was sent on a broken stream could not be kept')
         }
       }
-      const stream = new LoggedStream(id, { append, ended: () => keepEnded(id) })
+      const stream = new LoggedStream(id, {
+        append,
+        broken: () => broken.add({ id, sessionId: session.id, abandon: onAbandoned }),
+        ended() {
+          broken.delete(id)
+          keepEnded(id)
+        },
+      })
       here.set(id, stream)
       return stream
     },
@@ -115,6 +126,8 @@ export function createStreams({ store, clock, log, newId, announce }: StreamsOpt
 
 interface LoggedStreamOptions {
   append(events: readonly StreamEvent[]): Promise<void>
+  /** Before it ended. */
+  broken(): void
   ended(): void
 }
 
@@ -142,6 +155,7 @@ class LoggedStream implements StreamLog {
   break(): void {
     if (this.#broken) return
     this.#broken = true
+    if (!this.#over) this.#options.broken()
     this.#write(this.#tail.splice(0))
   }
 

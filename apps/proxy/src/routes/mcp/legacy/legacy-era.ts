@@ -129,7 +129,10 @@ async function answerAll(
     clock,
     allowed: takesStreams(context),
     gone: caller.signal,
-    begin: session !== undefined && hasEventIds(session.protocolVersion) ? () => streams.begin(session) : undefined,
+    begin:
+      session !== undefined && hasEventIds(session.protocolVersion)
+        ? (onAbandoned) => streams.begin(session, onAbandoned)
+        : undefined,
     primed: session?.protocolVersion === '2025-11-25',
   })
   const answers = requests.map(async (request): Promise<Answered> => {

@@ -25,7 +25,7 @@ export interface ReplyStreamOptions {
   /** Of the client's request. */
   readonly gone: AbortSignal
   /** Where the client can come back for what it missed: once something was sent, its leaving ends nothing. */
-  readonly begin?: (() => StreamLog) | undefined
+  readonly begin?: ((onAbandoned: () => void) => StreamLog) | undefined
   /** The client is given an id before anything happened. */
   readonly primed: boolean
 }
@@ -42,6 +42,7 @@ export class ReplyStream implements Outlet, Disposable {
   readonly #started = Promise.withResolvers<Response>()
   readonly #cancelLate: () => void
   readonly #over = new AbortController()
+  readonly #abandoned = new AbortController()
   #stream: EventStream | undefined
   #log: StreamLog | undefined
   #done = false
@@ -54,6 +55,11 @@ export class ReplyStream implements Outlet, Disposable {
   /** Resolves once it has become a stream. */
   get started(): Promise<Response> {
     return this.#started.promise
+  }
+
+  /** Aborted where the client could come back, and does not. */
+  get abandoned(): AbortSignal {
+    return this.#abandoned.signal
   }
 
   /** The client can come back for what it misses. */
@@ -92,7 +98,7 @@ export class ReplyStream implements Outlet, Disposable {
   #open(): EventStream {
     if (this.#stream !== undefined) return this.#stream
     const { clock, begin, primed } = this.#options
-    const log = begin?.()
+    const log = begin?.(() => this.#abandoned.abort())
     this.#log = log
     this.#stream = new EventStream({
       clock,
@@ -116,5 +122,7 @@ export function linked(caller: Caller, call: { abort(reason: GatewayError): void
   }
   if (caller.signal.aborted) leave()
   caller.signal.addEventListener('abort', leave, { once: true })
+  const forget = () => call.abort(new GatewayError('CANCELLED', 'The client did not come back for its answer.'))
+  reply.abandoned.addEventListener('abort', forget, { once: true })
   return { [Symbol.dispose]: () => caller.signal.removeEventListener('abort', leave) }
 }
