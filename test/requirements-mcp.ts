@@ -93,11 +93,6 @@ export const mcpRequirements = {
     status: 'held',
     statement: 'Old clients have the HTTP+SSE transport of 2024-11-05, with everything that its sessions can do.',
   },
-  'mcp:clients': {
-    status: 'held',
-    statement:
-      'What real clients trip over is not there: slow handshakes, second pages, errors to probes, a list lost for one bad tool.',
-  },
   'mcp:way-back': {
     status: 'held',
     statement: 'What a server asks during a call is asked of the client whose call it is, on the stream of that call.',

@@ -1,5 +1,6 @@
 import { upstreamRequirements } from './requirements-upstream.ts'
 
+import { clientRequirements } from './requirements-clients.ts'
 import { llmRequirements } from './requirements-llm.ts'
 import { mcpRequirements } from './requirements-mcp.ts'
 
@@ -18,6 +19,7 @@ export const requirements = {
   ...upstreamRequirements,
   ...llmRequirements,
   ...mcpRequirements,
+  ...clientRequirements,
   'chat:executes-tools': {
     status: 'held',
     pain: 1,

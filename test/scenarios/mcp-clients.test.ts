@@ -16,7 +16,14 @@ beforeAll(async () => {
       if (request.message['method'] !== 'tools/list') return undefined
       const inputSchema = { type: 'object' }
       const tools = [
-        { name: 'good', inputSchema, title: 'Good', annotations: { readOnlyHint: true }, _meta: { 'a/b': 1 } },
+        {
+          name: 'good',
+          inputSchema,
+          title: 'Good',
+          outputSchema: inputSchema,
+          annotations: { readOnlyHint: true },
+          _meta: { 'a/b': 1 },
+        },
         { name: 'bad', inputSchema: 'none' },
         { name: 'boolean', inputSchema: { type: 'object', properties: { x: true, y: false, z: {} } } },
         ...Array.from({ length: 300 }, (_, index) => ({ name: `tool-${index}`, inputSchema })),
@@ -69,6 +76,25 @@ describe('the habits of real clients', () => {
     })
   }
 
+  verifies('clients:probe', 'that try the newest version first are answered at once, and need no session', async () => {
+    const bearing = { 'x-litellm-api-key': `Bearer ${gateway.masterKey}` }
+    const took: number[] = []
+    for (const _ of [1, 2, 3]) {
+      const began = performance.now()
+      await probe(bearing)
+      took.push(performance.now() - began)
+    }
+    expect(Math.min(...took)).toBeLessThan(1_000)
+    // A version that nobody speaks, and a question without its envelope, as a former server would answer them.
+    const unknown = await gateway.request('/mcp', {
+      body: { jsonrpc: '2.0', id: 1, method: 'server/discover', params: {} },
+    })
+    expect([unknown.status, await unknown.json()]).toMatchObject([200, { id: 1, error: { code: -32601 } }])
+    const call = { name: 'plain-echo', arguments: { without: 'session' } }
+    const answer = await gateway.json('/mcp', { body: { jsonrpc: '2.0', id: 2, method: 'tools/call', params: call } })
+    expect(answer).toMatchObject({ result: { content: [{ text: '{"without":"session"}' }] } })
+  })
+
   async function probe(headers: Record<string, string>): Promise<void> {
     const _meta = {
       'io.modelcontextprotocol/protocolVersion': '2026-07-28',
@@ -88,7 +114,7 @@ describe('the habits of real clients', () => {
     expect(said).toMatchObject(isJsonObject(said) && 'error' in said ? former : modern)
   }
 
-  verifies('mcp:real-clients', 'get every good tool on one page, with all that it says of itself', async () => {
+  verifies('clients:whole-tools', 'get every good tool on one page, with all that it says of itself', async () => {
     const session = await openRawSession({
       fetch: gateway.fetch,
       url: 'http://gateway.test/mcp',
@@ -100,6 +126,7 @@ describe('the habits of real clients', () => {
     expect(tools.filter(({ name }) => typeof name === 'string' && name.startsWith('odd-tool-'))).toHaveLength(300)
     expect(tools.find(({ name }) => name === 'odd-good')).toMatchObject({
       title: 'Good',
+      outputSchema: { type: 'object' },
       annotations: { readOnlyHint: true },
       _meta: { 'a/b': 1 },
     })
@@ -112,7 +139,7 @@ describe('the habits of real clients', () => {
     expect(JSON.stringify(answer['result'])).toContain('hanging')
   })
 
-  verifies('mcp:real-clients', 'find where to sign in wherever they look, at once and in JSON', async () => {
+  verifies('clients:refusals', 'find where to sign in wherever they look, at once and in JSON', async () => {
     const paths = [
       '/.well-known/oauth-authorization-server',
       '/.well-known/oauth-authorization-server/mcp',

@@ -2,6 +2,7 @@ import { Client as ModernClient, StreamableHTTPClientTransport as ModernTranspor
 import { Client } from '@modelcontextprotocol/sdk/client/index.js'
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js'
 import { ElicitRequestSchema, ToolListChangedNotificationSchema } from '@modelcontextprotocol/sdk/types.js'
+import type { Secret } from '@toolgate/core'
 import { migrate, openDatabase } from '@toolgate/db'
 import { createDatabase, describeOnPostgres } from '@toolgate/testing/database'
 import { startConformanceServer } from '@toolgate/testing/conformance-server/start'
@@ -16,12 +17,14 @@ const boundMs = 2_000
 describeOnPostgres('two gateways on one database', (server) => {
   let here: Booted
   let there: Booted
+  let database: Secret
   let http: Awaited<ReturnType<typeof startEverything>>
   let changing: Awaited<ReturnType<typeof startConformanceServer>>
   beforeAll(async () => {
     http = await startEverything()
     changing = await startConformanceServer()
     const url = await createDatabase(await server())
+    database = url
     const config = {
       general_settings: { mcp_allowed_private_networks: ['127.0.0.0/8'] },
       mcp_servers: { every: { url: http.url, allow_elicitation: true }, changing: { url: changing.url } },
@@ -84,6 +87,17 @@ describeOnPostgres('two gateways on one database', (server) => {
       async () => expect([(await ping(here)).status, (await ping(there)).status]).toEqual([404, 404]),
       5_000,
     )
+    await client.close()
+  })
+
+  verifies('clients:session-loss', 'serve a session whose gateway is gone', async () => {
+    const open = await openDatabase({ url: database })
+    const gone = await boot({ config: {}, database: open })
+    let at = gone
+    const { client } = await connect(() => at)
+    await gone[Symbol.asyncDispose]()
+    at = there
+    expect((await client.listTools()).tools.map(({ name }) => name)).toContain('every-echo')
     await client.close()
   })
 

@@ -1,5 +1,6 @@
 import { isJsonObject, type JsonObject } from '@toolgate/core'
-import { completion, type ScriptedAnswer, toolCall } from '@toolgate/testing/llm-server'
+import { completion, completionEvents, type ScriptedAnswer, toolCall } from '@toolgate/testing/llm-server'
+import { serveOnLoopback } from '@toolgate/testing/loopback'
 import { type SdkMcpServer, startMcpServer } from '@toolgate/testing/mcp-server'
 import type OpenAI from 'openai'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -155,6 +156,33 @@ describe('a response of a model that knows chat completions', () => {
     expect(resultsIn(world.asked[0])).toEqual(['2', 'ok'])
     expect(messagesIn(world.asked[0])[2]).toMatchObject({ tool_calls: [{ id: 'call_a' }, { id: 'call_b' }] })
     expect(JSON.stringify(messagesIn(world.asked[0]))).toContain('mcp__gw__get_sum')
+  })
+
+  verifies('clients:left-at-completion', 'was served also where its client leaves once it is completed', async () => {
+    const { origin } = behind.use(await serveOnLoopback(world.gateway.app.fetch))
+    const key = await world.gateway.makeKey({ key_alias: 'leaves-early' })
+    for (const model of ['gpt', 'crossed']) {
+      const content = [{ type: 'output_text', text: 'Done.', annotations: [] }]
+      const native = nativeEvents(nativeResponse([{ type: 'message', id: 'm', role: 'assistant', content }]))
+      const whole = completionEvents(completion({ content: 'Done.' }))
+      // The provider keeps its stream open: it is the client that ends it.
+      world.play({ events: model === 'gpt' && 'events' in native ? native.events : whole, afterwards: 'stay' })
+      const leaving = new AbortController()
+      const response = await fetch(`${origin}/v1/responses`, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
+        body: JSON.stringify({ model, input: 'Leave early.', stream: true }),
+        signal: leaving.signal,
+      })
+      let text = ''
+      for await (const chunk of response.body?.pipeThrough(new TextDecoderStream()) ?? []) {
+        text += chunk
+        if (text.includes('event: response.completed')) break
+      }
+      leaving.abort()
+    }
+    const rows = await world.rows(2, ({ kind, keyAlias }) => kind === 'generation' && keyAlias === 'leaves-early')
+    expect(rows.map(({ outcome }) => outcome)).toEqual(['ok', 'ok'])
   })
 
   verifies('responses:codex', 'is told to use POST where a WebSocket is tried', async () => {
