@@ -1,3 +1,4 @@
+import type { CancelSignal } from './cancellation.ts'
 import { GatewayError } from './errors.ts'
 
 export interface ResponseHead {
@@ -21,7 +22,7 @@ const maxWaitingBytes = 64 * 1024
  */
 export class Exchange {
   readonly #head = Promise.withResolvers<ResponseHead>()
-  readonly #signal: AbortSignal
+  readonly #signal: CancelSignal
   #controller: ExchangeControl | undefined
   #waiting: Buffer[] = []
   #waitingBytes = 0
@@ -32,9 +33,9 @@ export class Exchange {
   #wake = () => {}
 
   /** `signal` has not aborted yet. */
-  constructor(signal: AbortSignal) {
+  constructor(signal: CancelSignal) {
     this.#signal = signal
-    signal.addEventListener('abort', this.#abort, { once: true })
+    signal.addEventListener('abort', this.#abort)
   }
 
   /** Rejects as soon as the signal aborts, also while undici still waits for a host that accepts no connection. */

@@ -1,5 +1,6 @@
 import { Agent, errors, fetch as undiciFetch } from 'undici'
 import type { AddressGuard } from './address-guard.ts'
+import type { CancelSignal } from './cancellation.ts'
 import { GatewayError } from './errors.ts'
 import { guardedConnector } from './guarded-connector.ts'
 import { Exchange, type ResponseHead } from './outbound-exchange.ts'
@@ -28,7 +29,7 @@ export interface OutboundRequest {
   readonly method: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
   readonly headers: Record<string, string>
   readonly body?: string | Uint8Array | undefined
-  readonly signal: AbortSignal
+  readonly signal: CancelSignal
   /** Milliseconds from the request sent to the response's headers. */
   readonly headersTimeoutMs: number
   /** Milliseconds between two chunks of the body. 0: no bound, for streams that may be quiet. */
@@ -64,7 +65,7 @@ export function createOutbound({ connectTimeoutMs = 10_000, guard }: OutboundOpt
   const addressOf = rememberAddresses()
 
   const send = async (request: OutboundRequest, redirectsLeft: number): Promise<OutboundResponse> => {
-    request.signal.throwIfAborted()
+    if (request.signal.aborted) throw request.signal.reason
     const options = {
       ...addressOf(request.url),
       method: request.method,

@@ -113,7 +113,7 @@ export function fakePool(upstreams: Readonly<Record<string, FakeUpstream>>): Fak
       exclusive: false,
       headers: () => new Map(),
       discard: () => void (discarded += 1),
-      [Symbol.asyncDispose]: async () => void (leased -= 1),
+      [Symbol.dispose]: () => void (leased -= 1),
     }
   }
 

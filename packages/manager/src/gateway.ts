@@ -186,7 +186,7 @@ function performing({ policies, rounds, ...upstreams }: GatewayOptions) {
     trace.serverName = server.name
     trace.targetName = name
     const perCaller = kind === 'server'
-    const state = await rounds.resume(call)
+    const state = call.caller.peer.era === 'modern' ? await rounds.resume(call) : undefined
     // A policy may change what is sent, never where to.
     const centre = (passed: AuthorizedCall) =>
       rounds.ask(passed, { server, state, exchange: exchangeFor(passed, { server, onlyServer, perCaller }) })

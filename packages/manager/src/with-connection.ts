@@ -85,7 +85,7 @@ async function once<Result>(
   credential: Credential,
 ): Promise<Result> {
   try {
-    await using lease = await pool.acquire({ server, credential, caller, perCaller, signal })
+    using lease = await pool.acquire({ server, credential, caller, perCaller, signal })
     try {
       const level = caller?.peer.logLevel
       if (level !== undefined) await tellLogLevel(lease, { level, headers: credential.headers(), signal })

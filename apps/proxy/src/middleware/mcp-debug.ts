@@ -19,8 +19,8 @@ const shortestShownInPart = 16
  */
 export function mcpDebug({ gateway, credentials }: McpDebugOptions) {
   return createMiddleware<AppEnv>(async function mcpDebug(context, next) {
+    if (context.req.header('x-litellm-mcp-debug')?.trim().toLowerCase() !== 'true') return next()
     await next()
-    if (context.req.header('x-litellm-mcp-debug')?.trim().toLowerCase() !== 'true') return
     const { caller, credentialHeader, onlyServer } = context.var
     if (caller === undefined) return
     say(context, 'inbound-auth', `${credentialHeader ?? 'none'} (${caller.principal.source})`)

@@ -219,16 +219,22 @@ function showing({
 }
 
 async function knownListings(
-  { reader, trust }: { reader: Pick<Reader, 'known'>; trust: Pick<ToolTrust, 'review'> },
+  { reader, trust }: { reader: Pick<Reader, 'shared' | 'own'>; trust: Pick<ToolTrust, 'review'> },
   { servers, ...request }: CatalogRequest,
 ): Promise<ReadonlyMap<string, Listing>> {
   const found = new Map<string, Listing>()
-  const note = async (server: ManagedServer) => {
-    const listing = await reader.known(server, request)
+  const note = (server: ManagedServer, listing: Listing | undefined) => {
     if (listing === undefined) return
     found.set(server.id, request.kind === 'tools' ? trust.review(server, listing) : listing)
   }
-  await Promise.all(servers.map(note))
+  const apart: ManagedServer[] = []
+  for (const server of servers) {
+    const shared = reader.shared(server, request)
+    if (shared === undefined) apart.push(server)
+    else note(server, shared.listing)
+  }
+  const own = async (server: ManagedServer) => note(server, await reader.own(server, request))
+  if (apart.length > 0) await Promise.all(apart.map(own))
   return found
 }
 

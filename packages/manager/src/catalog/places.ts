@@ -39,16 +39,26 @@ export interface OwnRequest {
 }
 
 export function createPlaces(credentials: CredentialSource): Places {
+  const sharedPlace = (server: ManagedServer, kind: ListKind): Place => ({
+    key: `${kind} ${connectionKey(server, sharedScope)}`,
+    holder: undefined,
+    server,
+    kind,
+    caller: undefined,
+    isShared: true,
+    resolve: (signal) => credentials.forDiscovery(server, signal),
+  })
+  // Nearly every call asks for one. They live as long as the definition of their server.
+  const known = new WeakMap<ManagedServer, Map<ListKind, Place>>()
+
   return {
-    shared: (server, kind) => ({
-      key: `${kind} ${connectionKey(server, sharedScope)}`,
-      holder: undefined,
-      server,
-      kind,
-      caller: undefined,
-      isShared: true,
-      resolve: (signal) => credentials.forDiscovery(server, signal),
-    }),
+    shared(server, kind) {
+      const ofServer = known.get(server) ?? new Map<ListKind, Place>()
+      if (ofServer.size === 0) known.set(server, ofServer)
+      const place = ofServer.get(kind) ?? sharedPlace(server, kind)
+      ofServer.set(kind, place)
+      return place
+    },
     async own(server, { kind, caller, onlyServer }) {
       const resolve = () => credentials.forCaller(server, caller, { onlyServer: onlyServer?.id === server.id })
       const { scope } = await resolve()

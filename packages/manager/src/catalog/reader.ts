@@ -32,8 +32,10 @@ export interface ReadRequest extends OwnRequest {
 export interface Reader {
   /** From memory, or by asking, for at most `waitMs`. Rejects only when the caller's signal aborts. */
   entry(server: ManagedServer, request: ReadRequest): Promise<Entry>
-  /** From memory alone. */
-  known(server: ManagedServer, request: OwnRequest): Promise<Listing | undefined>
+  /** From memory alone, at once, where the service's list is the caller's; `undefined` where that is another. */
+  shared(server: ManagedServer, request: OwnRequest): { readonly listing: Listing | undefined } | undefined
+  /** From memory alone, where the caller may have a list of its own. */
+  own(server: ManagedServer, request: OwnRequest): Promise<Listing | undefined>
 }
 
 export function createReader({ entries, places, refresh, clock, lifetime }: ReaderOptions): Reader {
@@ -69,10 +71,13 @@ export function createReader({ entries, places, refresh, clock, lifetime }: Read
         return unkept({ server, kind }, failedOutcome(server, error))
       }
     },
-    async known(server, request) {
-      const { caller, kind } = request
+    shared(server, { caller, kind }) {
       const forAll = entries.get(places.shared(server, kind))
-      if (!seesItsClient(server, caller) && enough(forAll)) return forAll?.listing
+      if (seesItsClient(server, caller) || !enough(forAll)) return undefined
+      return { listing: forAll?.listing }
+    },
+    async own(server, request) {
+      const forAll = entries.get(places.shared(server, request.kind))
       try {
         const own = await places.own(server, request)
         if (own === undefined) return forAll?.listing

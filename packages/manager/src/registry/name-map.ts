@@ -103,8 +103,12 @@ export function createNameMap(options: NameMapOptions): NameMap {
 
   const locateWithin = async (request: LocateRequest, server: ManagedServer): Promise<Located> => {
     const { name } = request
-    const readings = namedReadings(view.frame(request), name)
-    const servers = serversIn([{ server, name }, ...readings])
+    const own = { server, name }
+    const alone = await view.over(request, [server])
+    // The way of nearly every call: what the server lists under this very name is meant, whatever else it could mean.
+    if (alone.allows(own) && isListed(alone, own)) return { readings: [own], spell: () => name }
+    const readings = namedReadings(alone, name)
+    const servers = serversIn([own, ...readings])
     let seen = await view.over(request, servers)
     if (readings.length > 0 && !wasListed(seen, server)) {
       // Only its list tells whether the name is its own, and to wait for the server one calls is fair.
@@ -191,7 +195,8 @@ async function knownListings(
   { caller, kind, onlyServer, servers }: NamerRequest & { servers: readonly ManagedServer[] },
 ): Promise<ReadonlyMap<string, readonly Listing[]>> {
   const request = { caller, onlyServer, servers }
-  const lists = await Promise.all(listsOf[kind].map((list) => catalog.known({ ...request, kind: list })))
+  const lists: ReadonlyMap<string, Listing>[] = []
+  for (const list of listsOf[kind]) lists.push(await catalog.known({ ...request, kind: list }))
   return new Map(servers.map(({ id }) => [id, lists.flatMap((list) => list.get(id) ?? [])]))
 }
 

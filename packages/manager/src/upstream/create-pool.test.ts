@@ -72,7 +72,7 @@ function requestOf(server: ManagedServer, overrides: Partial<AcquireRequest> = {
 }
 
 async function borrowOnce(pool: Pool, request: AcquireRequest): Promise<Connection> {
-  await using lease = await pool.acquire(request)
+  using lease = await pool.acquire(request)
   return lease.connection
 }
 
@@ -123,7 +123,7 @@ describe('whose connection it is', () => {
               steps.map(async ([holder, _turn, discards]) => {
                 await scheduler.schedule(Promise.resolve())
                 const credential = bearerOf(holder, { scope: { kind: 'holder', holder } })
-                await using lease = await pool.acquire(requestOf(server, { credential, caller: personOf(holder) }))
+                using lease = await pool.acquire(requestOf(server, { credential, caller: personOf(holder) }))
                 expect(owners.get(lease.connection) ?? holder).toBe(holder)
                 owners.set(lease.connection, holder)
                 await scheduler.schedule(Promise.resolve())
@@ -211,7 +211,7 @@ describe('the end of a connection', () => {
     const lease = await pool.acquire(requestOf(server))
     pool.clock.advance(120_000)
     expect(connections[0]?.closed).toBe(0)
-    await lease[Symbol.asyncDispose]()
+    await lease[Symbol.dispose]()
     pool.clock.advance(50_000)
     expect(connections[0]?.closed).toBe(0)
     pool.clock.advance(16_000)
@@ -226,7 +226,7 @@ describe('the end of a connection', () => {
     await borrowOnce(pool, requestOf({ ...server, revision: '2' }))
     pool.retire('github', '2')
     expect(connections.map(({ closed }) => closed)).toEqual([0, 0])
-    await lease[Symbol.asyncDispose]()
+    await lease[Symbol.dispose]()
     expect(connections.map(({ closed }) => closed)).toEqual([1, 0])
     pool.retire('github')
     expect(connections.map(({ closed }) => closed)).toEqual([1, 1])
@@ -238,7 +238,7 @@ describe('the end of a connection', () => {
     const pending = pool.acquire(requestOf(server))
     pool.retire('github')
     release()
-    await (await pending)[Symbol.asyncDispose]()
+    await (await pending)[Symbol.dispose]()
     expect(connections[0]?.closed).toBe(1)
   })
 
@@ -302,7 +302,7 @@ describe('the bounds', () => {
     const pool = poolOf({ connections: 2 })
     const [first, second, third] = [upstreamOf({ id: 'a' }), upstreamOf({ id: 'b' }), upstreamOf({ id: 'c' })]
     await borrowOnce(pool, requestOf(first.server, { caller: personOf('bob') }))
-    await using _busy = await pool.acquire(requestOf(second.server, { caller: personOf('ann') }))
+    using _busy = await pool.acquire(requestOf(second.server, { caller: personOf('ann') }))
     await expect(pool.acquire(requestOf(third.server, { caller: personOf('ann') }))).rejects.toMatchObject({
       code: 'UPSTREAM_BUSY',
       details: { server: 'c' },
@@ -340,7 +340,7 @@ describe('over real connections', () => {
     const whoami = async (holder: string) => {
       const credential: Credential = bearerOf(holder, { scope: { kind: 'holder', holder } })
       const headers: ReadonlyMap<string, Secret> = credential.headers()
-      await using lease = await pool.acquire(requestOf(server, { credential, caller: personOf(holder) }))
+      using lease = await pool.acquire(requestOf(server, { credential, caller: personOf(holder) }))
       try {
         return await lease.connection.request(callOf('whoami', { headers }))
       } catch (error) {

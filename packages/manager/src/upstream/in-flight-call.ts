@@ -1,5 +1,5 @@
 import type { Cancel, Clock, GatewayError, JsonObject, JsonRpcRequest, JsonValue, Peer, Secret } from '@toolgate/core'
-import { isJsonObject } from '@toolgate/core'
+import { Cancellation, isJsonObject } from '@toolgate/core'
 import type { UpstreamRequest } from './connection.ts'
 import { cancelled, type FailurePlace, stageOf, timedOut } from './failure.ts'
 
@@ -11,7 +11,7 @@ export interface CallContext {
 
 /**
  * One request on its way: its two clocks, its cancellation and the way back to who asked. It ends once, with the first of
- * answer, cancellation, time-out or loss of the connection; `signal` is what the socket listens to.
+ * answer, cancellation, time-out or loss of the connection; `cancellation` is what the socket listens to.
  *
  * Dispose it when the answer is in, or it keeps listening to its caller.
  */
@@ -23,14 +23,18 @@ export class InFlightCall implements Disposable {
   readonly peer: Peer
   /** Why it ended before its answer came. */
   failure: GatewayError | undefined
+  readonly cancellation = new Cancellation()
 
   readonly #clock: Clock
   readonly #idleTimeoutMs: number
+  readonly #totalTimeoutMs: number
+  readonly #startedMs: number
   readonly #callerToken: JsonValue | undefined
   readonly #caller: AbortSignal
-  readonly #controller = new AbortController()
-  readonly #cancelTotal: Cancel
-  #cancelIdle: Cancel = () => {}
+  #signal: AbortSignal | undefined
+  /** Of the last sign of life. */
+  #aliveMs: number
+  #cancelTimer: Cancel
   #holds = 0
   #over = false
 
@@ -43,35 +47,32 @@ export class InFlightCall implements Disposable {
     this.peer = request.peer
     this.#clock = clock
     this.#idleTimeoutMs = request.idleTimeoutMs
+    this.#totalTimeoutMs = request.totalTimeoutMs
     this.#callerToken = progressTokenOf(request.params)
     const params = this.#callerToken === undefined ? request.params : withProgressToken(request.params, id)
     this.message = { jsonrpc: '2.0', id, method: request.method, params }
 
     this.#caller = request.signal
     this.#caller.addEventListener('abort', this.#leave, { once: true })
-    this.#cancelTotal = clock.after(request.totalTimeoutMs, () =>
-      this.fail(timedOut(this.place, request.totalTimeoutMs)),
-    )
-    this.alive()
+    this.#startedMs = clock.monotonic()
+    this.#aliveMs = this.#startedMs
+    this.#cancelTimer = clock.after(Math.min(request.idleTimeoutMs, request.totalTimeoutMs), this.#expire)
   }
 
+  /** The same for those who need the real thing, which few calls come to. */
   get signal(): AbortSignal {
-    return this.#controller.signal
+    this.#signal ??= signalOf(this.cancellation)
+    return this.#signal
   }
 
   /** A sign of life: the idle time starts again. The total does not. */
   alive(): void {
-    this.#cancelIdle()
-    if (this.#holds > 0 || this.#over) return
-    this.#cancelIdle = this.#clock.after(this.#idleTimeoutMs, () =>
-      this.fail(timedOut(this.place, this.#idleTimeoutMs)),
-    )
+    this.#aliveMs = this.#clock.monotonic()
   }
 
   /** The upstream waits for the caller, not the other way round: until disposed, its silence is no idle time. */
   hold(): Disposable {
     this.#holds += 1
-    this.#cancelIdle()
     return {
       [Symbol.dispose]: () => {
         this.#holds -= 1
@@ -96,20 +97,37 @@ export class InFlightCall implements Disposable {
     if (this.#over) return
     this.failure = failure
     this[Symbol.dispose]()
-    this.#controller.abort(failure)
+    this.cancellation.abort(failure)
   }
 
   [Symbol.dispose](): void {
     if (this.#over) return
     this.#over = true
-    this.#cancelTotal()
-    this.#cancelIdle()
+    this.#cancelTimer()
     this.#caller.removeEventListener('abort', this.#leave)
     // A question to the caller that nobody waits for any more; without one there is nothing to stop.
-    if (this.#holds > 0) this.#controller.abort()
+    if (this.#holds > 0) this.cancellation.abort(new DOMException('The call is over.', 'AbortError'))
+  }
+
+  /** One timer for both times: signs of life only move what it finds when it runs out. */
+  readonly #expire = () => {
+    const now = this.#clock.monotonic()
+    const totalLeftMs = this.#totalTimeoutMs - (now - this.#startedMs)
+    const idleLeftMs = this.#holds > 0 ? this.#idleTimeoutMs : this.#idleTimeoutMs - (now - this.#aliveMs)
+    if (totalLeftMs <= 0) return this.fail(timedOut(this.place, this.#totalTimeoutMs))
+    if (idleLeftMs <= 0) return this.fail(timedOut(this.place, this.#idleTimeoutMs))
+    this.#cancelTimer = this.#clock.after(Math.min(idleLeftMs, totalLeftMs), this.#expire)
   }
 
   readonly #leave = () => this.fail(cancelled(this.place, this.#caller.reason))
+}
+
+function signalOf(cancellation: Cancellation): AbortSignal {
+  const controller = new AbortController()
+  const leave = () => controller.abort(cancellation.reason)
+  if (cancellation.aborted) leave()
+  else cancellation.addEventListener('abort', leave)
+  return controller.signal
 }
 
 function progressTokenOf({ _meta: meta }: JsonObject): JsonValue | undefined {

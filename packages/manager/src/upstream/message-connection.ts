@@ -112,7 +112,7 @@ export class MessageConnection implements HandshakeLink {
     const tracked = this.#traffic.track(call)
     const { promise, resolve, reject } = Promise.withResolvers<JsonRpcResponse>()
     this.#answers.set(call.id, resolve)
-    call.signal.addEventListener('abort', () => reject(call.failure), { once: true })
+    call.cancellation.addEventListener('abort', () => reject(call.failure))
     try {
       wire.send(call.message, call.headers).catch(reject)
       return resultOf(await promise, call, this.#options.secrets ?? [])

@@ -28,8 +28,8 @@ export interface AcquireRequest {
   readonly perCaller?: boolean | undefined
 }
 
-/** Returned by `await using` or `[Symbol.asyncDispose]`; keeps the connection from being closed as idle. */
-export interface Lease extends AsyncDisposable {
+/** Given back when it is disposed; keeps the connection from being closed as idle. */
+export interface Lease extends Disposable {
   readonly connection: Connection
   /** It serves one downstream session, or one call, and nobody else. */
   readonly exclusive: boolean

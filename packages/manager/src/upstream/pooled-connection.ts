@@ -91,7 +91,7 @@ export class PooledConnection {
       exclusive: this.#exclusive,
       headers: () => this.#credential.headers(),
       discard: () => this.leave(),
-      [Symbol.asyncDispose]: async () => {
+      [Symbol.dispose]: () => {
         if (returned) return
         returned = true
         this.#leases -= 1

@@ -38,7 +38,7 @@ export interface AnswerTo {
   /** Gets what the server says on the call's stream before it answers. */
   readonly traffic: ServerTraffic
   /** Kept out of an error of the server. */
-  readonly secrets: readonly Secret[]
+  readonly secrets: () => readonly Secret[]
   readonly clock: Clock
   /** Asks for what follows this event, where the protocol lets a stream be taken up again. */
   readonly resume?: (eventId: string) => Promise<OutboundResponse>
@@ -125,7 +125,7 @@ function take(value: unknown, { call, traffic, secrets }: AnswerTo): JsonObject 
   // An error without id is the answer to a request that could not be read: on this exchange, ours.
   const unread = 'error' in value && (value.id === undefined || value.id === null)
   if (value.id !== call.id && !unread) throw outOfProtocol(call.place, 'the response to another request')
-  if ('error' in value) throw upstreamError(call.place, value.error, secrets)
+  if ('error' in value) throw upstreamError(call.place, value.error, secrets())
   if (!isJsonObject(value.result)) throw outOfProtocol(call.place, 'a result that is no object')
   return value.result
 }

@@ -1,4 +1,5 @@
 import {
+  type CancelSignal,
   type Clock,
   type JsonObject,
   type JsonRpcMessage,
@@ -143,15 +144,14 @@ export class HttpLink implements HandshakeLink {
   }
 
   async #exchange(call: InFlightCall): Promise<JsonObject> {
-    const response = await this.#post(call.message, call.headers, call.signal)
+    const response = await this.#post(call.message, call.headers, call.cancellation)
     if (!succeeded(response)) throw await this.#refusalOf(response, call)
     if (call.message.method === 'initialize') this.#remember(response.header('mcp-session-id'))
     const { clock } = this.#options
-    const secrets = this.#secrets(call.headers)
     return readAnswer(response, {
       call,
       traffic: this.traffic,
-      secrets,
+      secrets: () => this.#secrets(call.headers),
       clock,
       resume: (eventId) => this.#resume(call, eventId),
     })
@@ -161,7 +161,7 @@ export class HttpLink implements HandshakeLink {
   async #resume(call: InFlightCall, eventId: string): Promise<OutboundResponse> {
     const { outbound, url } = this.#options
     const headers = { ...this.headers(call.headers), accept: 'text/event-stream', 'last-event-id': eventId }
-    const response = await outbound.request({ url, method: 'GET', headers, signal: call.signal, ...unbounded })
+    const response = await outbound.request({ url, method: 'GET', headers, signal: call.cancellation, ...unbounded })
     if (
       succeeded(response) &&
       response.header('content-type')?.toLowerCase().startsWith('text/event-stream') === true
@@ -186,7 +186,7 @@ export class HttpLink implements HandshakeLink {
   #post(
     message: JsonRpcMessage | Reply,
     credential: CredentialHeaders,
-    signal: AbortSignal,
+    signal: CancelSignal,
   ): Promise<OutboundResponse> {
     const { outbound, url } = this.#options
     const body = JSON.stringify(message)

@@ -1,4 +1,5 @@
 import {
+  type CancelSignal,
   GatewayError,
   type JsonObject,
   modernProtocolVersion,
@@ -143,10 +144,13 @@ export class ModernLink {
 
   async #exchange(call: InFlightCall): Promise<JsonObject> {
     const { id, method, params = {} } = call.message
-    const response = await this.post({ jsonrpc: '2.0', id, method, params }, call)
+    const response = await this.post(
+      { jsonrpc: '2.0', id, method, params },
+      { headers: call.headers, signal: call.cancellation },
+    )
     if (!succeeded(response)) throw await this.refusal(response, call)
     const { clock } = this.#options
-    return readAnswer(response, { call, traffic: this.traffic, secrets: this.#secrets(call.headers), clock })
+    return readAnswer(response, { call, traffic: this.traffic, secrets: () => this.#secrets(call.headers), clock })
   }
 
   #admit(place: FailurePlace): void {
@@ -179,7 +183,7 @@ export class ModernLink {
 
 interface PostOptions {
   readonly headers: CredentialHeaders
-  readonly signal: AbortSignal
+  readonly signal: CancelSignal
 }
 
 const statusesOfOtherEras = new Set([400, 404, 405, 406])
