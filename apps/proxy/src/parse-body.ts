@@ -6,13 +6,16 @@ import type { z } from 'zod'
  * mistake, and dropping it silently would change what was asked for. Messages name fields, never values.
  */
 export function parseBody<Schema extends z.ZodObject>(schema: Schema, body: object): z.output<Schema> {
-  const absent = Object.keys(schema.shape).filter((field) => !(field in body))
   const unknown = Object.keys(body).filter((field) => !(field in schema.shape))
-  const misspelt = firstMisspelt(unknown, absent)
-  if (misspelt !== undefined) {
-    throw invalid(misspelt.key, `Unknown field "${misspelt.key}". Did you mean "${misspelt.meant}"?`)
-  }
+  if (unknown.length > 0) refuseMisspelt(unknown, schema, body)
   return readFields(schema, body)
+}
+
+function refuseMisspelt(unknown: readonly string[], { shape }: z.ZodObject, body: object): void {
+  const absent = Object.keys(shape).filter((field) => !(field in body))
+  const misspelt = firstMisspelt(unknown, absent)
+  if (misspelt === undefined) return
+  throw invalid(misspelt.key, `Unknown field "${misspelt.key}". Did you mean "${misspelt.meant}"?`)
 }
 
 /** The same for bodies whose other fields are somebody else's to judge. */

@@ -3,7 +3,7 @@ import type { ManagedServer } from './registry/managed-server.ts'
 import { type Passage, showsItself } from './upstream/circuit.ts'
 import { type Connection, SessionExpired } from './upstream/connection.ts'
 import { tellLogLevel } from './upstream/log-level.ts'
-import type { Pool } from './upstream/pool.ts'
+import type { Lease, Pool } from './upstream/pool.ts'
 import type { Upstreams } from './upstream/upstreams.ts'
 
 /**
@@ -33,22 +33,27 @@ export async function withConnection<Result>(
   request: ConnectionUse<Result>,
 ): Promise<Result> {
   const { server, caller, despiteCircuit } = request
-  using passage = circuits.enter(server, { despite: despiteCircuit, principal: caller?.principal.id })
+  const passage = circuits.enter(server, { despite: despiteCircuit, principal: caller?.principal.id })
   const ways = { pool, passage }
-  const credential = await request.resolve()
+  // No `using` on the way of every call: the engine makes a stack of disposables for each.
   try {
-    return await withSession(ways, request, credential)
-  } catch (error) {
-    if (!isRejection(error)) throw error
-    if (!credential.rejected()) throw signInOr(error, request.server, credential)
-  }
-  const fresh = await request.resolve()
-  try {
-    return await withSession(ways, request, fresh)
-  } catch (error) {
-    if (!isRejection(error)) throw error
-    fresh.rejected()
-    throw signInOr(error, request.server, fresh)
+    const credential = await request.resolve()
+    try {
+      return await withSession(ways, request, credential)
+    } catch (error) {
+      if (!isRejection(error)) throw error
+      if (!credential.rejected()) throw signInOr(error, server, credential)
+    }
+    const fresh = await request.resolve()
+    try {
+      return await withSession(ways, request, fresh)
+    } catch (error) {
+      if (!isRejection(error)) throw error
+      fresh.rejected()
+      throw signInOr(error, server, fresh)
+    }
+  } finally {
+    passage[Symbol.dispose]()
   }
 }
 
@@ -84,22 +89,21 @@ async function once<Result>(
   { server, caller, signal, perCaller, use, asked = () => true }: ConnectionUse<Result>,
   credential: Credential,
 ): Promise<Result> {
+  let lease: Lease | undefined
   try {
-    using lease = await pool.acquire({ server, credential, caller, perCaller, signal })
-    try {
-      const level = caller?.peer.logLevel
-      if (level !== undefined) await tellLogLevel(lease, { level, headers: credential.headers(), signal })
-      const result = await use(lease.connection, credential)
-      if (asked(result)) passage.reached()
-      return result
-    } catch (error) {
-      if (error instanceof SessionExpired) lease.discard()
-      throw error
-    }
+    lease = await pool.acquire({ server, credential, caller, perCaller, signal })
+    const level = caller?.peer.logLevel
+    if (level !== undefined) await tellLogLevel(lease, { level, headers: credential.headers(), signal })
+    const result = await use(lease.connection, credential)
+    if (asked(result)) passage.reached()
+    return result
   } catch (error) {
+    if (error instanceof SessionExpired) lease?.discard()
     if (error instanceof SessionExpired || showsItself(error)) passage.reached()
     else passage.failed(error, witnessOf(server, caller, credential))
     throw error
+  } finally {
+    lease?.[Symbol.dispose]()
   }
 }
 

@@ -149,18 +149,20 @@ function setAside(given: ReadonlyMap<string, string>, { credential, names }: Con
   const own = [credential, ...(names.neverForwarded ?? [])]
   const holdsOwn = (value: string) => own.some((key) => carries(value, key))
   const single: { authorization?: Secret; legacyAuth?: Secret } = {}
-  const serverHeaders = new Map<string, Secret>()
-  const headers = new Map<string, Secret>()
+  const serverHeaders: [string, Secret][] = []
+  const headers: [string, Secret][] = []
   for (const [name, value] of given) {
-    if (notForwarded.includes(name) || holdsOwn(value)) continue
+    const isServers = isServerHeader(name)
+    const isKept = isServers || name === 'authorization' || name === legacyName || isForwardableHeader(name)
+    if (!isKept || notForwarded.includes(name) || holdsOwn(value)) continue
     const secret = new Secret(value)
     if (name === 'authorization') single.authorization = secret
     if (name === legacyName) single.legacyAuth = secret
-    else if (isServerHeader(name)) serverHeaders.set(name.slice(serverHeaderPrefix.length), secret)
-    else if (name !== 'authorization' && isForwardableHeader(name)) headers.set(name, secret)
+    else if (isServers) serverHeaders.push([name.slice(serverHeaderPrefix.length), secret])
+    else if (name !== 'authorization') headers.push([name, secret])
   }
   const cookies = cookiesIn(given.get('cookie')).filter(([, value]) => !holdsOwn(value))
-  return { ...single, serverHeaders, headers, cookies: secrets(cookies) }
+  return { ...single, serverHeaders: mapOf(serverHeaders), headers: mapOf(headers), cookies: mapOf(secrets(cookies)) }
 }
 
 function isServerHeader(name: string): boolean {
@@ -180,6 +182,13 @@ function listedIn(header: string | undefined): readonly string[] {
   return header === undefined ? [] : header.split(',').map((name) => name.trim().toLowerCase())
 }
 
-function secrets(entries: readonly (readonly [string, string])[]): ReadonlyMap<string, Secret> {
-  return new Map(entries.map(([name, value]) => [name, new Secret(value)]))
+function secrets(entries: readonly (readonly [string, string])[]): readonly (readonly [string, Secret])[] {
+  return entries.map(([name, value]) => [name, new Secret(value)])
+}
+
+const empty: ReadonlyMap<string, Secret> = new Map()
+
+/** Most requests bring nothing, and a map of nothing is not made anew for each. */
+function mapOf(entries: readonly (readonly [string, Secret])[]): ReadonlyMap<string, Secret> {
+  return entries.length === 0 ? empty : new Map(entries)
 }

@@ -104,10 +104,10 @@ export function createNameMap(options: NameMapOptions): NameMap {
   const locateWithin = async (request: LocateRequest, server: ManagedServer): Promise<Located> => {
     const { name } = request
     const own = { server, name }
-    const alone = await view.over(request, [server])
+    const frame = view.frame(request)
     // The way of nearly every call: what the server lists under this very name is meant, whatever else it could mean.
-    if (alone.allows(own) && isListed(alone, own)) return { readings: [own], spell: () => name }
-    const readings = namedReadings(alone, name)
+    if (frame.allows(own) && (await lists(catalog, request, server))) return { readings: [own], spell: () => name }
+    const readings = namedReadings(frame, name)
     const servers = serversIn([own, ...readings])
     let seen = await view.over(request, servers)
     if (readings.length > 0 && !wasListed(seen, server)) {
@@ -190,13 +190,26 @@ interface Located {
   spell(reading: Reading): string
 }
 
+/** Whether the server is known to list this very name. */
+async function lists(
+  catalog: Pick<Catalog, 'known'>,
+  { caller, kind, name, onlyServer }: LocateRequest,
+  server: ManagedServer,
+): Promise<boolean> {
+  const servers = [server]
+  for (const list of listsOf[kind]) {
+    const known = await catalog.known({ caller, onlyServer, servers, kind: list })
+    if (known.get(server.id)?.byName.has(name) === true) return true
+  }
+  return false
+}
+
 async function knownListings(
   catalog: Pick<Catalog, 'known'>,
   { caller, kind, onlyServer, servers }: NamerRequest & { servers: readonly ManagedServer[] },
 ): Promise<ReadonlyMap<string, readonly Listing[]>> {
   const request = { caller, onlyServer, servers }
-  const lists: ReadonlyMap<string, Listing>[] = []
-  for (const list of listsOf[kind]) lists.push(await catalog.known({ ...request, kind: list }))
+  const lists = await Promise.all(listsOf[kind].map((list) => catalog.known({ ...request, kind: list })))
   return new Map(servers.map(({ id }) => [id, lists.flatMap((list) => list.get(id) ?? [])]))
 }
 
