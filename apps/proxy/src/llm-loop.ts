@@ -29,7 +29,7 @@ import {
 } from '@toolgate/llm'
 import { type Gateway, isVirtualServer, type SendRequest } from '@toolgate/manager'
 import type { Context } from 'hono'
-import type { AppEnv } from './app-env.ts'
+import type { Admission, AppEnv } from './app-env.ts'
 import { toolFilterHeaders } from './render/tool-filter.ts'
 import type { Services } from './services.ts'
 
@@ -66,7 +66,7 @@ export async function readLlmRequest(
     serversHeader: context.req.header('x-mcp-servers'),
     autoTools: caller.principal.autoTools,
   })
-  refuseCredential(body, context.var.holdsCredential)
+  refuseCredential(body, context.var.admission)
   const asking = {
     callerFor: entryCallers(context.var),
     onlyServer: namesOneServer(services.gateway, caller, selections),
@@ -79,9 +79,9 @@ export async function readLlmRequest(
 }
 
 /** MCP entries for other servers are the provider's to call; a gateway key in one of them would be told to the provider. */
-function refuseCredential({ tools }: JsonObject, holdsCredential: AppEnv['Variables']['holdsCredential']): void {
+function refuseCredential({ tools }: JsonObject, admission: Admission): void {
   if (!Array.isArray(tools) || !tools.some((tool) => isJsonObject(tool) && tool['type'] === 'mcp')) return
-  if (!holdsCredential(JSON.stringify(tools))) return
+  if (!admission.isIn(JSON.stringify(tools))) return
   throw new GatewayError(
     'INVALID_REQUEST',
     'tools: an MCP entry that goes to the provider holds the key of this gateway. For servers of the gateway use the server_url "litellm_proxy".',
@@ -92,8 +92,8 @@ function refuseCredential({ tools }: JsonObject, holdsCredential: AppEnv['Variab
 /** The caller as one `tools` entry wants it: with the entry's own headers for its servers. */
 type CallerFor = (selection: Pick<ToolSelection, 'headers'>) => Promise<Caller>
 
-function entryCallers({ caller, callerWith }: Pick<AppEnv['Variables'], 'caller' | 'callerWith'>): CallerFor {
-  return async ({ headers }) => (Object.keys(headers).length === 0 ? caller : callerWith(headers))
+function entryCallers({ caller, admission }: Pick<AppEnv['Variables'], 'caller' | 'admission'>): CallerFor {
+  return async ({ headers }) => (Object.keys(headers).length === 0 ? caller : admission.callerWith(headers))
 }
 
 interface Asking {

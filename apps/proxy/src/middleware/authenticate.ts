@@ -33,22 +33,24 @@ export function authenticate({ authenticate: admit, withoutOwnKeys, headerNames,
     const names = headerNames()
     const { credential, credentialHeader, forwarded } = readPresented(headersOf(context), names)
     const signal = clientSignal(context)
-    const admitHere = async (signal: AbortSignal) => refuseElsewhere(await admit(credential, signal), context.req.path)
+    const { path } = context.req
     const caller: Caller = {
-      principal: await admitHere(signal),
+      principal: refuseElsewhere(await admit(credential, signal), path),
       forwarded: await withoutOwnKeys(forwarded, signal),
       signal,
       request: { requestId: context.get('requestId'), traceId: newId('trace'), door: doorOf(context.req.path) },
       peer: silentPeer,
     }
     context.set('caller', caller)
-    context.set('credentialHeader', credentialHeader)
-    context.set('callerWith', async (headers) => {
-      const merged = mergeForwarded(caller.forwarded, headers, { ...names, credential })
-      return { ...caller, forwarded: await withoutOwnKeys(merged, signal) }
+    context.set('admission', {
+      credentialHeader,
+      isIn: (text) => carries(text, credential),
+      async callerWith(headers) {
+        const merged = mergeForwarded(caller.forwarded, headers, { ...names, credential })
+        return { ...caller, forwarded: await withoutOwnKeys(merged, signal) }
+      },
+      again: async (still) => refuseElsewhere(await admit(credential, still), path),
     })
-    context.set('admitAgain', admitHere)
-    context.set('holdsCredential', (text) => carries(text, credential))
     return next()
   })
 }

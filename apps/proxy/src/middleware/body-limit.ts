@@ -12,7 +12,7 @@ export function bodyLimit(maxBytes: number) {
     throw new GatewayError('PAYLOAD_TOO_LARGE', `The request body is larger than ${maxBytes} bytes.`)
   }
   const counted = streamedBodyLimit({ maxSize: maxBytes, onError: refuse })
-  return createMiddleware<AppEnv>(async function bodyLimit(context, next) {
+  return createMiddleware<AppEnv>(function bodyLimit(context, next) {
     const length = context.req.header('content-length')
     if (length !== undefined) {
       if (Number(length) > maxBytes) refuse()

@@ -6,18 +6,12 @@ import type { Lifecycle } from '../lifecycle.ts'
 
 /** Counts requests under way, so that a stop can wait for them. A stream counts until its connection closes. */
 export function countInFlight(lifecycle: Lifecycle) {
-  return createMiddleware<AppEnv>(async function countInFlight(context, next) {
+  return createMiddleware<AppEnv>(function countInFlight(context, next) {
     const end = lifecycle.begin()
     const { outgoing } = context.env ?? {}
-    if (outgoing !== undefined) {
-      outgoing.once('close', end)
-      return next()
-    }
-    try {
-      return await next()
-    } finally {
-      end()
-    }
+    if (outgoing === undefined) return next().finally(end)
+    outgoing.once('close', end)
+    return next()
   })
 }
 

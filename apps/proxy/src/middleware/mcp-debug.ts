@@ -21,9 +21,9 @@ export function mcpDebug({ gateway, credentials }: McpDebugOptions) {
   return createMiddleware<AppEnv>(async function mcpDebug(context, next) {
     if (context.req.header('x-litellm-mcp-debug')?.trim().toLowerCase() !== 'true') return next()
     await next()
-    const { caller, credentialHeader, onlyServer } = context.var
+    const { caller, admission, onlyServer } = context.var
     if (caller === undefined) return
-    say(context, 'inbound-auth', `${credentialHeader ?? 'none'} (${caller.principal.source})`)
+    say(context, 'inbound-auth', `${admission.credentialHeader ?? 'none'} (${caller.principal.source})`)
     say(context, 'oauth2-token', masked(caller.forwarded.authorization))
     const [server] = onlyServer === undefined ? [] : gateway.select(caller, [onlyServer]).servers
     if (server === undefined) return

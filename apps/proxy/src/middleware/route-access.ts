@@ -7,7 +7,7 @@ import { allowsRoute } from '../route-access.ts'
 
 /** Refuses a key that is restricted to other routes. Behind `authenticate`, before every door. */
 export function routeAccess() {
-  return createMiddleware<AppEnv>(async function routeAccess(context, next) {
+  return createMiddleware<AppEnv>(function routeAccess(context, next) {
     const { path } = context.req
     if (isPublicPath(path)) return next()
     const { routes } = context.get('caller').principal.grants

@@ -29,7 +29,7 @@ export function createSessionUpstreams({
   const each = async ({ id }: Session, tell: (lease: Lease, signal: AbortSignal) => Promise<void>) => {
     using deadline = startDeadline(clock, tellingMs)
     const telling = pool.ofSession(id).map(async (lent) => {
-      await using lease = lent
+      using lease = lent
       try {
         await tell(lease, deadline.signal)
       } catch (error) {

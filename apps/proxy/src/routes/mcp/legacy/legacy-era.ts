@@ -69,7 +69,7 @@ export function createLegacyEra(options: LegacyEraOptions) {
       const leave = () => stream.close()
       lifecycle.leaving.addEventListener('abort', leave, { once: true })
       stream.signal.addEventListener('abort', () => lifecycle.leaving.removeEventListener('abort', leave))
-      const { admitAgain } = context.var
+      const { again: admitAgain } = context.var.admission
       if (place === undefined) listenWithSubscriptions(options, { session, stream, caller, view, admitAgain })
       else void resume({ sessions, session, log }, place, stream)
       return stream.response

@@ -32,7 +32,7 @@ export function createListen(options: ListenOptions): Listen {
     const wanted = readFilter(params)
     requireAnyServer(gateway, caller)
     const { capabilities, serverInfo } = introduce(caller, view)
-    const { admitAgain } = context.var
+    const { again: admitAgain } = context.var.admission
     const filter = narrowed(wanted, capabilities)
     return new Listening({ ...options, caller, view, id, serverInfo, filter, admitAgain }).response
   }

@@ -70,7 +70,7 @@ export function createSseTransport(options: SseTransportOptions) {
     async post({ context, caller, endpoint }: SseRequest): Promise<Response> {
       const stream = streamOf(streams, context, caller)
       const { session: known } = stream
-      const { admitAgain } = context.var
+      const { again: admitAgain } = context.var.admission
       const session = known && (await options.sessions.find(known.id, caller.principal))
       // What the stream was opened for wins: a message cannot widen it.
       const header = stream.servers ?? context.req.header('x-mcp-servers')
