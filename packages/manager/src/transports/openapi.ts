@@ -127,7 +127,12 @@ class ApiConnection implements Connection {
   ): Promise<JsonObject> {
     const prepared = await prepare({ tool, params, call })
     if (typeof prepared === 'string') return refusedArguments(prepared)
-    const response = await way.request({ ...prepared, signal: call.cancellation, headersTimeoutMs: 0, bodyTimeoutMs: 0 })
+    const response = await way.request({
+      ...prepared,
+      signal: call.cancellation,
+      headersTimeoutMs: 0,
+      bodyTimeoutMs: 0,
+    })
     const secrets = [...call.headers.values(), ...addressSecrets(tool.base)]
     return resultOf(response, { place: call.place, secrets })
   }

@@ -27,14 +27,11 @@ export class InFlightCall implements Disposable {
 
   readonly #clock: Clock
   readonly #idleTimeoutMs: number
-  readonly #totalTimeoutMs: number
-  readonly #startedMs: number
   readonly #callerToken: JsonValue | undefined
   readonly #caller: AbortSignal
+  readonly #cancelTotal: Cancel
+  #cancelIdle: Cancel = () => {}
   #signal: AbortSignal | undefined
-  /** Of the last sign of life. */
-  #aliveMs: number
-  #cancelTimer: Cancel
   #holds = 0
   #over = false
 
@@ -47,16 +44,16 @@ export class InFlightCall implements Disposable {
     this.peer = request.peer
     this.#clock = clock
     this.#idleTimeoutMs = request.idleTimeoutMs
-    this.#totalTimeoutMs = request.totalTimeoutMs
     this.#callerToken = progressTokenOf(request.params)
     const params = this.#callerToken === undefined ? request.params : withProgressToken(request.params, id)
     this.message = { jsonrpc: '2.0', id, method: request.method, params }
 
     this.#caller = request.signal
     this.#caller.addEventListener('abort', this.#leave, { once: true })
-    this.#startedMs = clock.monotonic()
-    this.#aliveMs = this.#startedMs
-    this.#cancelTimer = clock.after(Math.min(request.idleTimeoutMs, request.totalTimeoutMs), this.#expire)
+    this.#cancelTotal = clock.after(request.totalTimeoutMs, () =>
+      this.fail(timedOut(this.place, request.totalTimeoutMs)),
+    )
+    this.alive()
   }
 
   /** The same for those who need the real thing, which few calls come to. */
@@ -67,12 +64,17 @@ export class InFlightCall implements Disposable {
 
   /** A sign of life: the idle time starts again. The total does not. */
   alive(): void {
-    this.#aliveMs = this.#clock.monotonic()
+    this.#cancelIdle()
+    if (this.#holds > 0 || this.#over) return
+    this.#cancelIdle = this.#clock.after(this.#idleTimeoutMs, () =>
+      this.fail(timedOut(this.place, this.#idleTimeoutMs)),
+    )
   }
 
   /** The upstream waits for the caller, not the other way round: until disposed, its silence is no idle time. */
   hold(): Disposable {
     this.#holds += 1
+    this.#cancelIdle()
     return {
       [Symbol.dispose]: () => {
         this.#holds -= 1
@@ -103,20 +105,11 @@ export class InFlightCall implements Disposable {
   [Symbol.dispose](): void {
     if (this.#over) return
     this.#over = true
-    this.#cancelTimer()
+    this.#cancelTotal()
+    this.#cancelIdle()
     this.#caller.removeEventListener('abort', this.#leave)
     // A question to the caller that nobody waits for any more; without one there is nothing to stop.
     if (this.#holds > 0) this.cancellation.abort(new DOMException('The call is over.', 'AbortError'))
-  }
-
-  /** One timer for both times: signs of life only move what it finds when it runs out. */
-  readonly #expire = () => {
-    const now = this.#clock.monotonic()
-    const totalLeftMs = this.#totalTimeoutMs - (now - this.#startedMs)
-    const idleLeftMs = this.#holds > 0 ? this.#idleTimeoutMs : this.#idleTimeoutMs - (now - this.#aliveMs)
-    if (totalLeftMs <= 0) return this.fail(timedOut(this.place, this.#totalTimeoutMs))
-    if (idleLeftMs <= 0) return this.fail(timedOut(this.place, this.#idleTimeoutMs))
-    this.#cancelTimer = this.#clock.after(Math.min(idleLeftMs, totalLeftMs), this.#expire)
   }
 
   readonly #leave = () => this.fail(cancelled(this.place, this.#caller.reason))
