@@ -101,7 +101,39 @@ export function createNameMap(options: NameMapOptions): NameMap {
     return { readings: readBare(complete, name), spell: (reading) => prefixedNameOf(complete, reading) }
   }
 
-  const locateWithin = async (request: LocateRequest, server: ManagedServer): Promise<Located> => {
+  const locateWithin = locatingWithin({ catalog, view, fetch })
+
+  return {
+    get rules() {
+      return rules()
+    },
+    async locate(request) {
+      const { server, kind, name } = request
+      const { readings, spell } = await (server ? locateWithin(request, server) : locateAnywhere(request))
+      const [first, ...others] = readings
+      if (others.length > 0)
+        throw kind === 'resource' ? sharedUri(name, readings) : ambiguous(name, readings.map(spell))
+      const target = kind === 'tool' ? await notHeld(request, first) : first
+      return target && { kind, ...target }
+    },
+    async namer(request) {
+      const seen = await view.over(request, registry.list().filter(request.includes))
+      return { nameOf: (reading) => publicNameOf(seen, reading), servers: seen.servers, basis: basisOf(seen) }
+    },
+  }
+}
+
+/** What a name means in a request that says which server it is for. */
+function locatingWithin({
+  catalog,
+  view,
+  fetch,
+}: {
+  catalog: Pick<Catalog, 'known'>
+  view: ReturnType<typeof viewing>
+  fetch: ReturnType<typeof fetching>
+}) {
+  return async (request: LocateRequest, server: ManagedServer): Promise<Located> => {
     const { name } = request
     const own = { server, name }
     const frame = view.frame(request)
@@ -121,25 +153,6 @@ export function createNameMap(options: NameMapOptions): NameMap {
       throw mismatch(request, foreign.server, server)
     }
     return { readings: found, spell: (reading) => reading.name }
-  }
-
-  return {
-    get rules() {
-      return rules()
-    },
-    async locate(request) {
-      const { server, kind, name } = request
-      const { readings, spell } = await (server ? locateWithin(request, server) : locateAnywhere(request))
-      const [first, ...others] = readings
-      if (others.length > 0)
-        throw kind === 'resource' ? sharedUri(name, readings) : ambiguous(name, readings.map(spell))
-      const target = kind === 'tool' ? await notHeld(request, first) : first
-      return target && { kind, ...target }
-    },
-    async namer(request) {
-      const seen = await view.over(request, registry.list().filter(request.includes))
-      return { nameOf: (reading) => publicNameOf(seen, reading), servers: seen.servers, basis: basisOf(seen) }
-    },
   }
 }
 
