@@ -2,7 +2,7 @@ import { Client as ModernClient, StreamableHTTPClientTransport as ModernTranspor
 import { Client } from '@modelcontextprotocol/sdk/client/index.js'
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js'
 import { ElicitRequestSchema, ToolListChangedNotificationSchema } from '@modelcontextprotocol/sdk/types.js'
-import type { Secret } from '@toolgate/core'
+import { isJsonObject, type Secret } from '@toolgate/core'
 import { migrate, openDatabase } from '@toolgate/db'
 import { createDatabase, describeOnPostgres } from '@toolgate/testing/database'
 import { startConformanceServer } from '@toolgate/testing/conformance-server/start'
@@ -129,6 +129,35 @@ describeOnPostgres('two gateways on one database', (server) => {
     const rest = await (await there.request('/mcp', { headers: { ...headers, 'last-event-id': last } })).text()
     expect([...rest.matchAll(/"progress":(\d)/g)].map(([, step]) => step)).toEqual(['2', '3'])
     expect(rest).toMatch(/"id":1,"result":\{[^]*completed/)
+  })
+
+  verifies('rounds:input', 'go on with a call that waits at one of them, wherever its answer lands', async () => {
+    const _meta = {
+      'io.modelcontextprotocol/protocolVersion': '2026-07-28',
+      'io.modelcontextprotocol/clientCapabilities': { elicitation: { form: {} } },
+    }
+    const name = 'every-trigger-elicitation-request'
+    const headers = { 'mcp-protocol-version': '2026-07-28', 'mcp-method': 'tools/call', 'mcp-name': name }
+    const call = async (at: Booted, key: string, round: object = {}) => {
+      const params = { name, arguments: {}, _meta, ...round }
+      const body = { jsonrpc: '2.0', id: 1, method: 'tools/call', params }
+      const answer: unknown = await (await at.request('/mcp', { key, headers, body })).json()
+      if (!isJsonObject(answer)) throw new Error('no object')
+      return isJsonObject(answer['result']) ? answer['result'] : answer
+    }
+    const asked = await call(here, here.masterKey)
+    expect(asked).toMatchObject({ resultType: 'input_required' })
+    const { requestState, inputRequests } = asked
+    const [input = ''] = Object.keys(inputRequests ?? {})
+    // What it leaves out is asked again, there as here.
+    const again = await call(there, here.masterKey, { requestState })
+    expect(again).toMatchObject({ resultType: 'input_required', inputRequests: { [input]: {} } })
+    const inputResponses = { [input]: { action: 'accept', content: { name: 'Ada' } } }
+    const done = await call(there, here.masterKey, { requestState: again['requestState'] ?? null, inputResponses })
+    expect(JSON.stringify(done)).toContain('Ada')
+    // Nobody has it any more.
+    const late = await call(there, here.masterKey, { requestState: again['requestState'] ?? null, inputResponses })
+    expect(JSON.stringify(late)).toContain('is over')
   })
 
   verifies('mcp:subscriptions', 'keep what a client subscribed to, wherever it listens later', async () => {

@@ -8,6 +8,7 @@ import {
   createHealth,
   createNameMap,
   createPool,
+  createPostgresPost,
   createPostgresListStore,
   createPreview,
   createRegistry,
@@ -66,7 +67,9 @@ export async function composeManager(foundation: Foundation, record: Recorder): 
   reportServers(foundation.metrics, { registry, health, catalog })
   const names = createNameMap({ registry, catalog, toolsets, rules: () => namingRules(live) })
   const gaps = createSubscriptionGaps({ news })
-  const rounds = createRounds({ seal: foundation.sealer, clock, newId, record })
+  const post = createPostgresPost(foundation.database, { log, newId })
+  const rounds = createRounds({ seal: foundation.sealer, clock, newId, record, log, post })
+  await rounds.start()
   const gateway = createGateway({ ...upstreams, names, toolsets, record, rounds, gaps, policies: [], clock, newId })
   const preview = createPreview({ pool, circuits, credentials, clock })
   const { close, ...serversPart } = composeServers(foundation, {
@@ -96,7 +99,7 @@ export async function composeManager(foundation: Foundation, record: Recorder): 
       await trust.toolTrust.close()
       await toolsets.close()
       await sessions.close()
-      rounds.close()
+      await rounds.close()
       await pool.close()
       await close()
     },

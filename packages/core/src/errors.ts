@@ -83,6 +83,10 @@ const table = {
 
 export type ErrorCode = keyof typeof table
 
+export function isErrorCode(text: string): text is ErrorCode {
+  return Object.hasOwn(table, text)
+}
+
 /** Where in a call it failed; part of the public message of every upstream failure. */
 export type UpstreamStage = 'credential' | 'connect' | 'handshake' | 'list' | 'call'
 

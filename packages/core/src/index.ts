@@ -15,7 +15,14 @@ export {
   type UpstreamAuth,
 } from './credential.ts'
 export { eraOfVersion, modernProtocolVersion, type ProtocolEra } from './era.ts'
-export { type ErrorCode, type ErrorDetails, GatewayError, toGatewayError, type UpstreamStage } from './errors.ts'
+export {
+  type ErrorCode,
+  type ErrorDetails,
+  GatewayError,
+  isErrorCode,
+  toGatewayError,
+  type UpstreamStage,
+} from './errors.ts'
 export { type NewId, randomId } from './ids.ts'
 export {
   isJsonObject,

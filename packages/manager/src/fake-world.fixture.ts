@@ -223,7 +223,7 @@ export function worldOf(options: WorldOptions): World {
     policies,
     clock,
     record,
-    rounds: createRounds({ seal: plainSeal, clock, newId, record }),
+    rounds: createRounds({ seal: plainSeal, clock, newId, record, log: silentLogger }),
     newId,
   })
   return {

@@ -68,6 +68,7 @@ export { claimsModernEra, type Envelope, readEnvelope, serverInfoKey, subscripti
 export { decodeHeaderValue } from './modern/header-values.ts'
 export { nameFieldOf } from './modern/named-header.ts'
 export type { HeaderOf } from './modern/argument-headers.ts'
+export { createPostgresPost } from './rounds/post.postgres.ts'
 export { createRounds, type Rounds } from './rounds/rounds.ts'
 export { isVirtualServer, isVirtualTool } from './catalog/search/virtual-tools.ts'
 export { rankTools } from './catalog/search/rank.ts'

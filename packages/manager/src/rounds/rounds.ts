@@ -5,6 +5,7 @@ import {
   GatewayError,
   isJsonObject,
   type JsonObject,
+  type Logger,
   type NewId,
   type Peer,
   type Recorder,
@@ -16,7 +17,9 @@ import { askInTurn } from './ask-in-turn.ts'
 import { type CallState, createCallStates, type Seal } from './call-states.ts'
 import { type InputRequest, readInputRequired, requireUsable } from './input-required.ts'
 import { type Exchange, type Exchanged, withState } from './exchange.ts'
-import { createParkedCalls, type ParkedCall, type ParkedCalls, type Round } from './parked-calls.ts'
+import { createParkedCalls, type ParkedCall, type Round, type RoundOutcome, type Work } from './parked-calls.ts'
+import type { Post } from './post.ts'
+import { createRelayedRounds } from './relayed-rounds.ts'
 import { createUnfinishedCalls } from './unfinished-calls.ts'
 
 export interface RoundsOptions {
@@ -24,6 +27,9 @@ export interface RoundsOptions {
   readonly clock: Clock
   readonly newId: NewId
   readonly record: Recorder
+  readonly log: Logger
+  /** Absent: a call that waits at another gateway is over here. */
+  readonly post?: Post | undefined
 }
 
 /**
@@ -36,7 +42,8 @@ export interface Rounds {
   ask(call: AuthorizedCall, context: AskContext): Promise<JsonObject>
   /** To be told every result: one that ends a round and not the call is recorded later. */
   settle(call: TracedCall, result: JsonObject): void
-  close(): void
+  start(): Promise<void>
+  close(): Promise<void>
 }
 
 export interface AskContext {
@@ -47,7 +54,7 @@ export interface AskContext {
 
 export function createRounds(options: RoundsOptions): Rounds {
   const states = createCallStates(options)
-  const parked = createParkedCalls<Exchanged>(options)
+  const waiting = waitingCalls(options)
   const unfinished = createUnfinishedCalls(options)
 
   const inputRequired = async (call: AuthorizedCall, given: JsonObject, state: Omit<CallState, 'callId'>) => {
@@ -59,14 +66,12 @@ export function createRounds(options: RoundsOptions): Rounds {
     const { caller, params } = call
     const round: Round = { peer: caller.peer, signal: caller.signal, progressToken: progressTokenOf(params) }
     const work = (peer: Peer, signal: AbortSignal) => exchange({ params: withState(params, state), peer, signal })
-    const running =
+    const { id, outcome } =
       state?.parked === undefined
-        ? parked.begin(caller.principal.id, { round, work })
-        : resumed(parked, { id: state.parked, params })
-    const outcome = await running.next(round)
+        ? await waiting.begin(caller.principal.id, { round, work })
+        : await waiting.comeBack(state.parked, call, round)
     if ('requests' in outcome) {
-      parked.park(running)
-      return inputRequired(call, { inputRequests: asJson(outcome.requests) }, { parked: running.id })
+      return inputRequired(call, { inputRequests: asJson(outcome.requests) }, { parked: id })
     }
     const { result, era } = outcome.result
     const needed = era === 'modern' ? readInputRequired(result, server.name) : undefined
@@ -93,9 +98,46 @@ export function createRounds(options: RoundsOptions): Rounds {
       call.trace.outcome = 'input_required'
       call.trace.putOff = unfinished.putOff(call)
     },
-    close() {
-      parked.close()
+    start: waiting.start,
+    async close() {
+      await waiting.close()
       unfinished.close()
+    },
+  }
+}
+
+/** Calls whose servers asked back, here and at other gateways. */
+function waitingCalls(options: RoundsOptions) {
+  const parked = createParkedCalls<Exchanged>(options)
+  const { post } = options
+  const elsewhere = post && createRelayedRounds({ ...options, post, parked })
+
+  const untilItAsks = async (running: ParkedCall<Exchanged>, round: Round): Promise<RoundOutcome<Exchanged>> => {
+    const outcome = await running.next(round)
+    if ('requests' in outcome) parked.park(running)
+    return outcome
+  }
+
+  const comeBack = async (id: string, { caller, params }: AuthorizedCall, round: Round) => {
+    const responses = isJsonObject(params['inputResponses']) ? params['inputResponses'] : {}
+    const here = parked.resume(id)
+    here?.answer(responses)
+    if (here !== undefined) return { id, outcome: await untilItAsks(here, round) }
+    const there = await elsewhere?.next({ parked: id, principalId: caller.principal.id, responses, round })
+    if (there === undefined) throw over()
+    return { id, outcome: there }
+  }
+
+  return {
+    async begin(principalId: string, of: { round: Round; work: Work<Exchanged> }) {
+      const begun = parked.begin(principalId, of)
+      return { id: begun.id, outcome: await untilItAsks(begun, of.round) }
+    },
+    comeBack,
+    start: async () => elsewhere?.start(),
+    async close() {
+      await elsewhere?.close()
+      parked.close()
     },
   }
 }
@@ -105,19 +147,11 @@ function goOn(trace: CallTrace, { callId, startedAt, spentMs }: CallTrace): void
   Object.assign(trace, { callId, startedAt, spentMs, continued: true })
 }
 
-function resumed<Result>(
-  parked: ParkedCalls<Result>,
-  { id, params: { inputResponses } }: { id: string; params: JsonObject },
-): ParkedCall<Result> {
-  const call = parked.resume(id)
-  if (call === undefined) {
-    throw new GatewayError(
-      'INVALID_REQUEST',
-      'The call that this is an answer for is over: it waited too long, or at another replica. Call again without "requestState".',
-    )
-  }
-  call.answer(isJsonObject(inputResponses) ? inputResponses : {})
-  return call
+function over(): GatewayError {
+  return new GatewayError(
+    'INVALID_REQUEST',
+    'The call that this is an answer for is over: it waited too long, or its gateway is gone. Call again without "requestState".',
+  )
 }
 
 /** What belongs to the rounds of a modern call, and to no other. */

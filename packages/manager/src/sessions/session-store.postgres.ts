@@ -20,10 +20,8 @@ import {
   type StreamEvent,
   type Use,
 } from './session-store.ts'
-import { endNotice, mailNotice } from './notices.ts'
-
-/** Bytes of a notification's payload, of which Postgres takes 8,000; what is longer waits in a row. */
-const maxPayloadBytes = 7_000
+import { announce, takeMail } from './mail.postgres.ts'
+import { endNotice } from './notices.ts'
 
 /** Events kept of one stream; a client that comes later than that has missed some. */
 const eventsPerStream = 1_000
@@ -46,7 +44,7 @@ export function createPostgresSessionStore({ db }: Pick<Database, 'db'>, newId: 
     touch: (use) => askStore(() => touch(db, use)),
     end: (id) => writeStore(db, async (within) => (await endAll(within, [id])).length > 0),
     endIdle: (idleMs) => writeStore(db, (within) => endIdle(within, idleMs)),
-    announce: (message) => writeStore(db, (within) => announce(within, message, newId)),
+    announce: (message) => writeStore(db, (within) => announce(within, { channel: sessionChannel, message, newId })),
     takeMail: (id) => askStore(() => takeMail(db, id)),
     appendEvents: ({ id, sessionId }, events) =>
       askStore(async () => {
@@ -154,21 +152,6 @@ async function touch(db: Queries, { used, held, heldForMs }: Use): Promise<reado
     }
   }
   return present
-}
-
-async function announce(within: Queries, message: string, newId: NewId): Promise<void> {
-  if (Buffer.byteLength(message) <= maxPayloadBytes) {
-    return publish(within, { channel: sessionChannel, payload: message })
-  }
-  const id = newId('mail')
-  await within.insert(mcpSessionMail).values({ id, body: message })
-  await publish(within, { channel: sessionChannel, payload: mailNotice(id) })
-}
-
-/** Read by whoever it concerns, and each gateway looks: so it stays until it is old. */
-async function takeMail(db: Queries, id: string): Promise<string | undefined> {
-  const [mail] = await db.select().from(mcpSessionMail).where(eq(mcpSessionMail.id, id))
-  return mail?.body
 }
 
 async function eventsAfter(
