@@ -21,6 +21,17 @@ async function connect(gateway: Booted, path = '/mcp', key = gateway.masterKey) 
 
 const quietMs = 1_000
 
+/** The stream that a client of the legacy era listens on in its session. */
+async function listenInSession(gateway: Booted, key: string) {
+  const params = { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'raw', version: '1' } }
+  const body = { jsonrpc: '2.0', id: 0, method: 'initialize', params }
+  const opened = await gateway.request('/mcp', { key, body })
+  const headers = { 'mcp-session-id': opened.headers.get('mcp-session-id') ?? '' }
+  const { body: stream } = await gateway.request('/mcp', { key, headers })
+  if (stream === null) throw new Error('there is no stream')
+  return stream.pipeThrough(new TextDecoderStream())
+}
+
 /** A gateway whose time stands still: news that a test has not let pass cannot be late. Of the first lists nobody hears. */
 async function bootQuiet(mcp_servers: Readonly<Record<string, { url: string }>>) {
   const clock = fakeClock()
@@ -35,7 +46,7 @@ async function bootQuiet(mcp_servers: Readonly<Record<string, { url: string }>>)
   return { gateway, clock, untilListed, [Symbol.asyncDispose]: () => gateway[Symbol.asyncDispose]() }
 }
 
-describe('a modern client that listens', () => {
+describe('a client that listens', () => {
   verifies('mcp:listen', 'hears once of lists that it sees; who does not see them hears nothing', async () => {
     await using server = await startMcpServer()
     const one = { url: server.url }
@@ -76,7 +87,7 @@ describe('a modern client that listens', () => {
     await vi.waitFor(() => expect(listener.resources).toHaveBeenCalledWith(uri), { timeout: 15_000 })
   })
 
-  verifies('mcp:listen', 'is let go when its key is gone, before it hears anything more', async () => {
+  verifies('mcp:listen', 'is let go when its key is gone, before it hears anything more, in either era', async () => {
     await using server = await startMcpServer()
     const one = { url: server.url }
     await using quiet = await bootQuiet({ one })
@@ -84,6 +95,10 @@ describe('a modern client that listens', () => {
     const key = await gateway.makeKey({ object_permission: { mcp_servers: ['one'] } })
     await using listener = await connect(gateway, '/mcp', key)
     await using witness = await connect(gateway)
+    const [session, otherSession] = [
+      await listenInSession(gateway, key),
+      await listenInSession(gateway, gateway.masterKey),
+    ]
     const { closed } = await listener.client.listen({ toolsListChanged: true })
     await witness.client.listen({ toolsListChanged: true })
     // The news is on its way before the key goes, and told after.
@@ -94,6 +109,15 @@ describe('a modern client that listens', () => {
     await vi.waitFor(() => expect(witness.tools).toHaveBeenCalledTimes(1), { timeout: 10_000 })
     expect(await closed).toBe('remote')
     expect(listener.tools).not.toHaveBeenCalled()
+    let told = ''
+    for await (const chunk of otherSession) {
+      told += chunk
+      if (told.includes('list_changed')) break
+    }
+    // To its end, which is there.
+    let leaked = ''
+    for await (const chunk of session) leaked += chunk
+    expect(leaked).toBe(': open\n\n')
   })
 
   verifies(

@@ -26,7 +26,8 @@ export interface Outlet {
 }
 
 /** The stream that a client listens on outside any request. */
-export interface Listener extends Outlet {
+export interface Listener extends Pick<Outlet, 'signal'> {
+  tell(news: JsonRpcNotification): void
   close(): void
 }
 
@@ -146,12 +147,12 @@ export class Session implements Hearer {
     })
     const missed = [...(this.#missed?.values() ?? [])]
     this.#missed = undefined
-    for (const notification of missed) listener.send(notification)
+    for (const notification of missed) listener.tell(notification)
   }
 
   /** Outside any request. Waits for the client to listen where it does not; each kind of news once. */
   tell(notification: JsonRpcNotification): void {
-    if (this.#listener !== undefined) return this.#listener.send(notification)
+    if (this.#listener !== undefined) return this.#listener.tell(notification)
     const missed = (this.#missed ??= new Map())
     const { uri } = notification.params ?? {}
     missed.set(`${notification.method} ${typeof uri === 'string' ? uri : ''}`, notification)

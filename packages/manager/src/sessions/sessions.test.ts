@@ -37,7 +37,7 @@ function outletOf() {
   const sent: object[] = []
   const over = new AbortController()
   const outlet: Outlet = { send: (message) => void sent.push(message), signal: over.signal }
-  return { ...outlet, sent, close: () => over.abort() }
+  return { ...outlet, tell: outlet.send, sent, close: () => over.abort() }
 }
 
 const codeOf = (work: Promise<unknown>) =>

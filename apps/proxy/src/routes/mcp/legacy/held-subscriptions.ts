@@ -1,5 +1,6 @@
-import type { Caller, Principal } from '@toolgate/core'
+import type { Caller, JsonRpcNotification, Principal } from '@toolgate/core'
 import type { Session } from '@toolgate/manager'
+import { AdmittedNews } from '../admitted-news.ts'
 import type { EventStream } from '../event-stream.ts'
 import { renewalMs, UpstreamInterest, type UpstreamInterestOptions } from '../upstream-interest.ts'
 import type { View } from '../view.ts'
@@ -22,6 +23,17 @@ export function listenWithSubscriptions(
   options: UpstreamInterestOptions,
   { session, stream, caller, view, admitAgain }: ListeningClient,
 ): void {
+  const { clock, log } = options
+  const { signal } = stream
+  const news = new AdmittedNews({
+    clock,
+    signal,
+    admitAgain,
+    admitted: (principal) => void (session.principal = principal),
+    say: (notification) => stream.send(notification),
+    // What is said there is answered nowhere: the end of the stream, and then the next request, say it.
+    dismiss: () => stream.close(),
+  })
   const interest = new UpstreamInterest(options)
   const tell = (uri: string) =>
     session.tell({ jsonrpc: '2.0', method: 'notifications/resources/updated', params: { uri } })
@@ -35,7 +47,7 @@ export function listenWithSubscriptions(
       await interest.renew({ caller: asking, view, uris, until: stream.signal }, tell)
     } catch (error) {
       // Who may no longer come in hears nothing more; where nobody knows the next renewal asks again.
-      options.log.debug({ err: error }, 'subscriptions of a session were not renewed')
+      log.debug({ err: error }, 'subscriptions of a session were not renewed')
     }
   }
 
@@ -45,8 +57,17 @@ export function listenWithSubscriptions(
     for (const uri of session.resumed()) tell(uri)
   }
 
-  session.listen(stream, () => void renew())
-  const cancel = options.clock.every(renewalMs, () => void renew())
+  const listener = {
+    signal,
+    close: () => stream.close(),
+    tell(notification: JsonRpcNotification) {
+      news.keep(notification)
+      void news.look()
+    },
+  }
+  session.listen(listener, () => void renew())
+  news.start()
+  const cancel = clock.every(renewalMs, () => void renew())
   stream.signal.addEventListener('abort', cancel, { once: true })
   void resume()
 }

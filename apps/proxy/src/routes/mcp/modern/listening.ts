@@ -7,21 +7,15 @@ import {
   type JsonRpcNotification,
   type Principal,
   silentPeer,
-  toGatewayError,
 } from '@toolgate/core'
 import { type Hearer, serverInfoKey, subscriptionIdKey } from '@toolgate/manager'
+import { AdmittedNews } from '../admitted-news.ts'
 import { EventStream } from '../event-stream.ts'
 import type { View } from '../view.ts'
 import type { ListenOptions } from './listen.ts'
 import { modernErrorOf } from './modern-errors.ts'
 import { renewalMs, UpstreamInterest } from '../upstream-interest.ts'
 import { accepts, isEmpty, type SubscriptionFilter, writeFilter } from './subscription-filter.ts'
-
-/** Milliseconds between looks at whether the caller may still listen; what there is to tell makes one look sooner. */
-const admissionMs = 15_000
-
-/** Failures that say that the caller may no longer listen, and not that nobody knows. */
-const dismissals = new Set(['CREDENTIAL_MISSING', 'CREDENTIAL_INVALID', 'KEY_EXPIRED', 'KEY_BLOCKED'])
 
 export interface ListeningOptions extends Omit<ListenOptions, 'introduce' | 'gateway'> {
   readonly caller: Caller
@@ -46,10 +40,8 @@ export class Listening implements Hearer {
   readonly #ending = new DisposableStack()
   readonly #interest: UpstreamInterest
   #filter: SubscriptionFilter
-  /** Each kind of news once, until it is said. */
-  #news = new Map<string, JsonRpcNotification>()
+  readonly #news: AdmittedNews
   #acknowledged = false
-  #telling = false
 
   /** Throws `OVERLOADED` where there are too many. */
   constructor(options: ListeningOptions) {
@@ -62,6 +54,13 @@ export class Listening implements Hearer {
     this.#filter = filter
     this.#ending.use(subscriptions.open(this))
     this.#stream = new EventStream({ clock })
+    this.#news = new AdmittedNews({
+      ...options,
+      signal: this.#stream.signal,
+      admitted: (principal) => void (this.principal = principal),
+      say: (notification) => this.#say(notification),
+      dismiss: (error) => this.#dismiss(error),
+    })
     this.#endWith(caller.signal, () => this.#stream.close())
     this.#endWith(options.lifecycle.leaving, () => this.#complete())
     this.#stream.signal.addEventListener('abort', () => this.#over())
@@ -78,9 +77,8 @@ export class Listening implements Hearer {
 
   tell(notification: JsonRpcNotification): void {
     if (!accepts(this.#filter, notification)) return
-    const { uri } = notification.params ?? {}
-    this.#news.set(`${notification.method} ${typeof uri === 'string' ? uri : ''}`, notification)
-    if (this.#acknowledged) void this.#look()
+    this.#news.keep(notification)
+    if (this.#acknowledged) void this.#news.look()
   }
 
   async #begin(): Promise<void> {
@@ -94,29 +92,10 @@ export class Listening implements Hearer {
     })
     if (isEmpty(this.#filter)) return this.#complete()
     this.#acknowledged = true
-    this.#ending.defer(clock.every(admissionMs, () => void this.#look()))
     if (this.#filter.resources.size > 0) {
       this.#ending.defer(clock.every(renewalMs, () => void this.#interest.renew(this.#resources(), this.#updated)))
     }
-    if (this.#news.size > 0) void this.#look()
-  }
-
-  /** Whether the caller may still listen; if so, says what there is to say. */
-  async #look(): Promise<void> {
-    if (this.#telling) return
-    this.#telling = true
-    try {
-      this.principal = await this.#options.admitAgain(this.#stream.signal)
-      const news = this.#news
-      this.#news = new Map()
-      for (const notification of news.values()) this.#say(notification)
-    } catch (thrown) {
-      const error = toGatewayError(thrown)
-      // Where nobody knows the news wait for the next look.
-      if (dismissals.has(error.code)) this.#dismiss(error)
-    } finally {
-      this.#telling = false
-    }
+    this.#news.start()
   }
 
   #say({ params, ...notification }: JsonRpcNotification): void {

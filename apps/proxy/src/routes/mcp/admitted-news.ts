@@ -1,0 +1,69 @@
+import { type Clock, type GatewayError, type JsonRpcNotification, type Principal, toGatewayError } from '@toolgate/core'
+
+/** Milliseconds between looks at whether the caller may still listen; what there is to tell makes one look sooner. */
+const admissionMs = 15_000
+
+/** Failures that say that the caller may no longer listen, and not that nobody knows. */
+const dismissals = new Set(['CREDENTIAL_MISSING', 'CREDENTIAL_INVALID', 'KEY_EXPIRED', 'KEY_BLOCKED'])
+
+/** Kinds of news that wait at a time; the oldest makes room. A client that misses one of so many lists anew all the same. */
+const maxWaiting = 1_000
+
+export interface AdmittedNewsOptions {
+  readonly clock: Clock
+  /** Of the stream: aborted once nothing can arrive any more. */
+  readonly signal: AbortSignal
+  readonly admitAgain: (signal: AbortSignal) => Promise<Principal>
+  admitted(principal: Principal): void
+  say(notification: JsonRpcNotification): void
+  dismiss(error: GatewayError): void
+}
+
+/**
+ * What is to be told on a stream that stays open for as long as its client likes: each kind of news once, however often it came
+ * meanwhile, and nothing without a look at whether the caller may still come in.
+ */
+export class AdmittedNews {
+  readonly #options: AdmittedNewsOptions
+  #waiting = new Map<string, JsonRpcNotification>()
+  #looking = false
+
+  constructor(options: AdmittedNewsOptions) {
+    this.#options = options
+  }
+
+  /** It waits for the next look. */
+  keep(notification: JsonRpcNotification): void {
+    const { uri } = notification.params ?? {}
+    this.#waiting.set(`${notification.method} ${typeof uri === 'string' ? uri : ''}`, notification)
+    const [oldest] = this.#waiting.keys()
+    if (this.#waiting.size > maxWaiting && oldest !== undefined) this.#waiting.delete(oldest)
+  }
+
+  /** From now on what waits is told, and the caller looked at, until the stream ends. */
+  start(): void {
+    const { clock, signal } = this.#options
+    if (signal.aborted) return
+    const cancel = clock.every(admissionMs, () => void this.look())
+    signal.addEventListener('abort', cancel, { once: true })
+    if (this.#waiting.size > 0) void this.look()
+  }
+
+  async look(): Promise<void> {
+    const { signal, admitAgain, admitted, say, dismiss } = this.#options
+    if (this.#looking || signal.aborted) return
+    this.#looking = true
+    try {
+      admitted(await admitAgain(signal))
+      const news = this.#waiting
+      this.#waiting = new Map()
+      for (const notification of news.values()) say(notification)
+    } catch (thrown) {
+      const error = toGatewayError(thrown)
+      // Where nobody knows the news wait for the next look.
+      if (dismissals.has(error.code)) dismiss(error)
+    } finally {
+      this.#looking = false
+    }
+  }
+}
