@@ -54,7 +54,7 @@ export const requirements = {
     statement: 'A server that cannot be listed is an outcome with a reason, never an empty list.',
   },
   'oauth:user-tokens-refresh': {
-    status: 'planned',
+    status: 'held',
     pain: 7,
     statement: 'User tokens are refreshed before expiry and once after a 401, on one replica at a time.',
   },
@@ -84,6 +84,11 @@ export const requirements = {
     status: 'held',
     pain: 12,
     statement: 'Metadata, challenges and callbacks are built from one configured public address.',
+  },
+  'oauth:user-tokens': {
+    status: 'held',
+    statement:
+      'A user connects an account at a server once; its tokens are sealed, that user’s alone, and for that server alone.',
   },
   'oauth:tokens-follow-keys': {
     status: 'held',

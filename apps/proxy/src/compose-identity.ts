@@ -3,6 +3,7 @@ import {
   createAuthenticator,
   createAuthorizationServer,
   createKeyAdmission,
+  createPendingRequests,
   createPostgresGrantStore,
   createKeyCache,
   createKeyPrincipals,
@@ -10,6 +11,7 @@ import {
   createOwnKeyFilter,
   createPostgresKeyRotationStore,
   createPostgresKeyStore,
+  createRateLimit,
   createVirtualKeys,
   type HeaderNames,
   upsertConfigKeys,
@@ -21,7 +23,7 @@ import { replaceConfigKeys } from './reload/config-keys.ts'
 
 /** Who calls: keys of the file into the store, the cache in front of it, and the ways to prove an identity. */
 export async function composeIdentity(foundation: Foundation) {
-  const { loaded, live, masterKey, database, log, clock, newId, outbound } = foundation
+  const { loaded, live, masterKey, database, log, clock, newId, outbound, sealer } = foundation
   const defaultAccess = () => live.current.config.defaultAccess
   const store = createPostgresKeyStore(database, newId)
   const sync = (keys: readonly VirtualKeyEntry[]) => upsertConfigKeys(keys, { store, log, clock, newId })
@@ -75,8 +77,18 @@ export async function composeIdentity(foundation: Foundation) {
       jwt: { settings: () => live.current.config.jwt, outbound, clock, log },
     }),
     authorizationServer: createAuthorizationServer({ ...foundation, grants, accessTokens, keys: admission }),
+    connecting: composeConnecting({ sealer, clock }),
     replaceKeys: (before: LoadedConfig, after: LoadedConfig) =>
       replaceConfigKeys(before.config.virtualKeys, after.config.virtualKeys, { sync, forget: keyCache.forget }),
+  }
+}
+
+/** What is under way of users that connect accounts at servers. */
+function composeConnecting({ sealer, clock }: Pick<Foundation, 'sealer' | 'clock'>) {
+  return {
+    pages: createPendingRequests({ sealer, clock, purpose: 'connect' }),
+    legs: createPendingRequests({ sealer, clock, purpose: 'callback' }),
+    signIns: createRateLimit({ clock, windowMs: 60_000, perKey: 20, forAll: 300 }),
   }
 }
 

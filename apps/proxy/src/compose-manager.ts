@@ -28,6 +28,7 @@ import { composeSessions } from './compose-sessions.ts'
 import { composeServers, type ServersPart } from './compose-servers.ts'
 import { composeToolsets, tellOfToolsets, type ToolsetsPart } from './compose-toolsets.ts'
 import { composeTrust, type TrustPart } from './compose-trust.ts'
+import { connectUrl } from './compose-user-tokens.ts'
 import type { Foundation } from './foundation.ts'
 import { logHealth } from './health-log.ts'
 import { liveServers } from './reload/live-servers.ts'
@@ -133,7 +134,11 @@ function composeUpstreams(foundation: Foundation, news: SessionNews) {
     onRemove: news.gone,
     onReplace: () => catalog.expectChange(),
   })
-  const credentials = createCredentialSource({ prefixes: registry.handles, log })
+  const credentials = createCredentialSource({
+    prefixes: registry.handles,
+    log,
+    connectUrl: ({ prefix }) => connectUrl(foundation, prefix),
+  })
   const store = createPostgresListStore(database.db)
   const trust = composeTrust(foundation)
   const catalog = createCatalog({ registry, pool, circuits, credentials, clock, log, store, trust: trust.toolTrust })

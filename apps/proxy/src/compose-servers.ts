@@ -7,6 +7,7 @@ import {
 } from '@toolgate/manager'
 import type { LoadedConfig } from './config/load.ts'
 import { toServerDefinitions } from './config/servers.ts'
+import { composeUserTokens } from './compose-user-tokens.ts'
 import type { Foundation } from './foundation.ts'
 import { serverOptions } from './server-options.ts'
 import { type ConfigServers, createServerSet, type ServerSet } from './server-set.ts'
@@ -39,7 +40,8 @@ export function composeServers(foundation: Foundation, parts: ServersPartOptions
   const { guard, allow } = foundation.liveGuard
   const store = createPostgresStoredServers(database, newId)
   const ways = { outbound: guardedOutbound, guardedOutbound }
-  const servers = serverOptions({ loaded, ...ways, clock, log, children })
+  const userTokens = composeUserTokens({ ...foundation, ...ways })
+  const servers = serverOptions({ loaded, ...ways, clock, log, children, userTokens })
   const serverSet = createServerSet({
     registry,
     store,

@@ -36,6 +36,8 @@ const doors: readonly (readonly [prefix: string, door: Door])[] = [
   ['/models', 'models'],
   ['/health', 'health'],
   ['/metrics', 'health'],
+  ['/connect', 'oauth'],
+  ['/callback', 'oauth'],
   ['/.well-known/', 'metadata'],
   ['/openapi.json', 'metadata'],
 ]

@@ -32,6 +32,14 @@ const server = z.object({ server: z.string() })
 /** The authorization server, for everything and below the name of one server. */
 export const oauthOperations: Readonly<Record<string, Operation>> = {
   ...actions,
+  'GET /connect/{server}': {
+    summary: 'The page on which a user connects an account at a server',
+    path: server,
+    isPublic: true,
+    contentType: 'text/html',
+  },
+  'POST /connect': { summary: 'The form of that page', isPublic: true, contentType: 'text/html' },
+  'GET /callback': { summary: 'Where servers send users back to', isPublic: true, contentType: 'text/html' },
   ...Object.fromEntries(
     Object.entries(actions).map(([route, operation]) => [
       route.replace(' ', ' /{server}'),

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import type { Operation } from './openapi-operation.ts'
 import { toolChangesQuery, toolDecision } from './routes/mcp-tool-changes.ts'
 import { explainQuery } from './routes/mcp-explain.ts'
+import { userCredential } from './routes/mcp-user-credentials.ts'
 import { changedToolset, newToolset } from './routes/mcp-toolsets.ts'
 import { importServersSchema } from './stored-servers/import-file.ts'
 import { newServerSchema, updateServerSchema } from './stored-servers/server-request.ts'
@@ -48,6 +49,17 @@ export const serverOperations: Readonly<Record<string, Operation>> = {
     path: oneServer,
     body: toolDecision,
   },
+  'GET /v1/mcp/user-credentials': { summary: 'Servers at which the key has tokens of its own' },
+  'GET /v1/mcp/server/{server_id}/oauth-user-credential/status': {
+    summary: 'Whether the key has tokens at a server, and how they are',
+    path: oneServer,
+  },
+  'POST /v1/mcp/server/{server_id}/oauth-user-credential': {
+    summary: 'Keep tokens that the user has got elsewhere',
+    path: oneServer,
+    body: userCredential,
+  },
+  'DELETE /v1/mcp/server/{server_id}/oauth-user-credential': { summary: 'Forget them', path: oneServer },
   'GET /v1/mcp/toolset': { summary: 'Toolsets that the key was granted; for administrators all' },
   'POST /v1/mcp/toolset': { summary: 'Store a named set of tools of any servers', body: newToolset },
   'PUT /v1/mcp/toolset': { summary: 'Change a toolset; what is left out stays', body: changedToolset },

@@ -5,6 +5,7 @@
 import { GatewayError, networkMatcher } from '@toolgate/core'
 import type { Context } from 'hono'
 import type { AppEnv } from './app-env.ts'
+import type { PublicAddressSettings } from './config/address-variables.ts'
 import type { LiveConfig } from './reload/live-config.ts'
 
 export interface PublicAddress {
@@ -15,8 +16,9 @@ export interface PublicAddress {
 }
 
 export function createPublicAddress(live: Pick<LiveConfig, 'current'>): PublicAddress {
-  const { baseUrl, rootPath } = live.current.environment.publicAddress
-  const base = baseUrl === undefined ? undefined : withRootPath(baseUrl, rootPath)
+  const settings = live.current.environment.publicAddress
+  const { rootPath } = settings
+  const base = publicBase(settings)
   let inForce: { ranges: readonly string[]; isTrusted: (address: string) => boolean } | undefined
 
   const isTrustedProxy = (address: string | undefined): boolean => {
@@ -39,9 +41,9 @@ export function createPublicAddress(live: Pick<LiveConfig, 'current'>): PublicAd
   }
 }
 
-/** LiteLLM's users write the base with its root path or without. */
-function withRootPath(baseUrl: string, rootPath: string): string {
-  return rootPath !== '' && !baseUrl.endsWith(rootPath) ? `${baseUrl}${rootPath}` : baseUrl
+/** LiteLLM's users write the base with its root path or without. Undefined where there is none. */
+export function publicBase({ baseUrl, rootPath }: PublicAddressSettings): string | undefined {
+  return baseUrl !== undefined && rootPath !== '' && !baseUrl.endsWith(rootPath) ? `${baseUrl}${rootPath}` : baseUrl
 }
 
 /** The last value: the one that the trusted proxy itself has written. */

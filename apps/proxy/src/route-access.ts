@@ -15,6 +15,7 @@ const mcpServers = [
   '/v1/mcp/toolset/*',
   '/v1/mcp/access_groups',
   '/v1/mcp/explain',
+  '/v1/mcp/user-credentials',
   '/v1/mcp/network/*',
   '/mcp-rest/test/*',
 ]

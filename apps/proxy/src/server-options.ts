@@ -1,4 +1,10 @@
-import { createClientCredentials, hashKey, type UpstreamAuthOptions, upstreamAuthMethods } from '@toolgate/auth'
+import {
+  createClientCredentials,
+  hashKey,
+  type UpstreamAuthOptions,
+  upstreamAuthMethods,
+  type UserTokens,
+} from '@toolgate/auth'
 import type { Clock, Logger, Outbound } from '@toolgate/core'
 import { type TransportOptions, transports } from '@toolgate/manager'
 import type { LoadedConfig } from './config/load.ts'
@@ -12,11 +18,13 @@ export interface ServerOptionsSource {
   readonly clock: Clock
   readonly log: Logger
   readonly children: TransportOptions['children']
+  /** Absent: where nobody is asked for anything. */
+  readonly userTokens?: UserTokens | undefined
 }
 
 /** What turns declared servers into reachable ones, with this way out; `config check` needs the same and nothing else. */
 export function serverOptions(source: ServerOptionsSource): ServerOptions<UpstreamAuthOptions> {
-  const { loaded, outbound, guardedOutbound, clock, log, children } = source
+  const { loaded, outbound, guardedOutbound, clock, log, children, userTokens } = source
   const { defaultTtlMs, minTtlMs, expiryBufferMs, maxEntries } = loaded.environment.tokenCache
   const tuning = { defaultTtlMs, minTtlMs, expiryBufferMs, maxTokens: maxEntries }
   const tokens = createClientCredentials({ outbound, guardedOutbound, clock, tuning })
@@ -24,7 +32,7 @@ export function serverOptions(source: ServerOptionsSource): ServerOptions<Upstre
     transports,
     authMethods: upstreamAuthMethods,
     transportOptions: { outbound, guardedOutbound, clock, log, children, clientInfo: { name: 'toolgate', version } },
-    authOptions: (report) => ({ tokens, report }),
+    authOptions: (report) => ({ tokens, userTokens, report }),
     hashKey,
     digest: createDigest(),
   }

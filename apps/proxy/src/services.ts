@@ -48,6 +48,7 @@ import { composeManager } from './compose-manager.ts'
 import type { ToolsetsPart } from './compose-toolsets.ts'
 import type { TrustPart } from './compose-trust.ts'
 import { composeToolFilter } from './compose-tool-filter.ts'
+import { composeUserTokens } from './compose-user-tokens.ts'
 import type { Environment } from './config/env.ts'
 import type { LoadedConfig } from './config/load.ts'
 import type { Foundation } from './foundation.ts'
@@ -58,6 +59,7 @@ import { createPublicAddress, type PublicAddress } from './public-address.ts'
 import { createLiveConfig, type LiveConfig } from './reload/live-config.ts'
 import { createLiveModels, type LiveModels } from './reload/live-models.ts'
 import { createReload, type Reload } from './reload/reload.ts'
+import type { ConnectServices } from './routes/oauth/connect.ts'
 import { serverOptions } from './server-options.ts'
 import type { ServerSet } from './server-set.ts'
 import type { ServerAdmin } from './stored-servers/admin.ts'
@@ -79,6 +81,8 @@ export interface Services extends HealthServices, TrustPart, ToolsetsPart {
   readonly headerNames: () => HeaderNames
   readonly authorizationServer: AuthorizationServer
   readonly publicAddress: PublicAddress
+  /** What is under way of users that connect accounts at servers. */
+  readonly connecting: ConnectServices['connecting']
   readonly keys: VirtualKeys
   readonly keyPrincipals: KeyPrincipals
   readonly gateway: Gateway
@@ -190,7 +194,15 @@ function layFoundation(options: ServicesOptions): Foundation {
     outbound,
     guardedOutbound,
     liveGuard,
-    serverOptions: serverOptions({ loaded, outbound, guardedOutbound, clock, log, children }),
+    serverOptions: serverOptions({
+      loaded,
+      outbound,
+      guardedOutbound,
+      clock,
+      log,
+      children,
+      userTokens: composeUserTokens({ ...options, outbound, guardedOutbound, clock, newId }),
+    }),
   }
 }
 

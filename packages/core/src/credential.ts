@@ -50,6 +50,8 @@ export interface UpstreamAuth {
   readonly needsUserToken: boolean
   /** Nothing to present is an answer (`undefined`). Rejects with a {@link GatewayError} that names the server. */
   present(request: PresentRequest): Promise<PresentedCredential | undefined>
+  /** Where users may have tokens of their own, kept here: how they get and lose them. */
+  readonly userTokens?: UserTokenAccess | undefined
   /** A bare value of a caller's, written into the header as the method writes its own. Absent: as `Authorization`. */
   writeValue?(value: Secret): ReadonlyMap<string, Secret>
 }
@@ -67,4 +69,54 @@ export interface PresentedCredential {
   readonly scope: Scope
   readonly headers: ReadonlyMap<string, Secret>
   rejected(): boolean
+}
+
+/** Tokens of users at one server. `owner` is a principal's id; whoever asks has seen to it that it is the asker's. */
+export interface UserTokenAccess {
+  /** Undefined where there are none. */
+  status(server: ServerDefinition, owner: string): Promise<UserTokenStatus | undefined>
+  /** False where there were none. */
+  remove(server: ServerDefinition, owner: string): Promise<boolean>
+  /** Keeps tokens that the user has got elsewhere. */
+  keep(user: UserAtServer, tokens: GivenTokens): Promise<UserTokenStatus>
+  /** Where to send the user's browser, which comes back to `redirectUri`. */
+  begin(user: UserAtServer, redirectUri: string): Promise<SignInLeg>
+  /** The browser is back. Rejects where the answer is not the one to this question. */
+  finish(user: UserAtServer, answer: SignInAnswer): Promise<void>
+}
+
+export interface UserAtServer {
+  readonly server: ServerDefinition
+  readonly owner: string
+  readonly signal: AbortSignal
+}
+
+export interface UserTokenStatus {
+  /** Null: the server did not say. */
+  readonly expiresAt: Date | null
+  readonly isExpired: boolean
+  /** They were refused; nothing but a new sign-in helps. */
+  readonly needsSignIn: boolean
+  readonly connectedAt: Date
+  readonly scopes: readonly string[]
+}
+
+export interface GivenTokens {
+  readonly access: Secret
+  readonly refresh: Secret | undefined
+  readonly lifetimeMs: number | undefined
+  readonly scopes: readonly string[]
+}
+
+export interface SignInLeg {
+  /** Without `state`, which is for whoever sends the browser there. */
+  readonly url: string
+  /** To be handed back; it holds a secret. */
+  readonly kept: string
+}
+
+export interface SignInAnswer {
+  readonly code: string
+  readonly iss: string | undefined
+  readonly kept: string
 }

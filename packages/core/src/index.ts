@@ -8,11 +8,17 @@ export { type CallerScope, connectionKey, createCallerScope, type Isolated, join
 export {
   type Credential,
   type CredentialSource,
+  type GivenTokens,
   type PresentedCredential,
   type PresentRequest,
   type Scope,
   sharedScope,
+  type SignInAnswer,
+  type SignInLeg,
   type UpstreamAuth,
+  type UserAtServer,
+  type UserTokenAccess,
+  type UserTokenStatus,
 } from './credential.ts'
 export { eraOfVersion, modernProtocolVersion, type ProtocolEra } from './era.ts'
 export {

@@ -85,12 +85,13 @@ export interface KeyRotationSettings {
   readonly graceMs: number
 }
 
-/** `MCP_OAUTH2_TOKEN_CACHE_*` and `MCP_OAUTH2_TOKEN_EXPIRY_BUFFER_SECONDS`. */
+/** `MCP_OAUTH2_TOKEN_CACHE_*`, `MCP_OAUTH2_TOKEN_EXPIRY_BUFFER_SECONDS`, `MCP_PER_USER_TOKEN_EXPIRY_BUFFER_SECONDS`. */
 export interface TokenCacheSettings {
   readonly defaultTtlMs: number
   readonly minTtlMs: number
   readonly maxEntries: number
   readonly expiryBufferMs: number
+  readonly ofUsersBufferMs: number
 }
 
 /** `MCP_OAUTH2_TOKEN_URL`, `_CLIENT_ID`, `_CLIENT_SECRET`, `_SCOPES`, `_ALLOWED_HOSTS`. */
@@ -178,6 +179,7 @@ const variablesSchema = z.object({
   MCP_OAUTH2_TOKEN_CACHE_MIN_TTL: milliseconds.default(10_000),
   MCP_OAUTH2_TOKEN_CACHE_MAX_SIZE: wholeNumber.refine((value) => value > 0).default(200),
   MCP_OAUTH2_TOKEN_EXPIRY_BUFFER_SECONDS: milliseconds.default(60_000),
+  MCP_PER_USER_TOKEN_EXPIRY_BUFFER_SECONDS: milliseconds.default(60_000),
   LITELLM_MCP_AUTH_AUTO_PATCH: flag.default(false),
   MCP_OAUTH2_TOKEN_URL: z.url({ protocol: /^https?$/ }).optional(),
   MCP_OAUTH2_CLIENT_ID: z.string().optional(),
@@ -213,6 +215,7 @@ const requirements: Partial<Record<keyof z.output<typeof variablesSchema>, strin
   MCP_OAUTH2_TOKEN_CACHE_MIN_TTL: 'a number of seconds',
   MCP_OAUTH2_TOKEN_CACHE_MAX_SIZE: 'a whole number above 0',
   MCP_OAUTH2_TOKEN_EXPIRY_BUFFER_SECONDS: 'a number of seconds',
+  MCP_PER_USER_TOKEN_EXPIRY_BUFFER_SECONDS: 'a number of seconds',
   LITELLM_MCP_MAX_STATEFUL_SESSIONS_PER_OWNER: 'a whole number from 1 to 10000',
   LITELLM_USE_SHORT_MCP_TOOL_PREFIX: 'true or false',
   LITELLM_ENABLE_MCP_STDIO: 'true or false',
@@ -278,6 +281,7 @@ function toEnvironment(checked: z.output<typeof variablesSchema>, variables: Var
       minTtlMs: checked.MCP_OAUTH2_TOKEN_CACHE_MIN_TTL,
       maxEntries: checked.MCP_OAUTH2_TOKEN_CACHE_MAX_SIZE,
       expiryBufferMs: checked.MCP_OAUTH2_TOKEN_EXPIRY_BUFFER_SECONDS,
+      ofUsersBufferMs: checked.MCP_PER_USER_TOKEN_EXPIRY_BUFFER_SECONDS,
     },
     oauth2ForServersWithoutAuth: checked.LITELLM_MCP_AUTH_AUTO_PATCH,
     oauth2: {

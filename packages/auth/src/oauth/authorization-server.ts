@@ -51,7 +51,7 @@ export function createAuthorizationServer(options: AuthorizationServerOptions): 
       clock,
       newId,
     }),
-    pending: createPendingRequests({ sealer: options.sealer, clock }),
+    pending: createPendingRequests({ sealer: options.sealer, clock, purpose: 'consent' }),
     signIn: createSignIn({ keys, masterKey: options.masterKey }),
     tokens: createTokenIssuer({ store: grants, clients: store, clock }),
     issued: createIssuedTokens({

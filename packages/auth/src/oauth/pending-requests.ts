@@ -22,18 +22,19 @@ export interface PendingRequest {
   readonly issuer: string
 }
 
-const subject = 'oauth_pending_request'
 /** A person looks for a key. */
 const lifetimeMs = 10 * 60_000
 const longestSealed = 32_768
 
-export function createPendingRequests({
-  sealer,
-  clock,
-}: {
+export interface PendingRequestsOptions {
   readonly sealer: Pick<Sealer, 'seal' | 'open'>
   readonly clock: Clock
-}): PendingRequests {
+  /** What was sealed for one does not open for another: what stands in it is partly a stranger's. */
+  readonly purpose: 'consent' | 'connect' | 'callback'
+}
+
+export function createPendingRequests({ sealer, clock, purpose }: PendingRequestsOptions): PendingRequests {
+  const subject = `oauth_pending_request:${purpose}`
   return {
     seal({ parameters, issuer }, browser) {
       const content = {
@@ -45,7 +46,12 @@ export function createPendingRequests({
       return sealer.seal(new Secret(JSON.stringify(content)), subject)
     },
     async open(sealed, browser) {
-      const { parameters, issuer, browser: digest, until } = await contentOf(sealed, sealer)
+      const {
+        parameters,
+        issuer,
+        browser: digest,
+        until,
+      } = await contentOf(sealed, (text) => sealer.open(text, subject))
       const isOurs = typeof parameters === 'string' && typeof issuer === 'string' && typeof digest === 'string'
       if (!isOurs || typeof until !== 'number' || until < clock.now()) throw expired()
       if (browser === undefined || !new Secret(digest).equals(hashToken(new Secret(browser)))) throw expired()
@@ -54,9 +60,12 @@ export function createPendingRequests({
   }
 }
 
-async function contentOf(sealed: string, sealer: Pick<Sealer, 'open'>): Promise<Readonly<Record<string, unknown>>> {
+async function contentOf(
+  sealed: string,
+  open: (sealed: string) => Promise<Secret>,
+): Promise<Readonly<Record<string, unknown>>> {
   try {
-    const opened = sealed.length <= longestSealed ? await sealer.open(sealed, subject) : undefined
+    const opened = sealed.length <= longestSealed ? await open(sealed) : undefined
     const content: unknown = opened === undefined ? undefined : JSON.parse(opened.reveal())
     return isJsonObject(content) ? content : {}
   } catch {

@@ -3,6 +3,8 @@ import { z } from 'zod'
 import { readPrivateKey } from '../tokens/client-assertion.ts'
 import type { DeclaredGrant } from '../tokens/client-credentials.ts'
 import { type ClientProof, clientAuthMethods } from '../tokens/token-endpoint.ts'
+import type { UserTokenClient } from '../user-tokens/upstream-client.ts'
+import type { UserTokens } from '../user-tokens/user-tokens.ts'
 import type { UpstreamAuthOptions } from './options.ts'
 import { secretSetting, staticValue, staticValueShape, withScheme } from './static-value.ts'
 
@@ -49,7 +51,7 @@ export const oauth2 = definePlug<typeof schema, UpstreamAuthOptions, UpstreamAut
   create(settings, options) {
     const grant = clientCredentialsGrant(settings, options)
     const value = staticValue(settings, options)
-    if (grant === undefined) return userToken(value)
+    if (grant === undefined) return userToken(value, options.userTokens?.of(userTokenClient(settings)))
     if (value !== undefined) {
       options.report('warning', 'authentication_token is not used: the client credentials of this server come first.')
     }
@@ -103,8 +105,24 @@ function proofOf(settings: Oauth2Settings): ClientProof | undefined {
   return privateKey && { method, key: { privateKey, keyId, algorithm } }
 }
 
-/** A static token is the last resort for those who bring none of their own; with it the server is open to the gateway too. */
-function userToken(value: Secret | undefined): UpstreamAuth {
+/** What the operator says of the authorization server that users sign in at. */
+function userTokenClient(settings: Oauth2Settings): UserTokenClient {
+  return {
+    clientId: settings.client_id || undefined,
+    clientSecret: settings.client_secret,
+    issuer: settings.issuer ?? undefined,
+    authorizationUrl: settings.authorization_url ?? undefined,
+    tokenUrl: settings.token_url ?? undefined,
+    scopes: (settings.scopes ?? []).filter((scope) => scope !== ''),
+    resource: settings.resource || undefined,
+  }
+}
+
+/**
+ * The token that the user has here, else a static one, the last resort for those who have and bring none of their own; with it
+ * the server is open to the gateway too.
+ */
+function userToken(value: Secret | undefined, ofUsers: ReturnType<UserTokens['of']> | undefined): UpstreamAuth {
   const presented = value && {
     type: 'oauth2_static',
     scope: sharedScope,
@@ -115,6 +133,7 @@ function userToken(value: Secret | undefined): UpstreamAuth {
     type: 'oauth2',
     forwardsAuthorization: true,
     needsUserToken: value === undefined,
-    present: async () => presented,
+    userTokens: ofUsers,
+    present: async (request) => (await ofUsers?.present(request)) ?? presented,
   }
 }

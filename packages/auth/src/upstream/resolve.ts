@@ -24,7 +24,7 @@ import { writeBareValue } from './static-value.ts'
  *
  * 1. what this request brought for this very server: `x-mcp-{alias}-*`, joined by `Authorization` where the server declares
  *    that it wants the caller's; only without both, and only on a request for one server, the deprecated `x-mcp-auth`;
- * 2. what the server's method presents: a client-credentials token or the static credential.
+ * 2. what the server's method presents: a client-credentials token, the token that the user has there, or the static credential.
  *
  * The second is left out as soon as there is any of the first (trace ids aside): a caller must not add headers of its choice
  * to a request that carries the gateway's credential. The operator may: `extra_headers` and allow-listed cookies ride along with either, and
@@ -35,6 +35,8 @@ export interface CredentialSourceOptions {
   readonly prefixes: () => readonly string[]
   readonly log: Logger
   readonly scopeOf?: CallerScope
+  /** The page on which a user signs in at this server. */
+  readonly connectUrl?: (server: ServerDefinition) => string
 }
 
 export interface ExplainedCredentialSource extends CredentialSource {
@@ -65,7 +67,7 @@ function joined(...parts: readonly Headers[]): Headers {
 }
 
 export function createCredentialSource(options: CredentialSourceOptions): ExplainedCredentialSource {
-  const { prefixes, log, scopeOf = createCallerScope() } = options
+  const { prefixes, log, scopeOf = createCallerScope(), connectUrl } = options
   const serverHeaders = createServerHeaders(prefixes)
 
   /** Order 1. */
@@ -84,7 +86,7 @@ export function createCredentialSource(options: CredentialSourceOptions): Explai
       const brought = broughtFor(server, caller, onlyServer)
       const own =
         identifying(server, brought).length > 0 ? undefined : await server.auth.present({ server, caller, signal })
-      return assemble({ server, caller, own, brought, scopeOf })
+      return assemble({ server, caller, own, brought, scopeOf, connectUrl })
     },
     plan(server, caller, { onlyServer }) {
       const brought = broughtFor(server, caller, onlyServer)
@@ -101,7 +103,7 @@ export function createCredentialSource(options: CredentialSourceOptions): Explai
       const written = filledStaticHeaders(server, undefined)
       environmentValues(server, undefined)
       const own = await auth.present({ server, caller: undefined, signal })
-      if (own === undefined && auth.needsUserToken) requireStaticAuthorization(server)
+      if (own === undefined && auth.needsUserToken) requireStaticAuthorization(server, connectUrl)
       const headers = joined(own?.headers ?? nothing, written.headers)
       return {
         type: gatewayType(server, own),
@@ -167,16 +169,19 @@ interface Assembly {
   readonly own: PresentedCredential | undefined
   readonly brought: Headers
   readonly scopeOf: CallerScope
+  readonly connectUrl: CredentialSourceOptions['connectUrl']
 }
 
-function assemble({ server, caller, own, brought, scopeOf }: Assembly): Credential {
+function assemble({ server, caller, own, brought, scopeOf, connectUrl }: Assembly): Credential {
   const { forwarded, principal } = caller
   const written = filledStaticHeaders(server, caller)
   const kept = environmentValues(server, caller)
   const fromCaller = callerHeaders(server, forwarded, brought)
   const brings = identifying(server, fromCaller).map(([name, value]) => `${name}: ${value.reveal()}`)
   const identity = [...brings, ...written.identity]
-  if (own === undefined && identity.length === 0 && server.auth.needsUserToken) requireStaticAuthorization(server)
+  if (own === undefined && identity.length === 0 && server.auth.needsUserToken) {
+    requireStaticAuthorization(server, connectUrl)
+  }
   const headers = joined(own?.headers ?? nothing, fromCaller, written.headers)
   const scope = joinScopes(own?.scope ?? sharedScope, scopeOf(caller, identity.toSorted()))
   return {
@@ -194,15 +199,17 @@ function gatewayType({ staticHeaders }: ServerDefinition, own: PresentedCredenti
 }
 
 /** The operator may have written the credential as a plain header; without one the server is closed to this request. */
-function requireStaticAuthorization(server: ServerDefinition): void {
+function requireStaticAuthorization(server: ServerDefinition, connectUrl: CredentialSourceOptions['connectUrl']): void {
   if (server.staticHeaders.has('authorization')) return
   const named = `Send it as "${serverHeaderName(server, 'authorization')}"`
   const forwarded = server.auth.forwardsAuthorization
     ? `, or as "Authorization" with the gateway's key in "${gatewayKeyHeader}"`
     : ''
+  const url = server.auth.userTokens === undefined ? undefined : connectUrl?.(server)
+  const signIn = url === undefined ? '' : ` Or sign in there once: ${url}`
   throw new GatewayError(
     'UPSTREAM_SIGN_IN_REQUIRED',
-    `Server "${server.name}" needs a credential of your own and none was brought. ${named}${forwarded}.`,
-    { details: { server: server.name, stage: 'credential' } },
+    `Server "${server.name}" needs a credential of your own and none was brought. ${named}${forwarded}.${signIn}`,
+    { details: { server: server.name, stage: 'credential', ...(url !== undefined && { connect_url: url }) } },
   )
 }

@@ -9,24 +9,23 @@ import {
   readAuthorizationRequest,
   type RefusedRequest,
 } from '@toolgate/auth'
-import { GatewayError, Secret } from '@toolgate/core'
+import { GatewayError, type Logger, Secret } from '@toolgate/core'
 import type { Context } from 'hono'
 import type { AppEnv } from '../../app-env.ts'
 import { audienceOfResource } from '../../oauth-endpoint.ts'
 import type { PublicAddress } from '../../public-address.ts'
 import type { LiveConfig } from '../../reload/live-config.ts'
-import { contentful } from '../../middleware/errors.ts'
 import { oauthErrorOf } from '../../render/oauth.ts'
-import { httpStatus } from '../../render/status.ts'
 import { browserOf, markBrowser, refuseForeignForm } from './browser.ts'
 import { readForm } from './form.ts'
-import { consentPage, faultPage, showPage } from './page.ts'
+import { consentPage, onPages, showPage } from './page.ts'
 import { addressOf } from './peer-address.ts'
 
 export interface AuthorizeOptions {
   readonly server: Pick<AuthorizationServer, 'clients' | 'pending' | 'signIn' | 'tokens' | 'limits'>
   readonly publicAddress: PublicAddress
   readonly live: Pick<LiveConfig, 'current'>
+  readonly log: Logger
 }
 
 /** Of the parameters, as they stand in an address. */
@@ -39,7 +38,7 @@ export interface AuthorizeDoor {
   readonly decide: (context: Context<AppEnv>) => Promise<Response>
 }
 
-export function createAuthorizeDoor({ server, publicAddress, live }: AuthorizeOptions): AuthorizeDoor {
+export function createAuthorizeDoor({ server, publicAddress, live, log }: AuthorizeOptions): AuthorizeDoor {
   const read = (context: Context<AppEnv>, { parameters, issuer }: { parameters: URLSearchParams; issuer: string }) => {
     const base = publicAddress.of(context)
     const { trustedRedirects } = live.current.environment
@@ -65,7 +64,7 @@ export function createAuthorizeDoor({ server, publicAddress, live }: AuthorizeOp
 
   return {
     show: (context, issuer) =>
-      onPages(context, async () => {
+      onPages(context, log, async () => {
         const { search } = new URL(context.req.url)
         if (search.length > longestRequest) throw new GatewayError('PAYLOAD_TOO_LARGE', 'The request is too long.')
         const parameters = new URLSearchParams(search)
@@ -77,7 +76,7 @@ export function createAuthorizeDoor({ server, publicAddress, live }: AuthorizeOp
       }),
 
     decide: (context) =>
-      onPages(context, async () => {
+      onPages(context, log, async () => {
         const base = publicAddress.of(context)
         refuseForeignForm(context, base)
         const form = await readForm(context)
@@ -116,16 +115,4 @@ function sendBack(
   context.header('cache-control', 'no-store')
   context.header('referrer-policy', 'no-referrer')
   return context.redirect(`${redirectUri}${redirectUri.includes('?') ? '&' : '?'}${parameters.toString()}`, 303)
-}
-
-/** What goes wrong is told to the person who looks, and nobody is sent anywhere. */
-async function onPages(context: Context<AppEnv>, work: () => Promise<Response>): Promise<Response> {
-  try {
-    return await work()
-  } catch (error) {
-    if (!(error instanceof GatewayError)) throw error
-    const status = httpStatus[error.code]
-    // A 401 would have a browser ask for a password.
-    return showPage(context, faultPage(status === 401 ? 400 : contentful(status), error.message))
-  }
 }

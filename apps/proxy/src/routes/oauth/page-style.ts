@@ -18,7 +18,7 @@ input[type=password] { width: 100%; padding: .625rem .75rem; border: 1px solid v
 .hint { margin: .5rem 0 0; color: var(--dim); font-size: .875rem }
 .fault { margin: 0 0 1rem; padding: .625rem .75rem; border-left: 4px solid var(--bad); color: var(--bad) }
 .buttons { display: flex; gap: .75rem; margin: 1.25rem 0 }
-button { flex: 1; padding: .75rem; border: 1px solid var(--go); border-radius: 8px; background: var(--go); color: #fff; font: 600 1rem system-ui, sans-serif; cursor: pointer }
+button, .button { flex: 1; text-align: center; text-decoration: none; padding: .75rem; border: 1px solid var(--go); border-radius: 8px; background: var(--go); color: #fff; font: 600 1rem system-ui, sans-serif; cursor: pointer }
 button.quiet { background: none; border-color: var(--dim); color: inherit }
 :focus-visible { outline: 3px solid var(--go); outline-offset: 2px }
 `

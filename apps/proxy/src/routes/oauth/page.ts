@@ -4,11 +4,14 @@
  */
 import { createHash } from 'node:crypto'
 import { describeRedirect, displayName, type OauthClient } from '@toolgate/auth'
+import { GatewayError, type Logger } from '@toolgate/core'
 import type { Context } from 'hono'
 import { html, raw } from 'hono/html'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import type { AppEnv } from '../../app-env.ts'
+import { contentful, logFailure } from '../../middleware/errors.ts'
 import { everything } from '../../oauth-endpoint.ts'
+import { httpStatus } from '../../render/status.ts'
 import { style } from './page-style.ts'
 
 type Html = ReturnType<typeof html>
@@ -31,15 +34,18 @@ export interface ShownPage {
   readonly body: Html
   /** Where a form of the page may lead to in the end. */
   readonly leadsTo?: string
+  /** It has a form that leads nowhere else. */
+  readonly ownForm?: boolean
 }
 
 const styleSource = `'sha256-${createHash('sha256').update(style).digest('base64')}'`
 
 export async function showPage(
   context: Context<AppEnv>,
-  { status, title, body, leadsTo }: ShownPage,
+  { status, title, body, leadsTo, ownForm = false }: ShownPage,
 ): Promise<Response> {
-  const targets = leadsTo === undefined ? "'none'" : `'self' ${sourceOf(leadsTo)}`
+  const own = ownForm ? "'self'" : "'none'"
+  const targets = leadsTo === undefined ? own : `'self' ${sourceOf(leadsTo)}`
   context.header(
     'content-security-policy',
     `default-src 'none'; style-src ${styleSource}; form-action ${targets}; base-uri 'none'; frame-ancestors 'none'`,
@@ -108,4 +114,17 @@ function sourceOf(redirectUri: string): string {
   // The policy's grammar knows hosts of http alone, and no IPv6 address.
   const isHost = /^https?:$/.test(url.protocol) && !url.hostname.startsWith('[')
   return isHost ? url.origin : url.protocol
+}
+
+/** What goes wrong is told to the person who looks, and nobody is sent anywhere. */
+export async function onPages(context: Context<AppEnv>, log: Logger, work: () => Promise<Response>): Promise<Response> {
+  try {
+    return await work()
+  } catch (error) {
+    if (!(error instanceof GatewayError)) throw error
+    logFailure(log, error, context.var.requestId)
+    const status = httpStatus[error.code]
+    // A 401 would have a browser ask for a password.
+    return showPage(context, faultPage(status === 401 ? 400 : contentful(status), error.message))
+  }
 }

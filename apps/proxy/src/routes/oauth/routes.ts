@@ -3,7 +3,7 @@
  * them, under an issuer each. They need no credential of the gateway, but for `/introspect`.
  */
 import { type AuthorizationServer, isTrustedRedirect, presentedClient, single } from '@toolgate/auth'
-import type { JsonObject } from '@toolgate/core'
+import type { JsonObject, Logger } from '@toolgate/core'
 import { type Context, Hono, type MiddlewareHandler } from 'hono'
 import { cors } from 'hono/cors'
 import type { AppEnv } from '../../app-env.ts'
@@ -23,6 +23,7 @@ export interface OauthServices {
   readonly authorizationServer: AuthorizationServer
   readonly publicAddress: PublicAddress
   readonly live: Pick<LiveConfig, 'current'>
+  readonly log: Logger
 }
 
 /** Bytes. Nothing that is sent here is longer. */
@@ -30,8 +31,8 @@ const maxBodyBytes = 64 * 1024
 
 type Door = (context: Context<AppEnv>, issuer: string) => Promise<Response>
 
-export function oauthRoutes({ authorizationServer: server, publicAddress, live }: OauthServices) {
-  const authorize = createAuthorizeDoor({ server, publicAddress, live })
+export function oauthRoutes({ authorizationServer: server, publicAddress, live, log }: OauthServices) {
+  const authorize = createAuthorizeDoor({ server, publicAddress, live, log })
 
   const token: Door = async (context, issuer) => {
     const form = await readForm(context)

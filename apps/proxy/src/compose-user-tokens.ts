@@ -1,0 +1,24 @@
+import { createPostgresUserTokenStore, createUpstreamClient, createUserTokens, type UserTokens } from '@toolgate/auth'
+import type { Foundation } from './foundation.ts'
+import { publicBase } from './public-address.ts'
+
+/** Tokens of users at servers that are reached in these ways. */
+export function composeUserTokens(
+  parts: Pick<Foundation, 'loaded' | 'database' | 'sealer' | 'clock' | 'newId' | 'outbound' | 'guardedOutbound'>,
+): UserTokens {
+  const { loaded, database, sealer, clock, newId } = parts
+  return createUserTokens({
+    store: createPostgresUserTokenStore(database),
+    upstream: createUpstreamClient(parts),
+    sealer,
+    clock,
+    newId,
+    expiryBufferMs: loaded.environment.tokenCache.ofUsersBufferMs,
+  })
+}
+
+/** The page on which a user connects a server; without `PROXY_BASE_URL` as a path, since nobody here knows how the gateway is reached. */
+export function connectUrl({ loaded }: Pick<Foundation, 'loaded'>, server: string): string {
+  const { publicAddress } = loaded.environment
+  return `${publicBase(publicAddress) ?? publicAddress.rootPath}/connect/${encodeURIComponent(server)}`
+}

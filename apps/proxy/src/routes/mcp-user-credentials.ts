@@ -1,0 +1,83 @@
+import { GatewayError, Secret, type UserTokenStatus } from '@toolgate/core'
+import type { Gateway, ManagedServer } from '@toolgate/manager'
+import { type Context, Hono } from 'hono'
+import { z } from 'zod'
+import type { AppEnv } from '../app-env.ts'
+import { readJsonObject } from '../json-body.ts'
+import { readFields } from '../parse-body.ts'
+import { accessOf, requireOwner } from './oauth/connect.ts'
+
+export const userCredential = z.object({
+  access_token: z.string().min(1).max(16_384),
+  refresh_token: z.string().min(1).max(16_384).optional(),
+  expires_in: z.number().positive().optional(),
+  scopes: z.array(z.string()).max(100).optional(),
+})
+
+/**
+ * LiteLLM's per-user credentials: tokens of the calling user at servers whose users sign in. They are kept and forgotten here, told
+ * how they are, and never told themselves. A server that the key may not use reads like one that does not exist.
+ */
+export function mcpUserCredentialRoutes({ gateway }: { readonly gateway: Pick<Gateway, 'select'> }) {
+  const userAt = (context: Context<AppEnv>) => {
+    const { caller } = context.var
+    const handle = context.req.param('server_id') ?? ''
+    const [server] = gateway.select(caller, [handle]).servers
+    if (server === undefined) {
+      throw new GatewayError('SERVER_NOT_FOUND', `Unknown MCP server: ${handle}`, { details: { server: handle } })
+    }
+    return { server, owner: requireOwner(caller.principal), signal: caller.signal }
+  }
+
+  return new Hono<AppEnv>()
+    .get('/v1/mcp/user-credentials', async (context) => {
+      const { caller } = context.var
+      const owner = requireOwner(caller.principal)
+      const known = gateway.select(caller).servers.map(async (server) => {
+        const status = await server.auth.userTokens?.status(server, owner)
+        return status === undefined ? [] : [listed(server, status)]
+      })
+      return context.json((await Promise.all(known)).flat())
+    })
+    .get('/v1/mcp/server/:server_id/oauth-user-credential/status', async (context) => {
+      const { server, owner } = userAt(context)
+      return context.json(described(server, await accessOf(server).status(server, owner)))
+    })
+    .post('/v1/mcp/server/:server_id/oauth-user-credential', async (context) => {
+      const {
+        access_token,
+        refresh_token,
+        expires_in,
+        scopes = [],
+      } = readFields(userCredential, await readJsonObject(context))
+      const user = userAt(context)
+      const status = await accessOf(user.server).keep(user, {
+        access: new Secret(access_token),
+        refresh: refresh_token === undefined ? undefined : new Secret(refresh_token),
+        lifetimeMs: expires_in === undefined ? undefined : expires_in * 1000,
+        scopes,
+      })
+      return context.json(described(user.server, status))
+    })
+    .delete('/v1/mcp/server/:server_id/oauth-user-credential', async (context) => {
+      const { server, owner } = userAt(context)
+      await accessOf(server).remove(server, owner)
+      return context.json(described(server, undefined))
+    })
+}
+
+function described({ id }: ManagedServer, status: UserTokenStatus | undefined) {
+  return {
+    server_id: id,
+    has_credential: status !== undefined,
+    expires_at: status?.expiresAt?.toISOString() ?? null,
+    is_expired: status?.isExpired ?? false,
+    needs_reauth: status?.needsSignIn ?? false,
+    connected_at: status?.connectedAt.toISOString() ?? null,
+  }
+}
+
+function listed(server: ManagedServer, status: UserTokenStatus) {
+  const { name, alias = null } = server
+  return { ...described(server, status), server_name: name, alias, credential_type: 'oauth2' }
+}

@@ -1,0 +1,43 @@
+import { Secret } from '@toolgate/core'
+import { z } from 'zod'
+import type { Sealer } from '../tokens/sealing.ts'
+import { type TokenParty, tokenPartySchema } from './token-party.ts'
+import type { TokenHolder } from './user-token-store.ts'
+
+/** What is in a row. */
+export interface OpenTokens {
+  readonly access: Secret
+  readonly refresh: Secret | undefined
+  /** Absent where nobody knows whom to ask for another. */
+  readonly party: TokenParty | undefined
+}
+
+/** Tokens and texts of users, sealed for their holder: in the row of another they do not open. */
+export interface TokenSeal {
+  seal(tokens: OpenTokens, holder: TokenHolder): Promise<string>
+  open(sealed: string, holder: TokenHolder): Promise<OpenTokens>
+}
+
+const contentSchema = z.object({
+  access: z.string(),
+  refresh: z.string().optional(),
+  party: tokenPartySchema.optional(),
+})
+
+export function createTokenSeal(sealer: Pick<Sealer, 'seal' | 'open'>): TokenSeal {
+  return {
+    seal({ access, refresh, party }, holder) {
+      const content = { access: access.reveal(), refresh: refresh?.reveal(), party }
+      return sealer.seal(new Secret(JSON.stringify(content)), subjectOf(holder))
+    },
+    async open(sealed, holder) {
+      const content: unknown = JSON.parse((await sealer.open(sealed, subjectOf(holder))).reveal())
+      const { access, refresh, party } = contentSchema.parse(content)
+      return { access: new Secret(access), refresh: refresh === undefined ? undefined : new Secret(refresh), party }
+    },
+  }
+}
+
+function subjectOf({ owner, serverId }: TokenHolder): string {
+  return `user_tokens:${JSON.stringify([owner, serverId])}`
+}

@@ -1,0 +1,179 @@
+/**
+ * Users' own tokens at servers, by user and server: sealed at rest, refreshed before they expire and once after a server
+ * refused them. A token of one server is presented there and nowhere else, and one that was got for what the server was before
+ * a change of its address or client is none any more.
+ */
+import { createHash } from 'node:crypto'
+import {
+  type Clock,
+  type NewId,
+  type PresentedCredential,
+  type PresentRequest,
+  type Principal,
+  Secret,
+  type ServerDefinition,
+  type UserTokenAccess,
+  type UserTokenStatus,
+} from '@toolgate/core'
+import type { UserTokenRow } from '@toolgate/db'
+import type { Sealer } from '../tokens/sealing.ts'
+import { createTokenRefresh, type TokenRefresh } from './token-refresh.ts'
+import { createTokenSeal, type OpenTokens, type TokenSeal } from './token-seal.ts'
+import { createUserSignIn } from './user-sign-in.ts'
+import type { SignInAt, UpstreamClient, UserTokenClient } from './upstream-client.ts'
+import { createTokenCache, type TokenCache } from './user-token-cache.ts'
+import type { TokenHolder, UserTokenStore } from './user-token-store.ts'
+
+export interface UserTokens {
+  /** For a server whose operator says this about its authorization server. */
+  of(
+    client: UserTokenClient,
+  ): UserTokenAccess & { present(request: PresentRequest): Promise<PresentedCredential | undefined> }
+}
+
+export interface UserTokensOptions {
+  readonly store: UserTokenStore
+  readonly upstream: UpstreamClient
+  readonly sealer: Pick<Sealer, 'seal' | 'open'>
+  readonly clock: Clock
+  readonly newId: NewId
+  /** Milliseconds before its end from which a token is replaced. */
+  readonly expiryBufferMs: number
+}
+
+/** A token, and where it is from. */
+export interface KnownTokens {
+  readonly row: UserTokenRow
+  readonly tokens: OpenTokens
+}
+
+/** Everything about the tokens of one server and one set of what its operator says. */
+export interface TokenContext {
+  readonly at: SignInAt
+  readonly holder: TokenHolder
+  readonly identity: string
+}
+
+export function createUserTokens(options: UserTokensOptions): UserTokens {
+  const { store, clock } = options
+  const seal = createTokenSeal(options.sealer)
+  const cache = createTokenCache(clock)
+  const refresh = createTokenRefresh({ ...options, seal })
+  const signIn = createUserSignIn({ ...options, seal })
+
+  const usable = createUsableTokens({ store, seal, cache, refresh })
+
+  return {
+    of: (client) => {
+      const contextOf = (server: ServerDefinition, owner: string): TokenContext => ({
+        at: { name: server.name, address: server.address, client },
+        holder: { owner, serverId: server.id },
+        identity: identityOf(server, client),
+      })
+      return {
+        async present({ server, caller }) {
+          const owner = caller && ownerOf(caller.principal)
+          if (owner === undefined) return undefined
+          const context = contextOf(server, owner)
+          const known = await usable(context)
+          return known && presented(known, context, { refresh, forget: cache.forget })
+        },
+        async status(server, owner) {
+          const row = await store.find({ owner, serverId: server.id })
+          return row?.identity === identityOf(server, client) ? statusOf(row, clock) : undefined
+        },
+        async remove(server, owner) {
+          const holder = { owner, serverId: server.id }
+          cache.forget(holder)
+          return store.remove(holder)
+        },
+        async keep({ server, owner, signal }, tokens) {
+          const context = contextOf(server, owner)
+          const row = await signIn.keep(context, tokens, signal)
+          cache.forget(context.holder)
+          return statusOf(row, clock)
+        },
+        begin: ({ server, owner, signal }, redirectUri) => signIn.begin(contextOf(server, owner), redirectUri, signal),
+        async finish({ server, owner, signal }, answer) {
+          const context = contextOf(server, owner)
+          await signIn.finish(context, answer, signal)
+          cache.forget(context.holder)
+        },
+      }
+    },
+  }
+}
+
+interface UsableTokensOptions {
+  readonly store: UserTokenStore
+  readonly seal: TokenSeal
+  readonly cache: TokenCache
+  readonly refresh: TokenRefresh
+}
+
+/** The tokens of a holder that can be presented now; undefined where there is a sign-in to do. */
+function createUsableTokens({ store, seal, cache, refresh }: UsableTokensOptions) {
+  const read = async ({ holder, identity }: TokenContext): Promise<KnownTokens | undefined> => {
+    const known = cache.get(holder)
+    if (known?.row.identity === identity) return known
+    const row = await store.find(holder)
+    if (row === undefined) return undefined
+    if (row.identity !== identity) {
+      // What was got for another server, or as another client, must not reach this one.
+      await store.remove(holder)
+      return undefined
+    }
+    const opened = { row, tokens: await seal.open(row.sealed, holder) }
+    cache.set(holder, opened)
+    return opened
+  }
+
+  return async (context: TokenContext): Promise<KnownTokens | undefined> => {
+    const known = await read(context)
+    if (known === undefined || known.row.needsSignIn) return undefined
+    if (!refresh.isDue(known.row)) return known
+    const refreshed = await refresh.run(known, context)
+    cache.forget(context.holder)
+    return refreshed?.row.needsSignIn === false ? refreshed : undefined
+  }
+}
+
+/** Many people may hold the master key: nobody's token is kept for it. */
+export function ownerOf({ source, id }: Principal): string | undefined {
+  return source === 'master_key' || source === 'gateway' ? undefined : id
+}
+
+function presented(
+  { row, tokens }: KnownTokens,
+  { holder }: TokenContext,
+  { refresh, forget }: { refresh: TokenRefresh; forget: (holder: TokenHolder) => void },
+): PresentedCredential {
+  return {
+    type: 'oauth2_user',
+    // Who connects anew may be somebody else there; who only gets a new token is not.
+    scope: { kind: 'holder', holder: `${holder.owner}#${row.id}` },
+    headers: new Map([['authorization', new Secret(`Bearer ${tokens.access.reveal()}`)]]),
+    rejected() {
+      forget(holder)
+      return refresh.refused(row)
+    },
+  }
+}
+
+function statusOf({ expiresAt, needsSignIn, connectedAt, scopes }: UserTokenRow, clock: Clock): UserTokenStatus {
+  return {
+    expiresAt,
+    needsSignIn,
+    connectedAt,
+    scopes,
+    isExpired: expiresAt !== null && expiresAt.getTime() <= clock.now(),
+  }
+}
+
+function identityOf({ address }: ServerDefinition, client: UserTokenClient): string {
+  const { clientId, issuer, authorizationUrl, tokenUrl, resource } = client
+  const said = [address, clientId, issuer, authorizationUrl, tokenUrl, resource]
+  return createHash('sha256')
+    .update(JSON.stringify(said.map((value) => value ?? null)))
+    .digest('hex')
+}

@@ -1,0 +1,30 @@
+import { boolean, integer, pgTable, text, timestamp, uniqueIndex } from 'drizzle-orm/pg-core'
+
+/** One row per user and server: the tokens that the user has there. */
+export const userTokens = pgTable(
+  'user_tokens',
+  {
+    id: text().primaryKey(),
+    /** The principal's id: its user, else its key's hash. */
+    owner: text().notNull(),
+    serverId: text('server_id').notNull(),
+    /** Which server and client it was, as a digest: tokens that were got for another are none. */
+    identity: text().notNull(),
+    /** Tokens, and the client that they were given to: JSON, sealed for this row. */
+    sealed: text().notNull(),
+    scopes: text().array().notNull(),
+    /** Null: the server did not say. */
+    expiresAt: timestamp('expires_at', { withTimezone: true }),
+    refreshable: boolean().notNull(),
+    /** They were refused, and nothing but a new sign-in helps. */
+    needsSignIn: boolean('needs_sign_in').notNull().default(false),
+    /** Counts the tokens that were in this row: who refreshes says which ones. */
+    version: integer().notNull().default(1),
+    /** Until then one gateway refreshes, and the others wait. */
+    refreshingUntil: timestamp('refreshing_until', { withTimezone: true }),
+    connectedAt: timestamp('connected_at', { withTimezone: true }).notNull(),
+  },
+  (token) => [uniqueIndex('user_tokens_owner_server_id').on(token.owner, token.serverId)],
+)
+
+export type UserTokenRow = typeof userTokens.$inferSelect
