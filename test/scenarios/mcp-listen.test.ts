@@ -1,6 +1,6 @@
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
+import { startConformanceServer } from '@toolgate/testing/conformance-server/start'
 import { fakeClock } from '@toolgate/testing/fake-clock'
-import { startEverything } from '@toolgate/testing/mcp-everything'
 import { startMcpServer } from '@toolgate/testing/mcp-server'
 import { describe, expect, vi } from 'vitest'
 import { boot, type Booted } from '../boot.ts'
@@ -76,15 +76,28 @@ describe('a client that listens', () => {
     expect(heard()).toEqual([2, 0, 0])
   })
 
-  verifies('mcp:listen', 'hears of a resource of a legacy server', async () => {
-    await using server = await startEverything()
-    await using gateway = await boot({ config: { mcp_servers: { every: { url: server.url } } } })
-    await using listener = await connect(gateway)
-    const uri = 'demo://resource/dynamic/text/1'
-    const { honoredFilter } = await listener.client.listen({ resourceSubscriptions: [uri] })
-    expect(honoredFilter).toEqual({ resourceSubscriptions: [uri] })
-    await listener.client.callTool({ name: 'every-toggle-subscriber-updates', arguments: {} })
-    await vi.waitFor(() => expect(listener.resources).toHaveBeenCalledWith(uri), { timeout: 15_000 })
+  verifies('mcp:listen', 'hears of a resource of a legacy server, as long as it may read it', async () => {
+    await using server = await startConformanceServer({ eras: 'legacy' })
+    await using gateway = await boot({ config: { mcp_servers: { one: { url: server.url } } } })
+    const key = await gateway.makeKey({ object_permission: { mcp_servers: ['one'] } })
+    await using all = await connect(gateway)
+    await using narrow = await connect(gateway, '/mcp', key)
+    const uri = 'test://watched-resource'
+    for (const { client } of [all, narrow]) {
+      const { honoredFilter } = await client.listen({ resourceSubscriptions: [uri] })
+      expect(honoredFilter).toEqual({ resourceSubscriptions: [uri] })
+    }
+    const touch = () => all.client.callTool({ name: 'one-test_trigger_resource_update', arguments: {} })
+    await touch()
+    for (const { resources } of [all, narrow]) {
+      await vi.waitFor(() => expect(resources.mock.calls).toEqual([[uri]]), { timeout: 10_000 })
+    }
+    await gateway.json('/key/update', { body: { key, object_permission: { mcp_servers: ['two'] } } })
+    await touch()
+    await vi.waitFor(() => expect(all.resources).toHaveBeenCalledTimes(2), { timeout: 10_000 })
+    // Whatever was said to it is there before the answer to what it asks now.
+    await narrow.client.listTools()
+    expect(narrow.resources).toHaveBeenCalledTimes(1)
   })
 
   verifies('mcp:listen', 'is let go when its key is gone, before it hears anything more, in either era', async () => {

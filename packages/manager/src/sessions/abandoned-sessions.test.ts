@@ -38,7 +38,7 @@ it('an abandoned session costs less than 20 kB, and nothing once it was idle for
       capabilities,
       names: undefined,
     })
-    session.tell({ jsonrpc: '2.0', method: 'notifications/tools/list_changed' })
+    session.tell({ notification: { jsonrpc: '2.0', method: 'notifications/tools/list_changed' } })
     session.subscriptions = new Set([`note://${opened}`])
   }
   const cost = process.memoryUsage().heapUsed - before

@@ -1,5 +1,12 @@
 import type { JsonRpcNotification, Principal } from '@toolgate/core'
 
+/** Something to tell outside any request. */
+export interface News {
+  readonly notification: JsonRpcNotification
+  /** Asked of the caller as it is when it is told: it may have lost what this is about. Absent: it is for whoever is told. */
+  readonly isFor?: ((principal: Principal) => boolean) | undefined
+}
+
 /** Whoever may be told of what happens outside any request: a session, or a subscription of the era without sessions. */
 export interface Hearer {
   /** Id of the principal. */
@@ -8,5 +15,5 @@ export interface Hearer {
   /** What its endpoint leads to, by the names that it was asked for; absent: everything. */
   readonly names: readonly string[] | undefined
   subscribed(uri: string): boolean
-  tell(notification: JsonRpcNotification): void
+  tell(news: News): void
 }

@@ -1,4 +1,4 @@
-import type { Clock, JsonRpcNotification } from '@toolgate/core'
+import type { Clock, JsonRpcNotification, Principal } from '@toolgate/core'
 import { type ListKind, listKinds } from '../methods.ts'
 import { permitsServer } from '../permits.ts'
 import type { ToolsetLookup } from '../toolsets/toolset.ts'
@@ -47,7 +47,7 @@ export function createSessionNews({
       for (const [method, servers] of gathered) {
         const sees = (server: ManagedServer, lookup = toolsets) => concerns(hearer, server, lookup)
         const concerned = [...servers].some(([server, former]) => sees(server) || sees(server, former))
-        if (concerned) hearer.tell({ jsonrpc: '2.0', method })
+        if (concerned) hearer.tell({ notification: { jsonrpc: '2.0', method } })
       }
     }
   }
@@ -69,9 +69,10 @@ export function createSessionNews({
       if (notification.method !== 'notifications/resources/updated') return
       const uri = notification.params?.['uri']
       if (typeof uri !== 'string') return
+      const isFor = (principal: Principal) => permitsServer(principal, server, toolsets)
       for (const hearer of subscriptions.hearers()) {
         if (!hearer.subscribed(uri) || !concerns(hearer, server, toolsets)) continue
-        if (holder === undefined || holder === hearer.owner) hearer.tell(notification)
+        if (holder === undefined || holder === hearer.owner) hearer.tell({ notification, isFor })
       }
     },
     close: () => waiting?.(),

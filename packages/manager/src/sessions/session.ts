@@ -8,7 +8,7 @@ import {
   type Peer,
   type Principal,
 } from '@toolgate/core'
-import type { Hearer } from './hearer.ts'
+import type { Hearer, News } from './hearer.ts'
 import { isLogged } from './log-levels.ts'
 import type { StoredSession } from './session-store.ts'
 
@@ -27,7 +27,7 @@ export interface Outlet {
 
 /** The stream that a client listens on outside any request. */
 export interface Listener extends Pick<Outlet, 'signal'> {
-  tell(news: JsonRpcNotification): void
+  tell(news: News): void
   close(): void
 }
 
@@ -52,7 +52,7 @@ export class Session implements Hearer {
   readonly #newRequestId: () => string
   #calls: Map<JsonRpcId, AbortController> | undefined
   #asked: Map<JsonRpcId, PromiseWithResolvers<JsonObject>> | undefined
-  #missed: Map<string, JsonRpcNotification> | undefined
+  #missed: Map<string, News> | undefined
   #listener: Listener | undefined
   #subscriptions: ReadonlySet<string> | undefined
   #onSubscriptions: (() => void) | undefined
@@ -147,15 +147,16 @@ export class Session implements Hearer {
     })
     const missed = [...(this.#missed?.values() ?? [])]
     this.#missed = undefined
-    for (const notification of missed) listener.tell(notification)
+    for (const news of missed) listener.tell(news)
   }
 
   /** Outside any request. Waits for the client to listen where it does not; each kind of news once. */
-  tell(notification: JsonRpcNotification): void {
-    if (this.#listener !== undefined) return this.#listener.tell(notification)
+  tell(news: News): void {
+    if (this.#listener !== undefined) return this.#listener.tell(news)
     const missed = (this.#missed ??= new Map())
-    const { uri } = notification.params ?? {}
-    missed.set(`${notification.method} ${typeof uri === 'string' ? uri : ''}`, notification)
+    const { method, params } = news.notification
+    const { uri } = params ?? {}
+    missed.set(`${method} ${typeof uri === 'string' ? uri : ''}`, news)
     const [oldest] = missed.keys()
     if (missed.size > maxMissed && oldest !== undefined) missed.delete(oldest)
   }

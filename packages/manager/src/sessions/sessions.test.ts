@@ -1,3 +1,4 @@
+import type { News } from './hearer.ts'
 import { type JsonRpcNotification, randomId, silentLogger } from '@toolgate/core'
 import type { Database } from '@toolgate/db'
 import { principalOf } from '@toolgate/testing/callers'
@@ -37,7 +38,7 @@ function outletOf() {
   const sent: object[] = []
   const over = new AbortController()
   const outlet: Outlet = { send: (message) => void sent.push(message), signal: over.signal }
-  return { ...outlet, tell: outlet.send, sent, close: () => over.abort() }
+  return { ...outlet, tell: ({ notification }: News) => outlet.send(notification), sent, close: () => over.abort() }
 }
 
 const codeOf = (work: Promise<unknown>) =>
@@ -131,8 +132,8 @@ describe('a session', () => {
   it('keeps news of each kind once for a client that does not listen, and a bounded number', async () => {
     const session = await opened()
     for (let count = 0; count < 100; count += 1) {
-      session.tell(news('notifications/tools/list_changed'))
-      session.tell(news('notifications/resources/updated', { uri: `n://${count}` }))
+      session.tell({ notification: news('notifications/tools/list_changed') })
+      session.tell({ notification: news('notifications/resources/updated', { uri: `n://${count}` }) })
     }
     const stream = outletOf()
     session.listen(stream)

@@ -1,4 +1,5 @@
 import { type Clock, type GatewayError, type JsonRpcNotification, type Principal, toGatewayError } from '@toolgate/core'
+import type { News } from '@toolgate/manager'
 
 /** Milliseconds between looks at whether the caller may still listen; what there is to tell makes one look sooner. */
 const admissionMs = 15_000
@@ -25,7 +26,7 @@ export interface AdmittedNewsOptions {
  */
 export class AdmittedNews {
   readonly #options: AdmittedNewsOptions
-  #waiting = new Map<string, JsonRpcNotification>()
+  #waiting = new Map<string, News>()
   #looking = false
 
   constructor(options: AdmittedNewsOptions) {
@@ -33,9 +34,10 @@ export class AdmittedNews {
   }
 
   /** It waits for the next look. */
-  keep(notification: JsonRpcNotification): void {
-    const { uri } = notification.params ?? {}
-    this.#waiting.set(`${notification.method} ${typeof uri === 'string' ? uri : ''}`, notification)
+  keep(news: News): void {
+    const { method, params } = news.notification
+    const { uri } = params ?? {}
+    this.#waiting.set(`${method} ${typeof uri === 'string' ? uri : ''}`, news)
     const [oldest] = this.#waiting.keys()
     if (this.#waiting.size > maxWaiting && oldest !== undefined) this.#waiting.delete(oldest)
   }
@@ -54,10 +56,11 @@ export class AdmittedNews {
     if (this.#looking || signal.aborted) return
     this.#looking = true
     try {
-      admitted(await admitAgain(signal))
-      const news = this.#waiting
+      const principal = await admitAgain(signal)
+      admitted(principal)
+      const waiting = this.#waiting
       this.#waiting = new Map()
-      for (const notification of news.values()) say(notification)
+      for (const { notification, isFor } of waiting.values()) if (isFor?.(principal) ?? true) say(notification)
     } catch (thrown) {
       const error = toGatewayError(thrown)
       // Where nobody knows the news wait for the next look.

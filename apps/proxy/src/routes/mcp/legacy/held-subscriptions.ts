@@ -1,5 +1,5 @@
-import type { Caller, JsonRpcNotification, Principal } from '@toolgate/core'
-import type { Session } from '@toolgate/manager'
+import type { Caller, Principal } from '@toolgate/core'
+import type { News, Session } from '@toolgate/manager'
 import { AdmittedNews } from '../admitted-news.ts'
 import type { EventStream } from '../event-stream.ts'
 import { renewalMs, UpstreamInterest, type UpstreamInterestOptions } from '../upstream-interest.ts'
@@ -36,7 +36,7 @@ export function listenWithSubscriptions(
   })
   const interest = new UpstreamInterest(options)
   const tell = (uri: string) =>
-    session.tell({ jsonrpc: '2.0', method: 'notifications/resources/updated', params: { uri } })
+    session.tell({ notification: { jsonrpc: '2.0', method: 'notifications/resources/updated', params: { uri } } })
 
   const renew = async () => {
     const uris = [...session.subscriptions]
@@ -60,8 +60,8 @@ export function listenWithSubscriptions(
   const listener = {
     signal,
     close: () => stream.close(),
-    tell(notification: JsonRpcNotification) {
-      news.keep(notification)
+    tell(one: News) {
+      news.keep(one)
       void news.look()
     },
   }

@@ -8,7 +8,7 @@ import {
   type Principal,
   silentPeer,
 } from '@toolgate/core'
-import { type Hearer, serverInfoKey, subscriptionIdKey } from '@toolgate/manager'
+import { type Hearer, type News, serverInfoKey, subscriptionIdKey } from '@toolgate/manager'
 import { AdmittedNews } from '../admitted-news.ts'
 import { EventStream } from '../event-stream.ts'
 import type { View } from '../view.ts'
@@ -75,9 +75,9 @@ export class Listening implements Hearer {
     return this.#filter.resources.has(uri)
   }
 
-  tell(notification: JsonRpcNotification): void {
-    if (!accepts(this.#filter, notification)) return
-    this.#news.keep(notification)
+  tell(news: News): void {
+    if (!accepts(this.#filter, news.notification)) return
+    this.#news.keep(news)
     if (this.#acknowledged) void this.#news.look()
   }
 
@@ -135,7 +135,7 @@ export class Listening implements Hearer {
   }
 
   readonly #updated = (uri: string) =>
-    this.tell({ jsonrpc: '2.0', method: 'notifications/resources/updated', params: { uri } })
+    this.tell({ notification: { jsonrpc: '2.0', method: 'notifications/resources/updated', params: { uri } } })
 
   /** As a session of the legacy era would subscribe to them. */
   #resources() {
