@@ -176,7 +176,7 @@ describe('whatever is sent to an MCP endpoint', () => {
     for (const seed of [1, 2]) await invent(seed)
     const before = heapAfterCollection()
     for (const seed of [3, 4]) await invent(seed)
-    expect((heapAfterCollection() - before) / (2 * perRound)).toBeLessThan(paddingBytes / 4)
+    expect((heapAfterCollection() - before) / (2 * perRound)).toBeLessThan(paddingBytes / 16)
     await standsAsBefore()
   })
 
