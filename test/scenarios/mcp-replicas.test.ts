@@ -3,10 +3,11 @@ import { Client } from '@modelcontextprotocol/sdk/client/index.js'
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js'
 import { ElicitRequestSchema, ToolListChangedNotificationSchema } from '@modelcontextprotocol/sdk/types.js'
 import { isJsonObject, type Secret } from '@toolgate/core'
-import { migrate, openDatabase } from '@toolgate/db'
+import { calls, type Database, migrate, openDatabase } from '@toolgate/db'
 import { createDatabase, describeOnPostgres } from '@toolgate/testing/database'
 import { startConformanceServer } from '@toolgate/testing/conformance-server/start'
 import { startEverything } from '@toolgate/testing/mcp-everything'
+import { eq } from 'drizzle-orm'
 import { afterAll, beforeAll, expect, vi } from 'vitest'
 import { boot, type Booted } from '../boot.ts'
 import { verifies } from '../verifies.ts'
@@ -17,6 +18,7 @@ const boundMs = 2_000
 describeOnPostgres('two gateways on one database', (server) => {
   let here: Booted
   let there: Booted
+  let store: Database
   let database: Secret
   let http: Awaited<ReturnType<typeof startEverything>>
   let changing: Awaited<ReturnType<typeof startConformanceServer>>
@@ -29,9 +31,9 @@ describeOnPostgres('two gateways on one database', (server) => {
       general_settings: { mcp_allowed_private_networks: ['127.0.0.0/8'] },
       mcp_servers: { every: { url: http.url, allow_elicitation: true }, changing: { url: changing.url } },
     }
-    const first = await openDatabase({ url })
-    await migrate(first)
-    here = await boot({ config, database: first })
+    store = await openDatabase({ url })
+    await migrate(store)
+    here = await boot({ config, database: store })
     there = await boot({ config, database: await openDatabase({ url }) })
   })
   afterAll(async () => {
@@ -155,6 +157,10 @@ describeOnPostgres('two gateways on one database', (server) => {
     const inputResponses = { [input]: { action: 'accept', content: { name: 'Ada' } } }
     const done = await call(there, here.masterKey, { requestState: again['requestState'] ?? null, inputResponses })
     expect(JSON.stringify(done)).toContain('Ada')
+    await vi.waitFor(async () => {
+      const rows = await store.db.select().from(calls).where(eq(calls.publicName, name))
+      expect(rows.map(({ outcome }) => outcome)).toEqual(['ok'])
+    }, 10_000)
     // Nobody has it any more.
     const late = await call(there, here.masterKey, { requestState: again['requestState'] ?? null, inputResponses })
     expect(JSON.stringify(late)).toContain('is over')

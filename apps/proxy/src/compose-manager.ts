@@ -68,7 +68,9 @@ export async function composeManager(foundation: Foundation, record: Recorder): 
   reportServers(foundation.metrics, { registry, health, catalog })
   const names = createNameMap({ registry, catalog, toolsets, rules: () => namingRules(live) })
   const gaps = createSubscriptionGaps({ news })
-  const post = createPostgresPost(foundation.database, { log, newId })
+  const { database } = foundation
+  // Nobody shares an embedded database.
+  const post = database.kind === 'postgres' ? createPostgresPost(database, { log, newId }) : undefined
   const rounds = createRounds({ seal: foundation.sealer, clock, newId, record, log, post })
   await rounds.start()
   const gateway = createGateway({ ...upstreams, names, toolsets, record, rounds, gaps, policies: [], clock, newId })

@@ -151,7 +151,7 @@ export interface ParkedCalls<Result> {
   begin(principalId: string, of: { round: Round; work: Work<Result> }): ParkedCall<Result>
   /** Until the client comes back. */
   park(call: ParkedCall<Result>): void
-  /** Undefined where it waited too long, or waits at another replica. */
+  /** Undefined where it waited too long, or waits at another gateway. */
   resume(id: string): ParkedCall<Result> | undefined
   /** Abandons all that wait. */
   close(): void

@@ -1,4 +1,5 @@
 import {
+  type CallTrace,
   type Cancel,
   type Clock,
   GatewayError,
@@ -12,6 +13,7 @@ import type { Exchanged } from './exchange.ts'
 import type { ParkedCalls, Round, RoundOutcome } from './parked-calls.ts'
 import type { Post } from './post.ts'
 import { readRoundMessage, type RoundMessage, type RoundMessageOf } from './round-messages.ts'
+import type { UnfinishedCalls } from './unfinished-calls.ts'
 import { aliveMs, createRoundsForOthers } from './rounds-for-others.ts'
 
 /** Milliseconds in which the gateway that has a call says so. */
@@ -35,13 +37,18 @@ export interface RelayedRound {
 export interface RelayedRounds {
   /** Undefined where no gateway has the call. */
   next(request: RelayedRound): Promise<RoundOutcome<Exchanged> | undefined>
+  /** What the round before left behind, which is no other gateway's any more. Undefined where none has it. */
+  traceOf(callId: string, signal: AbortSignal): Promise<FormerTrace | undefined>
   start(): Promise<void>
   close(): Promise<void>
 }
 
+export type FormerTrace = Pick<CallTrace, 'callId' | 'startedAt' | 'spentMs'>
+
 export interface RelayedRoundsOptions {
   readonly post: Post
   readonly parked: Pick<ParkedCalls<Exchanged>, 'resume' | 'park'>
+  readonly unfinished: Pick<UnfinishedCalls, 'take'>
   readonly clock: Clock
   readonly log: Logger
   readonly newId: NewId
@@ -60,17 +67,18 @@ export function createRelayedRounds(options: RelayedRoundsOptions): RelayedRound
     }
   }
   const others = createRoundsForOthers({ ...options, say })
-  const { next, hear } = createWaiting(options, say)
+  const { hear, ...asking } = createWaiting(options, say)
 
   const take = (text: string) => {
     const message = readRoundMessage(text)
     if (message?.kind === 'round') void others.goOn(message)
+    else if (message?.kind === 'trace') others.handOver(message)
     else if (message?.kind === 'left') others.left(message.ask)
     else if (message !== undefined) hear(message)
   }
 
   return {
-    next,
+    ...asking,
     async start() {
       try {
         stop = await post.listen(take)
@@ -81,22 +89,42 @@ export function createRelayedRounds(options: RelayedRoundsOptions): RelayedRound
     },
     async close() {
       others.close()
-      await stop?.()
+      try {
+        await stop?.()
+      } catch (error) {
+        // The store may be gone already, and the feed with it.
+        log.debug({ err: error }, 'the feed of rounds could not be ended')
+      }
     },
   }
 }
 
 type Ended = RoundMessageOf<'result' | 'asked' | 'failed'>
-type Heard = Ended | RoundMessageOf<'taken' | 'said'>
+type Heard = Ended | RoundMessageOf<'taken' | 'said' | 'traced'>
 
 /** The rounds of clients here. */
 function createWaiting(
   { post, clock, newId }: RelayedRoundsOptions,
   say: (message: RoundMessage) => Promise<void>,
-): { next: RelayedRounds['next']; hear: (message: Heard) => void } {
+): Pick<RelayedRounds, 'next' | 'traceOf'> & { hear: (message: Heard) => void } {
   const waiting = new Map<string, (message: Heard) => void>()
   return {
     hear: (message) => waiting.get(message.ask)?.(message),
+    async traceOf(callId, signal) {
+      const ask = newId('round')
+      const { promise, resolve } = Promise.withResolvers<FormerTrace | undefined>()
+      const cancel = clock.after(takenMs, () => resolve(undefined))
+      waiting.set(ask, (message) => {
+        if (message.kind === 'traced') resolve({ callId, startedAt: message.startedAt, spentMs: message.spentMs })
+      })
+      try {
+        await say({ kind: 'trace', ask, callId })
+        return await untilAborted(signal, () => promise)
+      } finally {
+        cancel()
+        waiting.delete(ask)
+      }
+    },
     async next({ round, ...request }) {
       if (waiting.size >= maxWaiting) throw new GatewayError('OVERLOADED', 'Too many calls wait at other gateways.')
       const ask = newId('round')
@@ -111,7 +139,7 @@ function createWaiting(
         } else if (message.kind === 'said') {
           const { method, params } = message
           peer.notify({ jsonrpc: '2.0', method, ...(params && { params }) })
-        } else resolve(message)
+        } else if (message.kind !== 'traced') resolve(message)
       })
       try {
         await post.send(JSON.stringify({ kind: 'round', ask, ...request, capabilities, logLevel, progressToken }))

@@ -17,6 +17,9 @@ const roundMessage = z.discriminatedUnion('kind', [
     logLevel: z.string().optional(),
     progressToken: value.optional(),
   }),
+  /** Whoever has the trace of a call that was put off is to hand it over. */
+  z.object({ kind: z.literal('trace'), ask: z.string(), callId: z.string() }),
+  z.object({ kind: z.literal('traced'), ask: z.string(), startedAt: z.number(), spentMs: z.number().optional() }),
   /** It is being gone on with. Said again while it is. */
   z.object({ kind: z.literal('taken'), ask: z.string() }),
   z.object({ kind: z.literal('said'), ask: z.string(), method: z.string(), params: object.optional() }),

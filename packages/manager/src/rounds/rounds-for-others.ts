@@ -1,6 +1,7 @@
 import { type Clock, GatewayError, type Peer, silentPeer, toGatewayError } from '@toolgate/core'
 import type { Exchanged } from './exchange.ts'
 import type { ParkedCalls } from './parked-calls.ts'
+import type { UnfinishedCalls } from './unfinished-calls.ts'
 import { readRoundMessage, type RoundMessage, type RoundMessageOf } from './round-messages.ts'
 
 /** Milliseconds between signs of life of a round that is gone on with. */
@@ -11,6 +12,7 @@ const maxAtOnce = 1_000
 
 export interface RoundsForOthersOptions {
   readonly parked: Pick<ParkedCalls<Exchanged>, 'resume' | 'park'>
+  readonly unfinished: Pick<UnfinishedCalls, 'take'>
   readonly clock: Clock
   /** Tells all gateways. Never rejects. */
   say(message: RoundMessage): Promise<void>
@@ -20,6 +22,8 @@ export interface RoundsForOthersOptions {
 export interface RoundsForOthers {
   /** Where the call waits here, and is that caller's; else it says nothing. */
   goOn(message: RoundMessageOf<'round'>): Promise<void>
+  /** The trace of the round before, which is put off here. */
+  handOver(message: RoundMessageOf<'trace'>): void
   left(ask: string): void
   close(): void
 }
@@ -33,6 +37,12 @@ export function createRoundsForOthers(options: RoundsForOthersOptions): RoundsFo
       running.set(message.ask, controller)
       await goOn(options, message, controller.signal)
       running.delete(message.ask)
+    },
+    handOver({ ask, callId }) {
+      const former = options.unfinished.take(callId)
+      if (former === undefined) return
+      const { startedAt, spentMs } = former.trace
+      void options.say({ kind: 'traced', ask, startedAt, spentMs })
     },
     left: (ask) => running.get(ask)?.abort(nobodyWaits()),
     close() {

@@ -19,8 +19,8 @@ import { type InputRequest, readInputRequired, requireUsable } from './input-req
 import { type Exchange, type Exchanged, withState } from './exchange.ts'
 import { createParkedCalls, type ParkedCall, type Round, type RoundOutcome, type Work } from './parked-calls.ts'
 import type { Post } from './post.ts'
-import { createRelayedRounds } from './relayed-rounds.ts'
-import { createUnfinishedCalls } from './unfinished-calls.ts'
+import { createRelayedRounds, type FormerTrace } from './relayed-rounds.ts'
+import { createUnfinishedCalls, type UnfinishedCalls } from './unfinished-calls.ts'
 
 export interface RoundsOptions {
   readonly seal: Seal
@@ -54,8 +54,8 @@ export interface AskContext {
 
 export function createRounds(options: RoundsOptions): Rounds {
   const states = createCallStates(options)
-  const waiting = waitingCalls(options)
   const unfinished = createUnfinishedCalls(options)
+  const waiting = waitingCalls(options, unfinished)
 
   const inputRequired = async (call: AuthorizedCall, given: JsonObject, state: Omit<CallState, 'callId'>) => {
     const requestState = await states.seal(call, { callId: call.trace.callId, ...state })
@@ -87,8 +87,8 @@ export function createRounds(options: RoundsOptions): Rounds {
       if (sealed === undefined) return undefined
       if (typeof sealed !== 'string') throw new GatewayError('INVALID_REQUEST', '"requestState" must be a string.')
       const state = await states.open(call, sealed)
-      const former = unfinished.take(state.callId)
-      if (former !== undefined) goOn(call.trace, former.trace)
+      const former = unfinished.take(state.callId)?.trace ?? (await waiting.traceOf(state.callId, call.caller.signal))
+      if (former !== undefined) goOn(call.trace, former)
       return state
     },
     ask: (call, context) =>
@@ -107,10 +107,10 @@ export function createRounds(options: RoundsOptions): Rounds {
 }
 
 /** Calls whose servers asked back, here and at other gateways. */
-function waitingCalls(options: RoundsOptions) {
+function waitingCalls(options: RoundsOptions, unfinished: UnfinishedCalls) {
   const parked = createParkedCalls<Exchanged>(options)
   const { post } = options
-  const elsewhere = post && createRelayedRounds({ ...options, post, parked })
+  const elsewhere = post && createRelayedRounds({ ...options, post, parked, unfinished })
 
   const untilItAsks = async (running: ParkedCall<Exchanged>, round: Round): Promise<RoundOutcome<Exchanged>> => {
     const outcome = await running.next(round)
@@ -134,6 +134,7 @@ function waitingCalls(options: RoundsOptions) {
       return { id: begun.id, outcome: await untilItAsks(begun, of.round) }
     },
     comeBack,
+    traceOf: async (callId: string, signal: AbortSignal) => elsewhere?.traceOf(callId, signal),
     start: async () => elsewhere?.start(),
     async close() {
       await elsewhere?.close()
@@ -143,7 +144,7 @@ function waitingCalls(options: RoundsOptions) {
 }
 
 /** Another round of one call: counted, audited and paid for in the first. */
-function goOn(trace: CallTrace, { callId, startedAt, spentMs }: CallTrace): void {
+function goOn(trace: CallTrace, { callId, startedAt, spentMs }: FormerTrace): void {
   Object.assign(trace, { callId, startedAt, spentMs, continued: true })
 }
 

@@ -11,7 +11,7 @@ const maxUnfinished = 10_000
 export interface UnfinishedCalls {
   /** Puts the row off. False: there is no room, and it is written now. */
   putOff(call: TracedCall): boolean
-  /** Takes it, for the next round: each can be gone on with once. Absent after its time, and at another replica. */
+  /** Takes it, for the next round: each can be gone on with once. Absent after its time, and where another gateway has it. */
   take(callId: string): TracedCall | undefined
   /** Records all that wait. */
   close(): void
