@@ -2,7 +2,7 @@ import { type Grants, noGrants, type Principal, type TargetKind } from '@toolgat
 import { principalOf } from '@toolgate/testing/callers'
 import { describe, expect, it } from 'vitest'
 import { serverOf } from './fake-world.fixture.ts'
-import { permits, permitsServer } from './permits.ts'
+import { permitBasis, permits, permitsServer } from './permits.ts'
 import { noToolsets } from './toolsets/toolset.ts'
 import type { ManagedServer } from './registry/managed-server.ts'
 
@@ -110,5 +110,31 @@ describe('permits', () => {
     const grants = { ...noGrants, toolsByServer: new Map([['gh', new Set(['read'])]]) }
     expect(permitsServer(principalOf({ grants }), plain, noToolsets)).toBe(true)
     expect(permitsServer(principalOf({ grants: { ...grants, noServers: true } }), plain, noToolsets)).toBe(false)
+  })
+})
+
+describe('what is read of a principal', () => {
+  const grants: Partial<Grants>[] = [
+    {},
+    { allServers: true },
+    { noServers: true },
+    { servers: new Set(['gh']) },
+    { accessGroups: new Set(['gh']) },
+    { toolsByServer: new Map([['gh', new Set(['read'])]]) },
+    { blockedTools: new Set(['gh']) },
+  ]
+
+  it('is another for every grant that decides, and the same for whoever has the same', () => {
+    const basis = (principal: Partial<Principal>, server = plain) =>
+      JSON.stringify(permitBasis(principalOf(principal), [server], noToolsets), (_key, value) =>
+        value instanceof Object && Symbol.iterator in value ? [...value] : value,
+      )
+    const others = grants.map((some) => ({ grants: { ...noGrants, ...some } }))
+    const all = [...others, { ...others[0], admin: true }].map((principal) => basis(principal))
+    expect(new Set(all).size).toBe(all.length)
+    const [ann, bob] = [{ keyHash: 'a' }, { keyHash: 'b' }]
+    expect(basis(ann)).toBe(basis(bob))
+    const named = { ...plain, grantedKeyHashes: new Set(['a']) }
+    expect(basis(ann, named)).not.toBe(basis(bob, named))
   })
 })

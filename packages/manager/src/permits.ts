@@ -78,16 +78,20 @@ export function permitBasis(
   toolsets: ToolsetLookup,
 ): Basis {
   const { admin, grants, keyHash } = principal
+  const { models: _models, routes: _routes, toolsets: _named, ...own } = grants
+  const { allServers, noServers, servers: granted, accessGroups, toolsByServer, blockedTools, ...others } = own
+  // A grant that is added says here whether it is read.
+  others satisfies Record<string, never>
   const isNamed = servers.some(({ grantedKeyHashes }) => grantedKeyHashes.has(keyHash))
   return [
     admin,
-    grants.allServers,
-    grants.noServers,
-    [...grants.servers],
-    [...grants.accessGroups],
-    [...grants.toolsByServer].map(([handle, tools]) => [handle, [...tools]]),
+    allServers,
+    noServers,
+    [...granted],
+    [...accessGroups],
+    [...toolsByServer].map(([handle, tools]) => [handle, [...tools]]),
     grantedToolsets(principal, toolsets),
-    [...grants.blockedTools],
+    [...blockedTools],
     isNamed ? keyHash : undefined,
   ]
 }
