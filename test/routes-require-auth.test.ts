@@ -10,7 +10,7 @@ const publicRoutes = [
   'GET /:server/authorize',
   'GET /authorize',
   'GET /callback',
-  'GET /connect/:server',
+  'GET /connect/:name',
   'GET /health/drain',
   'GET /health/liveliness',
   'GET /health/liveness',

@@ -158,6 +158,48 @@ describe('a server whose users sign in', () => {
   })
 })
 
+describe('a client that signs in at the endpoint of such a server', () => {
+  const signIn = async (by: string, answer: (link: string) => Promise<URL>) => {
+    const id = await clientOf(here).newClient()
+    const browser = person()
+    const url = new URL(authorizeUrl(id, { resource: `${base}/mcp/repo` }).search, `${base}/repo/authorize`)
+    const agreed = await browser.send(await browser.open(url), { key: by, decision: 'allow' })
+    const link = /class="button" href="([^"]*)"/.exec(agreed.text)?.[1]?.replaceAll('&amp;', '&')
+    const end = link === undefined ? agreed : await browser.open(await answer(link))
+    return { id, visited: link !== undefined, end: end.location }
+  }
+  const sayYes = (link: string) => browse(there, thereOrigin).allow(link, thereKey)
+
+  verifies('oauth:user-tokens', 'is led there on the way, once for each user, and works at once', async () => {
+    const gus = await here.makeKey({ user_id: 'gus', object_permission: { mcp_servers: ['repo'] } })
+    const first = await signIn(gus, sayYes)
+    expect(first.visited).toBe(true)
+    expect(first.end?.searchParams.get('iss')).toBe(`${base}/repo`)
+    const code = first.end?.searchParams.get('code') ?? ''
+    const { body } = await clientOf(here).exchange(code, { client_id: first.id }, '/repo/token')
+    expect(await clientOf(here).ping('/mcp/repo', body['access_token'])).toBe(200)
+    expect(await call(gus)).toEqual({ status: 200 })
+    const second = await signIn(gus, sayYes)
+    expect([second.visited, second.end?.searchParams.has('code')]).toEqual([false, true])
+  })
+
+  it('hears of it where the user does not connect', async () => {
+    const hal = await here.makeKey({ user_id: 'hal', object_permission: { mcp_servers: ['repo'] } })
+    const { end } = await signIn(hal, async (link) => {
+      const there = new URL(link)
+      const back = new URL(there.searchParams.get('redirect_uri') ?? '')
+      back.search = new URLSearchParams({
+        error: 'access_denied',
+        state: there.searchParams.get('state') ?? '',
+      }).toString()
+      return back
+    })
+    expect(end?.searchParams.get('error')).toBe('access_denied')
+    expect(end?.searchParams.has('code')).toBe(false)
+    expect(await status(hal)).toMatchObject({ has_credential: false })
+  })
+})
+
 describe('the way to the server and back', () => {
   verifies('oauth:attacks', 'ends in the browser it began in, with an answer to its own question', async () => {
     const victim = person()

@@ -25,7 +25,6 @@ import { mcpToolsetRoutes } from './routes/mcp-toolsets.ts'
 import { metadataRoutes } from './routes/metadata.ts'
 import { metricsRoutes, openMetricsRoute } from './routes/metrics.ts'
 import { mcpUserCredentialRoutes } from './routes/mcp-user-credentials.ts'
-import { connectRoutes } from './routes/oauth/connect.ts'
 import { oauthMetadataRoutes } from './routes/oauth/metadata.ts'
 import { oauthRoutes } from './routes/oauth/routes.ts'
 import { modelRoutes } from './routes/models.ts'
@@ -75,7 +74,6 @@ export function createApp(services: Services): App {
     keyRoutes(services),
     // Last: their paths begin or end with a server's name.
     mcpRoutes(services),
-    connectRoutes(services),
     oauthRoutes(services),
   ]) {
     app.route('/', routes)

@@ -32,9 +32,9 @@ const server = z.object({ server: z.string() })
 /** The authorization server, for everything and below the name of one server. */
 export const oauthOperations: Readonly<Record<string, Operation>> = {
   ...actions,
-  'GET /connect/{server}': {
+  'GET /connect/{name}': {
     summary: 'The page on which a user connects an account at a server',
-    path: server,
+    path: z.object({ name: z.string() }),
     isPublic: true,
     contentType: 'text/html',
   },

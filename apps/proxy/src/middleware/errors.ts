@@ -82,7 +82,9 @@ function gatewayChallenge(
   if (door !== 'mcp') return undefined
   const { origin, pathname } = new URL(`${publicAddress.of(context)}${path}`)
   const metadata = `${origin}/.well-known/oauth-protected-resource${pathname.replace(/\/$/, '')}`
-  const refused = code === 'CREDENTIAL_MISSING' ? '' : 'error="invalid_token", '
+  // What a server wants of its users is no fault of the credential that came here.
+  const isOurs = code !== 'CREDENTIAL_MISSING' && code !== 'UPSTREAM_SIGN_IN_REQUIRED'
+  const refused = isOurs ? 'error="invalid_token", ' : ''
   return `Bearer ${refused}resource_metadata="${metadata}"`
 }
 

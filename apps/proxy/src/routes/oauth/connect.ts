@@ -2,10 +2,16 @@
  * Where a user connects an account at a server: a page that takes the user's key, a leg to the server's authorization server, and
  * the way back. The gateway is the client there; what it gets is the user's, and no client of the gateway ever sees it.
  */
-import { type Authenticate, oauthError, ownerOf, type PendingRequests, type RateLimit } from '@toolgate/auth'
+import {
+  type Authenticate,
+  type KeyPrincipals,
+  oauthError,
+  ownerOf,
+  type PendingRequests,
+  type RateLimit,
+} from '@toolgate/auth'
 import {
   GatewayError,
-  type Logger,
   type NewId,
   nothingForwarded,
   type Principal,
@@ -14,16 +20,14 @@ import {
   type UserTokenAccess,
 } from '@toolgate/core'
 import type { Gateway, ManagedServer, Registry } from '@toolgate/manager'
-import { type Context, Hono } from 'hono'
+import type { Context } from 'hono'
 import type { AppEnv } from '../../app-env.ts'
-import { bodyLimit } from '../../middleware/body-limit.ts'
+import { mcpEndpointOf } from '../../mcp-endpoint.ts'
 import type { PublicAddress } from '../../public-address.ts'
-import type { LiveConfig } from '../../reload/live-config.ts'
-import { originRules, refuseForeignHost } from '../mcp/origin.ts'
 import { browserOf, markBrowser, refuseForeignForm } from './browser.ts'
 import { connectedPage, connectPage, leavePage } from './connect-pages.ts'
 import { readForm } from './form.ts'
-import { onPages, showPage } from './page.ts'
+import { showPage } from './page.ts'
 import { addressOf } from './peer-address.ts'
 
 export interface ConnectServices {
@@ -36,85 +40,115 @@ export interface ConnectServices {
     readonly signIns: RateLimit
   }
   readonly publicAddress: PublicAddress
-  readonly live: Pick<LiveConfig, 'current'>
   readonly newId: NewId
-  readonly log: Logger
+  readonly keyPrincipals: KeyPrincipals
 }
 
-const maxBodyBytes = 64 * 1024
+/** A sign-in of an MCP client that waits until its user has connected an account. */
+export interface WaitingSignIn {
+  readonly parameters: URLSearchParams
+  readonly issuer: string
+  readonly keyHash: string
+}
 
-export function connectRoutes(services: ConnectServices) {
-  const { authenticate, connecting, publicAddress } = services
+export interface ConnectDoor {
+  readonly show: (context: Context<AppEnv>, server: string) => Promise<Response>
+  /** The form of the page. */
+  readonly decide: (context: Context<AppEnv>) => Promise<Response>
+  /** From the server's authorization server. */
+  readonly comeBack: (context: Context<AppEnv>) => Promise<Response>
+  /** The way to the server, where this endpoint is of one at which the user has yet to sign in; else undefined. */
+  readonly connectFirst: (
+    context: Context<AppEnv>,
+    waiting: WaitingSignIn & { readonly audience: string },
+  ) => Promise<Response | undefined>
+}
+
+export interface ConnectOptions extends ConnectServices {
+  /** Goes on with a sign-in that waited; `false`: the user did not connect. */
+  readonly resume: (context: Context<AppEnv>, waiting: WaitingSignIn, connected: boolean) => Promise<Response>
+}
+
+export function createConnectDoor(options: ConnectOptions): ConnectDoor {
+  const { authenticate, connecting, publicAddress, registry, resume } = options
   const { pages, legs } = connecting
 
   const show = async (context: Context<AppEnv>, server: string, fault?: string) => {
-    const base = publicAddress.of(context)
-    const pending = await pages.seal(
-      { parameters: new URLSearchParams({ server }), issuer: '' },
-      markBrowser(context, base),
-    )
+    const browser = markBrowser(context, publicAddress.of(context))
+    const pending = await pages.seal({ parameters: new URLSearchParams({ server }), issuer: '' }, browser)
     return showPage(context, connectPage({ server, pending, fault, action: `${publicAddress.rootPath}/connect` }))
   }
 
-  /** Where the person goes on to: a link and no redirect, so that the page's policy need not know where that is. */
-  const leave = async (context: Context<AppEnv>, named: string, key: Secret) => {
-    const { signal } = context.req.raw
-    const principal = await authenticate(key, signal)
-    const owner = requireOwner(principal)
-    const server = permitted(principal, named, { ...services, signal })
-    const base = publicAddress.of(context)
-    const { url, kept } = await accessOf(server).begin({ server, owner, signal }, `${base}/callback`)
-    const parameters = new URLSearchParams({ server: server.id, owner, kept })
-    const state = await legs.seal({ parameters, issuer: '' }, markBrowser(context, base))
-    const target = new URL(url)
-    target.searchParams.set('state', state)
-    return showPage(context, leavePage({ server: server.name, target }))
+  return {
+    show,
+    async decide(context) {
+      const base = publicAddress.of(context)
+      refuseForeignForm(context, base)
+      const form = await readForm(context)
+      const { parameters } = await pages.open(form.get('request') ?? '', browserOf(context, base))
+      const named = parameters.get('server') ?? ''
+      try {
+        connecting.signIns.count(addressOf(context))
+        const { signal } = context.req.raw
+        const principal = await authenticate(new Secret(form.get('key')?.trim() ?? ''), signal)
+        const owner = requireOwner(principal)
+        const server = permitted(principal, named, { ...options, signal })
+        if (server === undefined) throw notPermitted(named)
+        return await leave(context, { server, owner }, options)
+      } catch (error) {
+        if (!(error instanceof GatewayError) || error.blame !== 'caller') throw error
+        return show(context, named, error.message)
+      }
+    },
+    async comeBack(context) {
+      const { searchParams } = new URL(context.req.url)
+      const browser = browserOf(context, publicAddress.of(context))
+      const { parameters: leg, issuer } = await legs.open(searchParams.get('state') ?? '', browser)
+      const [id = '', owner = '', kept = ''] = ['server', 'owner', 'kept'].map((name) => leg.get(name) ?? '')
+      const then = leg.get('then')
+      const keyHash = leg.get('key') ?? ''
+      const waiting = then === null ? undefined : { parameters: new URLSearchParams(then), issuer, keyHash }
+      const code = searchParams.get('code')
+      if (code === null && waiting !== undefined) return resume(context, waiting, false)
+      if (code === null) throw oauthError('access_denied', 'The server did not let you in, or you said no there.')
+      const server = registry.find(id)
+      if (server === undefined) throw oauthError('invalid_request', 'The server is not there any more.')
+      const iss = searchParams.get('iss') ?? undefined
+      await accessOf(server).finish({ server, owner, signal: context.req.raw.signal }, { code, iss, kept })
+      return waiting === undefined ? showPage(context, connectedPage(server.name)) : resume(context, waiting, true)
+    },
+    async connectFirst(context, { audience, ...waiting }) {
+      const { signal } = context.req.raw
+      const [named, ...others] = mcpEndpointOf(audience)?.names ?? []
+      if (named === undefined || others.length > 0) return undefined
+      const principal = (await options.keyPrincipals.find(waiting.keyHash, signal))?.principal
+      const owner = principal && ownerOf(principal)
+      const server = principal && permitted(principal, named, { ...options, signal })
+      if (owner === undefined || server?.auth.userTokens === undefined) return undefined
+      const status = await server.auth.userTokens.status(server, owner)
+      return status?.needsSignIn === false ? undefined : leave(context, { server, owner, waiting }, options)
+    },
   }
-
-  const decide = async (context: Context<AppEnv>) => {
-    const base = publicAddress.of(context)
-    refuseForeignForm(context, base)
-    const form = await readForm(context)
-    const { parameters } = await pages.open(form.get('request') ?? '', browserOf(context, base))
-    const server = parameters.get('server') ?? ''
-    try {
-      connecting.signIns.count(addressOf(context))
-      return await leave(context, server, new Secret(form.get('key')?.trim() ?? ''))
-    } catch (error) {
-      if (!(error instanceof GatewayError) || error.blame !== 'caller') throw error
-      return show(context, server, error.message)
-    }
-  }
-
-  const comeBack = async (context: Context<AppEnv>) => {
-    const base = publicAddress.of(context)
-    const { searchParams } = new URL(context.req.url)
-    const { parameters } = await legs.open(searchParams.get('state') ?? '', browserOf(context, base))
-    const code = searchParams.get('code')
-    if (code === null) throw oauthError('access_denied', 'The server did not let you in, or you said no there.')
-    const [id = '', owner = '', kept = ''] = ['server', 'owner', 'kept'].map((name) => parameters.get(name) ?? '')
-    const server = services.registry.find(id)
-    if (server === undefined) throw oauthError('invalid_request', 'The server is not there any more.')
-    const iss = searchParams.get('iss') ?? undefined
-    await accessOf(server).finish({ server, owner, signal: context.req.raw.signal }, { code, iss, kept })
-    return showPage(context, connectedPage(server.name))
-  }
-
-  const checked = checkedPages(services)
-  return new Hono<AppEnv>()
-    .use('/connect', bodyLimit(maxBodyBytes))
-    .get('/connect/:server', (context) => checked((page) => show(page, context.req.param('server')))(context))
-    .post('/connect', checked(decide))
-    .get('/callback', checked(comeBack))
 }
 
-/** Told on pages, and under names that are ours. */
-function checkedPages({ live, log }: Pick<ConnectServices, 'live' | 'log'>) {
-  return (work: (context: Context<AppEnv>) => Promise<Response>) => (context: Context<AppEnv>) =>
-    onPages(context, log, () => {
-      refuseForeignHost(context, originRules(live))
-      return work(context)
-    })
+/** Where the person goes on to: a link and no redirect, so that the page's policy need not know where that is. */
+async function leave(
+  context: Context<AppEnv>,
+  { server, owner, waiting }: { server: ManagedServer; owner: string; waiting?: WaitingSignIn },
+  { publicAddress, connecting }: ConnectServices,
+): Promise<Response> {
+  const base = publicAddress.of(context)
+  const { signal } = context.req.raw
+  const { url, kept } = await accessOf(server).begin({ server, owner, signal }, `${base}/callback`)
+  const parameters = new URLSearchParams({ server: server.id, owner, kept })
+  if (waiting !== undefined) {
+    parameters.set('then', waiting.parameters.toString())
+    parameters.set('key', waiting.keyHash)
+  }
+  const leg = { parameters, issuer: waiting?.issuer ?? '' }
+  const target = new URL(url)
+  target.searchParams.set('state', await connecting.legs.seal(leg, markBrowser(context, base)))
+  return showPage(context, leavePage({ server: server.name, target }))
 }
 
 /** What this key may use, by the name that the link has. What it may not use reads like what does not exist. */
@@ -122,12 +156,14 @@ function permitted(
   principal: Principal,
   named: string,
   { gateway, newId, signal }: Pick<ConnectServices, 'gateway' | 'newId'> & { readonly signal: AbortSignal },
-): ManagedServer {
+): ManagedServer | undefined {
   const request = { requestId: newId('req'), traceId: newId('trace'), door: 'oauth' }
   const caller = { principal, forwarded: nothingForwarded, signal, request, peer: silentPeer }
-  const [server] = gateway.select(caller, [named]).servers
-  if (server !== undefined) return server
-  throw new GatewayError('SERVER_NOT_FOUND', `The key is not allowed to use a server named "${named}".`)
+  return gateway.select(caller, [named]).servers[0]
+}
+
+function notPermitted(named: string): GatewayError {
+  return new GatewayError('SERVER_NOT_FOUND', `The key is not allowed to use a server named "${named}".`)
 }
 
 export function requireOwner(principal: Principal): string {

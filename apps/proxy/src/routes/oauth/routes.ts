@@ -11,17 +11,17 @@ import { readJsonObject } from '../../json-body.ts'
 import { bodyLimit } from '../../middleware/body-limit.ts'
 import { routeNotFound } from '../../middleware/errors.ts'
 import { audienceOfResource, type OauthEndpoint, oauthEndpointOf } from '../../oauth-endpoint.ts'
-import type { PublicAddress } from '../../public-address.ts'
 import type { LiveConfig } from '../../reload/live-config.ts'
 import { originRules, refuseForeignHost } from '../mcp/origin.ts'
 import { createAuthorizeDoor } from './authorize.ts'
+import { type ConnectDoor, type ConnectServices, createConnectDoor } from './connect.ts'
 import { readForm } from './form.ts'
 import { introspection } from './introspection.ts'
+import { onPages } from './page.ts'
 import { addressOf } from './peer-address.ts'
 
-export interface OauthServices {
+export interface OauthServices extends ConnectServices {
   readonly authorizationServer: AuthorizationServer
-  readonly publicAddress: PublicAddress
   readonly live: Pick<LiveConfig, 'current'>
   readonly log: Logger
 }
@@ -30,9 +30,16 @@ export interface OauthServices {
 const maxBodyBytes = 64 * 1024
 
 type Door = (context: Context<AppEnv>, issuer: string) => Promise<Response>
+type Page = (context: Context<AppEnv>) => Promise<Response>
+/** What goes wrong is told on a page. */
+type Told = (page: Page) => Page
 
-export function oauthRoutes({ authorizationServer: server, publicAddress, live, log }: OauthServices) {
-  const authorize = createAuthorizeDoor({ server, publicAddress, live, log })
+export function oauthRoutes(services: OauthServices) {
+  const { authorizationServer: server, publicAddress, live, log } = services
+  // Each leads into the other: a client signs in, its user connects an account, and the sign-in goes on.
+  const connect = createConnectDoor({ ...services, resume: (...waiting) => authorize.resume(...waiting) })
+  const authorize = createAuthorizeDoor({ ...services, server, connectFirst: connect.connectFirst })
+  const told: Told = (work) => (context) => onPages(context, log, () => work(context))
 
   const token: Door = async (context, issuer) => {
     const form = await readForm(context)
@@ -68,10 +75,11 @@ export function oauthRoutes({ authorizationServer: server, publicAddress, live, 
   const authenticated = (context: Context<AppEnv>, form: URLSearchParams) =>
     server.clients.authenticate(presentedClient(context.req.raw.headers, form), context.req.raw.signal)
 
-  const app = new Hono<AppEnv>()
+  const agreed: Door = told(authorize.decide)
+  const app = new Hono<AppEnv>().route('/', connectRoutes(connect, live, told))
   for (const at of ['', '/:server']) {
     const doors: readonly (readonly [path: string, door: Door])[] = [
-      [`${at}/authorize`, authorize.decide],
+      [`${at}/authorize`, agreed],
       [`${at}/token`, token],
       [`${at}/register`, register],
       [`${at}/revoke`, revoke],
@@ -80,12 +88,26 @@ export function oauthRoutes({ authorizationServer: server, publicAddress, live, 
     for (const [path, door] of doors) {
       app.use(path, onlyHere, knownHost(live), bodyLimit(maxBodyBytes))
       // Pages of others may ask here, as programs do: nothing is decided by who the browser is.
-      if (door !== authorize.decide && door !== introspect) app.use(path, cors())
+      if (door !== agreed && door !== introspect) app.use(path, cors())
       app.post(path, (context) => door(context, issuerOf(context)))
     }
-    app.get(`${at}/authorize`, (context) => authorize.show(context, issuerOf(context)))
+    app.get(
+      `${at}/authorize`,
+      told((context) => authorize.show(context, issuerOf(context))),
+    )
   }
   return app
+}
+
+/** Where users connect accounts at servers. */
+function connectRoutes(connect: ConnectDoor, live: OauthServices['live'], told: Told) {
+  return new Hono<AppEnv>()
+    .use('/connect', knownHost(live), bodyLimit(maxBodyBytes))
+    .use('/connect/:name', knownHost(live))
+    .use('/callback', knownHost(live))
+    .get('/connect/:name', (context) => told(() => connect.show(context, context.req.param('name')))(context))
+    .post('/connect', told(connect.decide))
+    .get('/callback', told(connect.comeBack))
 }
 
 function endpointOf(context: Context<AppEnv>): OauthEndpoint | undefined {
