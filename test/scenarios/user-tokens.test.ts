@@ -85,6 +85,10 @@ describe('a server whose users sign in', () => {
       ])
       const listed = await here.json('/mcp-rest/tools/list?mcp_server_name=repo', { key })
       expect(JSON.stringify(listed)).toContain('"echo"')
+      const explained = async (by: string) =>
+        (await here.json('/v1/mcp/explain?server=repo', { key: by }))['credential']
+      expect(await explained(key)).toMatchObject({ source: 'user_token' })
+      expect(await explained(here.masterKey)).toMatchObject({ source: 'missing' })
       // The same user behind another key; another user; nobody in particular.
       expect(await call(await here.makeKey({ user_id: 'ada', object_permission: { mcp_servers: ['repo'] } }))).toEqual({
         status: 200,

@@ -1,4 +1,10 @@
-import { type CredentialPlan, type ExplainedCredentialSource, keyHashOf, type KeyPrincipals } from '@toolgate/auth'
+import {
+  type CredentialPlan,
+  type ExplainedCredentialSource,
+  keyHashOf,
+  type KeyPrincipals,
+  ownerOf,
+} from '@toolgate/auth'
 import { type Caller, GatewayError, nothingForwarded, type Principal } from '@toolgate/core'
 import { type Gateway, type ManagedServer, permits, type Rule, ruleFor, type ToolsetLookup } from '@toolgate/manager'
 import { type Context, Hono } from 'hono'
@@ -47,7 +53,8 @@ export function mcpExplainRoutes(services: McpExplainRoutes) {
       separator: separatorOf(services),
       toolsets: services.toolsets,
     })
-    const plan = services.credentials.plan(server, asked.caller, { onlyServer: true })
+    const planned = services.credentials.plan(server, asked.caller, { onlyServer: true })
+    const plan = await withUserToken(planned, server, asked.caller.principal)
     return context.json({
       key: describeKey(asked.caller.principal, asked.unusable),
       server: { server_id: server.id, server_name: server.name, alias: server.alias ?? null },
@@ -148,9 +155,22 @@ const credentials = {
   caller: 'What the request brings for this server.',
   gateway: 'The credential of the gateway.',
   static_headers: 'None but the headers that the operator wrote (static_headers).',
+  user_token: 'The token of the account that the user has connected at the server.',
   missing: 'The server wants a credential of the caller’s, and the request brings none.',
   none: 'None.',
 } as const satisfies Record<CredentialPlan['source'], string>
+
+/** The token of an account that the user has connected, where nothing comes before it. */
+async function withUserToken(
+  plan: CredentialPlan,
+  server: ManagedServer,
+  principal: Principal,
+): Promise<CredentialPlan> {
+  const owner = ownerOf(principal)
+  if (plan.source !== 'missing' || owner === undefined) return plan
+  const status = await server.auth.userTokens?.status(server, owner)
+  return status?.needsSignIn === false ? { ...plan, source: 'user_token' } : plan
+}
 
 function credentialText({ source }: CredentialPlan, isOther: boolean): string {
   return isOther ? `${credentials[source]} A request may bring one of its own.` : credentials[source]

@@ -45,8 +45,11 @@ export interface ExplainedCredentialSource extends CredentialSource {
 }
 
 export interface CredentialPlan {
-  /** `missing`: the server wants a credential of the caller's and the request brings none. */
-  readonly source: 'caller' | 'gateway' | 'static_headers' | 'missing' | 'none'
+  /**
+   * `missing`: the server wants a credential of the caller's and the request brings none. `user_token`: whoever asked the store
+   * found that the user has one there.
+   */
+  readonly source: 'caller' | 'user_token' | 'gateway' | 'static_headers' | 'missing' | 'none'
   /** The server's `auth_type`. */
   readonly authType: string
   /** Names of the headers that the caller's request would add. */
