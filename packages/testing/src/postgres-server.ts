@@ -81,7 +81,7 @@ async function startCluster(binaryFolder: string): Promise<PostgresServer> {
   if (exitCode !== 0) throw new Error(`initdb ended with ${exitCode}`)
 
   const port = await freePort()
-  const settings = `-D ${data} -p ${port} -k ${home} -c listen_addresses=127.0.0.1 -c fsync=off -c max_connections=50`
+  const settings = `-D ${data} -p ${port} -k ${home} -c listen_addresses=127.0.0.1 -c fsync=off -c max_connections=200`
   const start = () => unprivilegedProcess(join(binaryFolder, 'postgres'), settings.split(' '))
   let server = start()
   const killOnExit = () => server.kill('SIGKILL')
