@@ -38,7 +38,7 @@ describe('the routes of a key', () => {
     ])
   })
 
-  it('are in some group each, but for what operators watch', () => {
+  it('are in some group each, but for what operators watch and resource servers ask', () => {
     const grouped = allowedBy('openai_routes', 'mcp_routes', 'llm_api_routes', 'management_routes', 'info_routes')
     expect(paths.filter((path) => !grouped.includes(path)).toSorted()).toEqual([
       '/cache/ping',
@@ -51,7 +51,9 @@ describe('the routes of a key', () => {
       '/health/readiness/details',
       '/health/services',
       '/health/shared-status',
+      '/introspect',
       '/metrics',
+      '/{server}/introspect',
     ])
   })
 
