@@ -121,6 +121,8 @@ function newAgent(connect: NonNullable<Agent.Options['connect']>): Agent {
     // much at once is bounded where it is known whose requests these are.
     connections: null,
     keepAliveTimeout: 30_000,
+    // A request must not meet a connection that the server is closing: a busy process may be late by more than a second.
+    keepAliveTimeoutThreshold: 2_000,
     // With HTTP/2 on, everyone waits behind one connection that negotiates: at an address that never answers, N callers
     // would have N times the bound.
     allowH2: false,
