@@ -128,6 +128,21 @@ describe('a stream that breaks during a call', () => {
   })
 })
 
+describe('streams that are taken up', () => {
+  verifies('mcp:resume', 'are bounded in number, and end with their session', async () => {
+    const headers = { 'mcp-session-id': await openSession('2025-11-25') }
+    const resume = (stream: number) =>
+      gateway.request('/mcp', { headers: { ...headers, 'last-event-id': `stream_of${stream}.0` } })
+    const ended = new Set<number>()
+    for (let stream = 1; stream <= 17; stream += 1) {
+      void (await resume(stream)).text().then(() => ended.add(stream))
+    }
+    await vi.waitFor(() => expect([...ended]).toEqual([17]))
+    await gateway.request('/mcp', { method: 'DELETE', headers })
+    await vi.waitFor(() => expect(ended.size).toBe(17), 2_000)
+  })
+})
+
 describe('calls whose streams broke', () => {
   verifies('mcp:resume', 'go on until their client comes back, but not more of one session than a bound', async () => {
     const headers = { 'mcp-session-id': await openSession('2025-11-25') }

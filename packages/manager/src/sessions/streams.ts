@@ -1,6 +1,7 @@
 import { type Clock, type Logger, type NewId, sleep } from '@toolgate/core'
 import { createBrokenStreams } from './broken-streams.ts'
 import type { Notice } from './notices.ts'
+import { createResumptions } from './resumptions.ts'
 import type { Session } from './session.ts'
 import type { SessionStore, StreamEvent } from './session-store.ts'
 
@@ -23,7 +24,10 @@ const maxFollowMs = 5 * 60_000
 export interface Streams {
   /** `onAbandoned`: nobody came back for what broke, or too much of it waits: what goes on behind it is to end. */
   begin(session: Session, onAbandoned: () => void): StreamLog
-  /** Sends what came after an event, and what still comes, until the stream's end. Resolves then, or when `signal` aborts. */
+  /**
+   * Sends what came after an event, and what still comes, until the stream's end. Resolves then, or when `signal` aborts, when
+   * the session ends, and at once where too many are being resumed.
+   */
   follow(session: Session, after: StreamPlace, sink: StreamSink): Promise<void>
   /** The client came back for it, so it is broken, whatever its socket says. Whether it is one of here. */
   breakHere(streamId: string): boolean
@@ -66,6 +70,7 @@ export function readEventId(text: string): StreamPlace | undefined {
 export function createStreams({ store, clock, log, newId, announce }: StreamsOptions): Streams {
   const here = new Map<string, LoggedStream>()
   const broken = createBrokenStreams(clock)
+  const resumptions = createResumptions()
   const ended = new Set<string>()
 
   const forget = (id: string) => {
@@ -107,12 +112,14 @@ export function createStreams({ store, clock, log, newId, announce }: StreamsOpt
       here.set(id, stream)
       return stream
     },
-    async follow({ id: sessionId }, { streamId, position }, sink) {
+    async follow(session, { streamId, position }, sink) {
+      using resumption = resumptions.begin(session)
+      if (resumption === undefined) return
       if (!breakHere(streamId)) await announce({ kind: 'resume', streamId })
       const until = clock.monotonic() + maxFollowMs
       let from = position
-      while (!sink.signal.aborted && clock.monotonic() < until) {
-        const events = await store.eventsAfter({ id: streamId, sessionId }, from)
+      while (!sink.signal.aborted && !session.ended && clock.monotonic() < until) {
+        const events = await store.eventsAfter({ id: streamId, sessionId: session.id }, from)
         for (const event of events) {
           from = event.position
           if (event.last) return
