@@ -6,6 +6,7 @@ import { describe, expect, it, vi } from 'vitest'
 import { bearerOf } from '../fake-world.fixture.ts'
 import { SessionExpired, type UnsolicitedListener } from '../upstream/connection.ts'
 import { callOf, connected, connectRequestOf, quickTimeouts, transportOf } from './connecting.fixture.ts'
+import { maxCallsInFlight } from './http/http-link.ts'
 
 const modern = { era: 'modern' } as const
 const echo = callOf('echo', { params: { name: 'echo', arguments: { message: 'hi' } } })
@@ -40,6 +41,17 @@ describe('a server of both eras', () => {
     expect(connection.sessionful).toBe(sessionful)
     expect(await connection.request(echo)).toMatchObject(hi)
     expect(callsOf(server)).toEqual([...first, 'tools/call'])
+  })
+
+  it.each(['legacy', 'modern'] as const)('takes calls after any number that ended before they began, %s', async (era) => {
+    await using server = await startMcpServer({ modern: 'beside' })
+    await using http = transportOf('http', { url: server.url })
+    await using connection = await connected(http, { era })
+    const gone = { ...echo, signal: AbortSignal.abort() }
+    const given = Array.from({ length: maxCallsInFlight }, () => connection.request(gone))
+    const refusals = await Promise.allSettled(given)
+    expect(refusals.every(({ status }) => status === 'rejected')).toBe(true)
+    expect(await connection.request(echo)).toMatchObject(hi)
   })
 
   it('is asked once what it speaks, for every credential', async () => {

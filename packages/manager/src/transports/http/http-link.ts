@@ -90,9 +90,9 @@ export class HttpLink implements HandshakeLink {
   async request(request: UpstreamRequest): Promise<JsonObject> {
     const { server, clock, load } = this.#options
     this.#admit({ server, stage: stageOf(request.method) })
-    load.calls += 1
     const call = new InFlightCall(request, { id: this.#nextId++, server, clock })
     const tracked = this.traffic.track(call)
+    load.calls += 1
     try {
       return await this.#exchange(call)
     } catch (error) {

@@ -125,10 +125,10 @@ export class ModernLink {
   async #send(request: UpstreamRequest): Promise<JsonObject> {
     const { server, clock, load, toolHeaders } = this.#options
     this.#admit({ server, stage: stageOf(request.method) })
-    load.calls += 1
     const params = this.enveloped(request.params, request)
     const call = new InFlightCall({ ...request, params }, { id: this.#nextId++, server, clock })
     const tracked = this.traffic.track(call)
+    load.calls += 1
     try {
       const result = await this.#exchange(call)
       if (request.method === 'tools/list') toolHeaders.learn(result)
