@@ -31,6 +31,11 @@ export interface Listener extends Pick<Outlet, 'signal'> {
   close(): void
 }
 
+interface RunningCall {
+  readonly id: JsonRpcId
+  readonly controller: AbortController
+}
+
 /**
  * One client's session as this gateway has it: who owns it, what the client declared, and what is under way here. Costs next
  * to nothing while nothing is. What survives it is its row.
@@ -50,7 +55,8 @@ export class Session implements Hearer {
   used = false
 
   readonly #newRequestId: () => string
-  #calls: Map<JsonRpcId, AbortController> | undefined
+  /** No map by id: a client that uses one twice at a time still leaves nothing behind. */
+  #calls: Set<RunningCall> | undefined
   #asked: Map<JsonRpcId, PromiseWithResolvers<JsonObject>> | undefined
   #missed: Map<string, News> | undefined
   #listener: Listener | undefined
@@ -87,23 +93,23 @@ export class Session implements Hearer {
 
   /** From now until disposed, the client can cancel this request by its id. */
   begin(id: JsonRpcId): { readonly signal: AbortSignal; abort(reason: GatewayError): void } & Disposable {
-    const controller = new AbortController()
-    const calls = (this.#calls ??= new Map())
-    calls.set(id, controller)
+    const call = { id, controller: new AbortController() }
+    const calls = (this.#calls ??= new Set())
+    calls.add(call)
     return {
-      signal: controller.signal,
-      abort: (reason) => controller.abort(reason),
-      [Symbol.dispose]: () => {
-        if (calls.get(id) === controller) calls.delete(id)
-      },
+      signal: call.controller.signal,
+      abort: (reason) => call.controller.abort(reason),
+      [Symbol.dispose]: () => void calls.delete(call),
     }
   }
 
   /** Whether that request runs here. */
   cancel(id: JsonRpcId): boolean {
-    const call = this.#calls?.get(id)
-    call?.abort(new GatewayError('CANCELLED', 'The client cancelled the request.'))
-    return call !== undefined
+    const meant = [...(this.#calls ?? [])].filter((call) => call.id === id)
+    for (const { controller } of meant) {
+      controller.abort(new GatewayError('CANCELLED', 'The client cancelled the request.'))
+    }
+    return meant.length > 0
   }
 
   /** The client's answer to a request. Whether it was asked here. */
@@ -186,7 +192,7 @@ export class Session implements Hearer {
     if (this.#ended) return
     this.#ended = true
     const reason = new GatewayError('CANCELLED', 'The session was ended.')
-    for (const call of this.#calls?.values() ?? []) call.abort(reason)
+    for (const { controller } of this.#calls ?? []) controller.abort(reason)
     for (const waiting of this.#asked?.values() ?? []) waiting.reject(reason)
     this.#listener?.close()
   }

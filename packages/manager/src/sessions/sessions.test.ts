@@ -143,6 +143,18 @@ describe('a session', () => {
     expect([stream.signal.aborted, next.sent]).toEqual([true, []])
   })
 
+  it('ends every request of one id, and leaves none behind where a client uses an id twice at a time', async () => {
+    const session = await opened()
+    const calls = [session.begin(1), session.begin(1), session.begin(2)]
+    calls[1]?.[Symbol.dispose]()
+    expect(session.cancel(1)).toBe(true)
+    expect(calls.map(({ signal }) => signal.aborted)).toEqual([true, false, false])
+    expect(session.cancel(3)).toBe(false)
+    const [first, second] = [session.begin(1), session.begin(1)]
+    session.end()
+    expect([first, second].map(({ signal }) => signal.aborted)).toEqual([true, true])
+  })
+
   it('withdraws a question that nobody waits for, and fails one whose client left', async () => {
     const session = await opened()
     const outlet = outletOf()
