@@ -43,16 +43,19 @@ describe('a server of both eras', () => {
     expect(callsOf(server)).toEqual([...first, 'tools/call'])
   })
 
-  it.each(['legacy', 'modern'] as const)('takes calls after any number that ended before they began, %s', async (era) => {
-    await using server = await startMcpServer({ modern: 'beside' })
-    await using http = transportOf('http', { url: server.url })
-    await using connection = await connected(http, { era })
-    const gone = { ...echo, signal: AbortSignal.abort() }
-    const given = Array.from({ length: maxCallsInFlight }, () => connection.request(gone))
-    const refusals = await Promise.allSettled(given)
-    expect(refusals.every(({ status }) => status === 'rejected')).toBe(true)
-    expect(await connection.request(echo)).toMatchObject(hi)
-  })
+  it.each(['legacy', 'modern'] as const)(
+    'takes calls after any number that ended before they began, %s',
+    async (era) => {
+      await using server = await startMcpServer({ modern: 'beside' })
+      await using http = transportOf('http', { url: server.url })
+      await using connection = await connected(http, { era })
+      const gone = { ...echo, signal: AbortSignal.abort() }
+      const given = Array.from({ length: maxCallsInFlight }, () => connection.request(gone))
+      const refusals = await Promise.allSettled(given)
+      expect(refusals.every(({ status }) => status === 'rejected')).toBe(true)
+      expect(await connection.request(echo)).toMatchObject(hi)
+    },
+  )
 
   it('is asked once what it speaks, for every credential', async () => {
     await using server = await startMcpServer({ modern: 'beside' })
