@@ -12,7 +12,7 @@ import {
   type Target,
 } from '@toolgate/core'
 import { authorize, serverNotFound } from './authorize.ts'
-import type { Catalog } from './catalog/catalog.ts'
+import { type Catalog, patienceMs } from './catalog/catalog.ts'
 import { type Offer, offerTo } from './catalog/offer.ts'
 import { offerBasis } from './catalog/offer-basis.ts'
 import { createOfferMemory } from './catalog/offer-memory.ts'
@@ -103,13 +103,6 @@ export interface GatewayOptions extends Upstreams {
   readonly clock: Clock
   readonly newId: NewId
 }
-
-/**
- * Milliseconds that a list of several servers waits for those that were never listed. Whoever asks for one server by name
- * waits for that server; the others must not wait for one that hangs, and some clients give up after two seconds in which
- * they want several lists.
- */
-const patienceMs = 700
 
 export function createGateway(options: GatewayOptions): Gateway {
   const { registry, catalog, names, toolsets } = options

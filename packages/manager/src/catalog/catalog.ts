@@ -125,6 +125,13 @@ export const defaultCatalogTiming: CatalogTiming = {
   warmUpMs: 3_000,
 }
 
+/**
+ * Milliseconds that a list of several servers waits for those that were never listed. Whoever asks for one server by name
+ * waits for that server; the others must not wait for one that hangs, and some clients give up after two seconds in which
+ * they want several lists.
+ */
+export const patienceMs = 700
+
 const defaultBounds: EntryBounds = { maxHolders: 1_000, maxPerHolder: 64 }
 
 export function createCatalog(options: CatalogOptions): Catalog {

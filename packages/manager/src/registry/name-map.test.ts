@@ -1,6 +1,6 @@
 import { type Caller, GatewayError, type JsonObject, noGrants } from '@toolgate/core'
 import { callerOf, principalOf } from '@toolgate/testing/callers'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { serverOf, targetOf, toolsNamed, type World, worldOf } from '../fake-world.fixture.ts'
 
 const offering = (...names: string[]) => ({ lists: { tools: toolsNamed(...names) } })
@@ -69,6 +69,16 @@ describe('a name without a server', () => {
     ])
     expect(await codeOf(world.call(callerOf(), 'z'))).toBe('TARGET_NOT_FOUND')
     expect(world.pool.sent.filter(({ method }) => method === 'tools/list')).toHaveLength(2)
+  })
+
+  it('waits a moment for others where one server has it, and not for one that hangs', async () => {
+    const servers = [serverOf({ id: 'hung' }), serverOf({ id: 'b' })]
+    const answer = () => new Promise<JsonObject>(() => {})
+    const world = worldOf({ servers, upstreams: { hung: { answer }, b: offering('y') } })
+    const call = reached(world, 'y')
+    await vi.waitFor(() => expect(world.pool.sent).toHaveLength(2))
+    world.clock.advance(700)
+    expect(await call).toBe('b/y')
   })
 
   it('is a prompt or a resource by its own lists, and a URI also by a template', async () => {

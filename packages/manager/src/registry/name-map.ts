@@ -1,5 +1,5 @@
 import { type Caller, GatewayError, type Target } from '@toolgate/core'
-import type { Catalog } from '../catalog/catalog.ts'
+import { type Catalog, patienceMs } from '../catalog/catalog.ts'
 import type { Listing } from '../catalog/listing.ts'
 import type { Basis } from '../catalog/offer-memory.ts'
 import { type Addressed, listsOf } from '../methods.ts'
@@ -96,9 +96,14 @@ export function createNameMap(options: NameMapOptions): NameMap {
     if (bare.length > 0 || unlisted.length === 0) {
       return { readings: bare, spell: (reading) => prefixedNameOf(wide, reading) }
     }
-    await fetch(request, unlisted)
-    const complete = await view.over(request, servers)
-    return { readings: readBare(complete, name), spell: (reading) => prefixedNameOf(complete, reading) }
+    const readAfter = async (waitMs: number | undefined): Promise<Located> => {
+      await fetch(request, unlisted, waitMs)
+      const complete = await view.over(request, servers)
+      return { readings: readBare(complete, name), spell: (reading) => prefixedNameOf(complete, reading) }
+    }
+    // A name that one server has waits for no other that hangs; one that none is known to have waits for them all.
+    const soon = await readAfter(patienceMs)
+    return soon.readings.length > 0 ? soon : readAfter(undefined)
   }
 
   const locateWithin = locatingWithin({ catalog, view, fetch })
@@ -158,8 +163,12 @@ function locatingWithin({
 
 /** Waits for lists that were never read, and only for those. */
 function fetching(catalog: Pick<Catalog, 'list'>) {
-  return async ({ caller, kind, onlyServer }: NamerRequest, servers: readonly ManagedServer[]): Promise<void> => {
-    await Promise.all(listsOf[kind].map((list) => catalog.list({ caller, kind: list, onlyServer, servers })))
+  return async (
+    { caller, kind, onlyServer }: NamerRequest,
+    servers: readonly ManagedServer[],
+    waitMs?: number,
+  ): Promise<void> => {
+    await Promise.all(listsOf[kind].map((list) => catalog.list({ caller, kind: list, onlyServer, servers, waitMs })))
   }
 }
 
