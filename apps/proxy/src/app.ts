@@ -4,7 +4,7 @@ import type { AppEnv } from './app-env.ts'
 import { authenticate } from './middleware/authenticate.ts'
 import { bodyLimit } from './middleware/body-limit.ts'
 import { errorAnswers, routeNotFound } from './middleware/errors.ts'
-import { countInFlight, refuseWhileDraining } from './middleware/lifecycle.ts'
+import { withinLifecycle } from './middleware/lifecycle.ts'
 import { mcpDebug } from './middleware/mcp-debug.ts'
 import { requestLog } from './middleware/request-log.ts'
 import { routeAccess } from './middleware/route-access.ts'
@@ -47,7 +47,7 @@ export function createApp(services: Services): App {
   const app = new Hono<AppEnv>({ router: rememberingRouter(), ...pathsBelow(publicAddress.rootPath) })
   app.onError(errorAnswers(services))
   app.notFound(routeNotFound)
-  app.use(requestLog(services), refuseWhileDraining(lifecycle), countInFlight(lifecycle))
+  app.use(requestLog(services), withinLifecycle(lifecycle))
   app.route('/', openMetricsRoute(services))
   // A body is read for callers that are known, and for nobody else.
   app.use(authenticate(services), routeAccess(), mcpDebug(services), bodyLimit(maxBodyBytes))

@@ -62,49 +62,41 @@ interface Ways {
   readonly passage: Passage
 }
 
+/** Twice where the first session turns out to be over. */
 async function withSession<Result>(
-  ways: Ways,
-  request: ConnectionUse<Result>,
-  credential: Credential,
-): Promise<Result> {
-  try {
-    return await once(ways, request, credential)
-  } catch (error) {
-    if (!(error instanceof SessionExpired)) throw error
-  }
-  try {
-    return await once(ways, request, credential)
-  } catch (error) {
-    if (!(error instanceof SessionExpired)) throw error
-    const { name } = request.server
-    throw new GatewayError('UPSTREAM_PROTOCOL', `MCP server "${name}" forgot a session that it had just opened.`, {
-      cause: error,
-      details: { server: name, stage: 'call' },
-    })
-  }
-}
-
-async function once<Result>(
   { pool, passage }: Ways,
   { server, caller, signal, perCaller, use, asked = () => true }: ConnectionUse<Result>,
   credential: Credential,
 ): Promise<Result> {
-  let lease: Lease | undefined
-  try {
-    lease = await pool.acquire({ server, credential, caller, perCaller, signal })
-    const level = caller?.peer.logLevel
-    if (level !== undefined) await tellLogLevel(lease, { level, headers: credential.headers(), signal })
-    const result = await use(lease.connection, credential)
-    if (asked(result)) passage.reached()
-    return result
-  } catch (error) {
-    if (error instanceof SessionExpired) lease?.discard()
-    if (error instanceof SessionExpired || showsItself(error)) passage.reached()
-    else passage.failed(error, witnessOf(server, caller, credential))
-    throw error
-  } finally {
-    lease?.[Symbol.dispose]()
+  for (let isSecond = false; ; isSecond = true) {
+    let lease: Lease | undefined
+    try {
+      lease = await pool.acquire({ server, credential, caller, perCaller, signal })
+      const level = caller?.peer.logLevel
+      if (level !== undefined) await tellLogLevel(lease, { level, headers: credential.headers(), signal })
+      const result = await use(lease.connection, credential)
+      if (asked(result)) passage.reached()
+      return result
+    } catch (error) {
+      if (!(error instanceof SessionExpired)) {
+        if (showsItself(error)) passage.reached()
+        else passage.failed(error, witnessOf(server, caller, credential))
+        throw error
+      }
+      passage.reached()
+      lease?.discard()
+      if (isSecond) throw forgotten(server, error)
+    } finally {
+      lease?.[Symbol.dispose]()
+    }
   }
+}
+
+function forgotten({ name }: ManagedServer, cause: SessionExpired): GatewayError {
+  return new GatewayError('UPSTREAM_PROTOCOL', `MCP server "${name}" forgot a session that it had just opened.`, {
+    cause,
+    details: { server: name, stage: 'call' },
+  })
 }
 
 /**

@@ -7,7 +7,7 @@ import { describe, expect, it, vi } from 'vitest'
 import type { AppEnv } from '../app-env.ts'
 import { createLifecycle } from '../lifecycle.ts'
 import { errorAnswers } from './errors.ts'
-import { countInFlight, refuseWhileDraining } from './lifecycle.ts'
+import { withinLifecycle } from './lifecycle.ts'
 
 /** A server behind the two, whose `/stream` says one word, and the next when told. */
 async function startServer() {
@@ -16,7 +16,7 @@ async function startServer() {
   const said = Promise.withResolvers<void>()
   const app = new Hono<AppEnv>()
   app.onError(errorAnswers({ log: silentLogger, publicAddress: { of: () => 'http://gateway.test', rootPath: '' } }))
-  app.use(refuseWhileDraining(lifecycle), countInFlight(lifecycle))
+  app.use(withinLifecycle(lifecycle))
   app.get('/health/readiness', (context) => context.text(lifecycle.phase))
   app.get('/quick', (context) => context.text('done'))
   app.get('/fails', () => {

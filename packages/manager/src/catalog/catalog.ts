@@ -32,6 +32,8 @@ export interface Catalog {
   list(request: CatalogRequest): Promise<readonly ServerListing[]>
   /** The lists in memory, by server id, as this caller may see them. Asks no upstream for a list. */
   known(request: CatalogRequest): Promise<ReadonlyMap<string, Listing>>
+  /** The same of one server, at once; `undefined` also where it takes a look at the caller's credential. */
+  peek(server: ManagedServer, request: OwnRequest): Listing | undefined
   /** Every list of this kind that was read for everybody and is in memory. Asks nobody. */
   shared(kind: ListKind): readonly Listed[]
   /**
@@ -165,6 +167,7 @@ export function createCatalog(options: CatalogOptions): Catalog {
       return found.map(shown)
     },
     known: (request) => knownListings({ reader, trust }, request),
+    peek: peeking({ reader, trust }),
     shared: (kind) => [...entries.shared()].flatMap((entry) => listed(entry, kind)),
     probe: createProber({ entries, places, refresh, lanes, circuits, clock, lifetime: sweeper.lifetime }),
     doubts,
@@ -225,14 +228,27 @@ function showing({
   }
 }
 
+function peeking({ reader, trust }: { reader: Pick<Reader, 'shared'>; trust: Pick<ToolTrust, 'review'> }) {
+  return (server: ManagedServer, request: OwnRequest): Listing | undefined => {
+    const listing = reader.shared(server, request)?.listing
+    return listing && reviewed(trust, { server, kind: request.kind, listing })
+  }
+}
+
+function reviewed(
+  trust: Pick<ToolTrust, 'review'>,
+  { server, kind, listing }: { server: ManagedServer; kind: ListKind; listing: Listing },
+): Listing {
+  return kind === 'tools' ? trust.review(server, listing) : listing
+}
+
 async function knownListings(
   { reader, trust }: { reader: Pick<Reader, 'shared' | 'own'>; trust: Pick<ToolTrust, 'review'> },
   { servers, ...request }: CatalogRequest,
 ): Promise<ReadonlyMap<string, Listing>> {
   const found = new Map<string, Listing>()
   const note = (server: ManagedServer, listing: Listing | undefined) => {
-    if (listing === undefined) return
-    found.set(server.id, request.kind === 'tools' ? trust.review(server, listing) : listing)
+    if (listing !== undefined) found.set(server.id, reviewed(trust, { server, kind: request.kind, listing }))
   }
   const apart: ManagedServer[] = []
   for (const server of servers) {

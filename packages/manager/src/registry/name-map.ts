@@ -66,7 +66,7 @@ export interface LocateRequest extends NamerRequest, Pick<Addressed, 'name'> {
 
 export interface NameMapOptions {
   readonly registry: Registry
-  readonly catalog: Pick<Catalog, 'known' | 'list'>
+  readonly catalog: Pick<Catalog, 'known' | 'peek' | 'list'>
   /** Asked anew for each request: a reload may change them. */
   readonly rules?: () => NamingRules
   /** Absent: there are none. */
@@ -106,7 +106,7 @@ export function createNameMap(options: NameMapOptions): NameMap {
     return soon.readings.length > 0 ? soon : readAfter(undefined)
   }
 
-  const locateWithin = locatingWithin({ catalog, view, fetch })
+  const locateWithin = locatingWithin({ view, fetch })
 
   return {
     get rules() {
@@ -114,6 +114,9 @@ export function createNameMap(options: NameMapOptions): NameMap {
     },
     async locate(request) {
       const { server, kind, name } = request
+      // The way of nearly every call: what the server lists under this very name is meant, whatever else it could mean.
+      const own = server && { server, name }
+      if (own && lists(catalog, request, server) && view.frame(request).allows(own)) return { kind, ...own }
       const { readings, spell } = await (server ? locateWithin(request, server) : locateAnywhere(request))
       const [first, ...others] = readings
       if (others.length > 0)
@@ -129,22 +132,11 @@ export function createNameMap(options: NameMapOptions): NameMap {
 }
 
 /** What a name means in a request that says which server it is for. */
-function locatingWithin({
-  catalog,
-  view,
-  fetch,
-}: {
-  catalog: Pick<Catalog, 'known'>
-  view: ReturnType<typeof viewing>
-  fetch: ReturnType<typeof fetching>
-}) {
+function locatingWithin({ view, fetch }: { view: ReturnType<typeof viewing>; fetch: ReturnType<typeof fetching> }) {
   return async (request: LocateRequest, server: ManagedServer): Promise<Located> => {
     const { name } = request
     const own = { server, name }
-    const frame = view.frame(request)
-    // The way of nearly every call: what the server lists under this very name is meant, whatever else it could mean.
-    if (frame.allows(own) && (await lists(catalog, request, server))) return { readings: [own], spell: () => name }
-    const readings = namedReadings(frame, name)
+    const readings = namedReadings(view.frame(request), name)
     const servers = serversIn([own, ...readings])
     let seen = await view.over(request, servers)
     if (readings.length > 0 && !wasListed(seen, server)) {
@@ -212,18 +204,15 @@ interface Located {
   spell(reading: Reading): string
 }
 
-/** Whether the server is known to list this very name. */
-async function lists(
-  catalog: Pick<Catalog, 'known'>,
+/** Whether the server is known to list this very name to everybody, and nobody has to approve it first. */
+function lists(
+  catalog: Pick<Catalog, 'peek'>,
   { caller, kind, name, onlyServer }: LocateRequest,
   server: ManagedServer,
-): Promise<boolean> {
-  const servers = [server]
-  for (const list of listsOf[kind]) {
-    const known = await catalog.known({ caller, onlyServer, servers, kind: list })
-    if (known.get(server.id)?.byName.has(name) === true) return true
-  }
-  return false
+): boolean {
+  return listsOf[kind].some(
+    (list) => catalog.peek(server, { caller, onlyServer, kind: list })?.byName.has(name) === true,
+  )
 }
 
 async function knownListings(
