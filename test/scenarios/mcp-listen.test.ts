@@ -22,11 +22,11 @@ async function connect(gateway: Booted, path = '/mcp', key = gateway.masterKey) 
 const quietMs = 1_000
 
 /** The stream that a client of the legacy era listens on in its session. */
-async function listenInSession(gateway: Booted, key: string) {
+async function listenInSession(gateway: Booted, key: string, resuming: Record<string, string> = {}) {
   const params = { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'raw', version: '1' } }
   const body = { jsonrpc: '2.0', id: 0, method: 'initialize', params }
   const opened = await gateway.request('/mcp', { key, body })
-  const headers = { 'mcp-session-id': opened.headers.get('mcp-session-id') ?? '' }
+  const headers = { 'mcp-session-id': opened.headers.get('mcp-session-id') ?? '', ...resuming }
   const { body: stream } = await gateway.request('/mcp', { key, headers })
   if (stream === null) throw new Error('there is no stream')
   return stream.pipeThrough(new TextDecoderStream())
@@ -112,6 +112,8 @@ describe('a client that listens', () => {
       await listenInSession(gateway, key),
       await listenInSession(gateway, gateway.masterKey),
     ]
+    const resumed = await listenInSession(gateway, key, { 'last-event-id': 'stream_gone.1' })
+    const beforeSession = await gateway.request('/sse', { key })
     const { closed } = await listener.client.listen({ toolsListChanged: true })
     await witness.client.listen({ toolsListChanged: true })
     // The news is on its way before the key goes, and told after.
@@ -131,6 +133,10 @@ describe('a client that listens', () => {
     let leaked = ''
     for await (const chunk of session) leaked += chunk
     expect(leaked).toBe(': open\n\n')
+    // Those on which there is nothing to tell are looked at now and then.
+    clock.advance(15_000)
+    for await (const _ of resumed);
+    expect(await beforeSession.text()).toContain('event: endpoint')
   })
 
   verifies(

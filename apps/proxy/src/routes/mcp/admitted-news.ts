@@ -1,5 +1,6 @@
 import { type Clock, type GatewayError, type JsonRpcNotification, type Principal, toGatewayError } from '@toolgate/core'
 import type { News } from '@toolgate/manager'
+import type { EventStream } from './event-stream.ts'
 
 /** Milliseconds between looks at whether the caller may still listen; what there is to tell makes one look sooner. */
 const admissionMs = 15_000
@@ -69,4 +70,14 @@ export class AdmittedNews {
       this.#looking = false
     }
   }
+}
+
+/** Lets go of a stream that tells no news, once its caller may come in no more. */
+export function closeUnlessAdmitted(
+  stream: Pick<EventStream, 'signal' | 'close'>,
+  { clock, admitAgain }: Pick<AdmittedNewsOptions, 'clock' | 'admitAgain'>,
+): void {
+  const { signal } = stream
+  const dismiss = () => stream.close()
+  new AdmittedNews({ clock, signal, admitAgain, admitted: () => {}, say: () => {}, dismiss }).start()
 }

@@ -14,6 +14,7 @@ import type { AppEnv } from '../../../app-env.ts'
 import type { Lifecycle } from '../../../lifecycle.ts'
 import { contentful } from '../../../middleware/errors.ts'
 import { httpStatus } from '../../../render/status.ts'
+import { closeUnlessAdmitted } from '../admitted-news.ts'
 import { EventStream } from '../event-stream.ts'
 import { isMalformed, type Malformed } from '../read-messages.ts'
 import type { McpExchange, McpPost } from '../routes.ts'
@@ -71,7 +72,10 @@ export function createLegacyEra(options: LegacyEraOptions) {
       stream.signal.addEventListener('abort', () => lifecycle.leaving.removeEventListener('abort', leave))
       const { again: admitAgain } = context.var.admission
       if (place === undefined) listenWithSubscriptions(options, { session, stream, caller, view, admitAgain })
-      else void resume({ sessions, session, log }, place, stream)
+      else {
+        closeUnlessAdmitted(stream, { clock, admitAgain })
+        void resume({ sessions, session, log }, place, stream)
+      }
       return stream.response
     },
 

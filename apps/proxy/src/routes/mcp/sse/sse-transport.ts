@@ -16,6 +16,7 @@ import type { AppEnv } from '../../../app-env.ts'
 import type { Lifecycle } from '../../../lifecycle.ts'
 import type { McpEndpoint } from '../../../mcp-endpoint.ts'
 import { jsonRpcErrorOf } from '../../../render/json-rpc.ts'
+import { closeUnlessAdmitted } from '../admitted-news.ts'
 import { EventStream } from '../event-stream.ts'
 import { hear } from '../legacy/hear.ts'
 import { type ListeningClient, listenWithSubscriptions } from '../legacy/held-subscriptions.ts'
@@ -62,6 +63,8 @@ export function createSseTransport(options: SseTransportOptions) {
       }
       const stream = openStream(options, { principal: caller.principal, servers })
       streams.add(stream)
+      const { again: admitAgain } = context.var.admission
+      closeUnlessAdmitted(stream.events, { clock: options.clock, admitAgain })
       stream.events.event('endpoint', `${context.req.path.replace(/\/$/, '')}/messages?sessionId=${stream.id}`)
       return stream.events.response
     },
