@@ -43,6 +43,8 @@ async function tell(connection: Connection, { level, headers, signal }: LogLevel
     })
   } catch (error) {
     if (error instanceof SessionExpired) throw error
+    // Whoever was to tell it left first: the next call does.
+    if (signal.aborted) told.delete(connection)
     // The client hears what the server says by itself, from its level on.
   }
 }
