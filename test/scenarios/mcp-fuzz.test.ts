@@ -164,6 +164,17 @@ describe('whatever is sent to an MCP endpoint', () => {
     await standsAsBefore()
   })
 
+  verifies(
+    'mcp:fuzz',
+    'a request is answered under the id that it came with, or refused where that has too many digits',
+    async () => {
+      const answerTo = async (id: string) =>
+        (await gateway.request('/mcp', { body: `{"jsonrpc":"2.0","id":${id},"method":"ping"}` })).text()
+      expect(await answerTo('9007199254740991')).toContain('"id":9007199254740991,"result"')
+      expect(await answerTo('9007199254740993')).toContain('"id":null,"error":{"code":-32600')
+    },
+  )
+
   verifies('mcp:fuzz', 'invented bodies and headers too, and nothing is kept of them', async () => {
     const invent = (seed: number) =>
       assert(

@@ -79,9 +79,9 @@ function readResponse(value: { [key: string]: JsonValue }, id: JsonRpcId | null)
   return invalid('it is neither a request nor a response', id)
 }
 
-/** Fractions are allowed by JSON-RPC, if not wise; what cannot be written again is not. */
+/** Fractions are allowed by JSON-RPC, if not wise; what cannot be written again as it came is not. */
 function isId(value: unknown): value is JsonRpcId {
-  return typeof value === 'string' || (typeof value === 'number' && Number.isFinite(value))
+  return typeof value === 'string' || (typeof value === 'number' && Math.abs(value) <= Number.MAX_SAFE_INTEGER)
 }
 
 function invalid(what: string, id: JsonRpcId | null = null): Malformed {
