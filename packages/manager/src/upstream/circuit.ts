@@ -89,6 +89,9 @@ export function createCircuits({ clock, bounds = defaultCircuitBounds }: Circuit
   const entries = new Map<string, Entry>()
   const watchers: CircuitWatcher[] = []
 
+  // Mostly all are closed, and then no key is made.
+  const runOf = (server: Served) => (entries.size === 0 ? undefined : entries.get(keyOf(server))?.run)
+
   const beginRun = ({ id, revision }: Served): FailureRun => {
     const [oldest] = entries.keys()
     if (entries.size >= bounds.remembered && oldest !== undefined) entries.delete(oldest)
@@ -99,13 +102,12 @@ export function createCircuits({ clock, bounds = defaultCircuitBounds }: Circuit
 
   return {
     enter(server, { despite = false, principal } = {}) {
-      const key = keyOf(server)
-      const known = entries.get(key)?.run
+      const known = runOf(server)
       const trial = despite ? undefined : known?.startTrial(server.name, principal)
       return {
         reached() {
-          const wasOpen = entries.size > 0 && entries.get(key)?.run.isOpen === true
-          entries.delete(key)
+          const wasOpen = runOf(server)?.isOpen === true
+          if (entries.size > 0) entries.delete(keyOf(server))
           for (const watcher of watchers) {
             watcher.reached?.(server)
             if (wasOpen) watcher.closed?.(server)
@@ -113,7 +115,7 @@ export function createCircuits({ clock, bounds = defaultCircuitBounds }: Circuit
         },
         failed(error, witness) {
           if (!isFailureToReach(error)) return
-          const run = entries.get(key)?.run ?? beginRun(server)
+          const run = runOf(server) ?? beginRun(server)
           const coolDownMs = run.count({ error, witness, trial })
           if (coolDownMs === undefined) return
           for (const watcher of watchers) watcher.opened?.(server, coolDownMs)
@@ -123,7 +125,7 @@ export function createCircuits({ clock, bounds = defaultCircuitBounds }: Circuit
         },
       }
     },
-    status: (server) => entries.get(keyOf(server))?.run.status ?? { state: 'closed' },
+    status: (server) => runOf(server)?.status ?? { state: 'closed' },
     retire(serverId, currentRevision) {
       for (const [key, { id, revision }] of entries) {
         if (id === serverId && revision !== currentRevision) entries.delete(key)
