@@ -16,9 +16,10 @@ async function sources(): Promise<ReadonlyMap<string, string>> {
 const holding = (files: ReadonlyMap<string, string>, pattern: RegExp) =>
   [...files].flatMap(([path, text]) => (pattern.test(text) ? [path] : [])).toSorted()
 
-it('only the spine and discovery borrow connections, through one file', async () => {
+it('only the spine and discovery borrow connections, through one file, and sessions those that are theirs', async () => {
   const files = await sources()
   expect(holding(files, /\.acquire\(/)).toEqual(['with-connection.ts'])
+  expect(holding(files, /\.ofSession\(/)).toEqual(['sessions/session-upstreams.ts'])
   expect(holding(files, /from '[./]+with-connection\.ts'/)).toEqual(['catalog/discovery.ts', 'exchange.ts'])
   expect(holding(files, /\bexchanging\(/)).toEqual(['exchange.ts', 'gateway.ts'])
   expect(holding(files, /from '[./]+discovery\.ts'/)).toEqual(['catalog/preview.ts', 'catalog/refresh.ts'])
