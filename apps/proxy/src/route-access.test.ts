@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { documentedRoutes } from './openapi.ts'
+import { documentedRoutes } from './openapi/document.ts'
 import { isPublicPath } from './public-paths.ts'
 import { allowsRoute } from './route-access.ts'
 

@@ -23,16 +23,16 @@ import {
   type Sessions,
   type Subscriptions,
 } from '@toolgate/manager'
-import { reportServers } from './compose-health.ts'
-import { composeSessions } from './compose-sessions.ts'
-import { composeServers, type ServersPart } from './compose-servers.ts'
-import { composeToolsets, tellOfToolsets, type ToolsetsPart } from './compose-toolsets.ts'
-import { composeTrust, type TrustPart } from './compose-trust.ts'
-import { connectUrl } from './compose-user-tokens.ts'
-import type { Foundation } from './foundation.ts'
-import { logHealth } from './health-log.ts'
-import { liveServers } from './reload/live-servers.ts'
-import type { LiveServers } from './reload/reload.ts'
+import { reportServers } from './health.ts'
+import { composeSessions } from './sessions.ts'
+import { composeServers, type ServersPart } from './servers.ts'
+import { composeToolsets, tellOfToolsets, type ToolsetsPart } from './toolsets.ts'
+import { composeTrust, type TrustPart } from './trust.ts'
+import { connectUrl } from './user-tokens.ts'
+import type { Foundation } from '../foundation.ts'
+import { logHealth } from '../health-log.ts'
+import { liveServers } from '../reload/live-servers.ts'
+import type { LiveServers } from '../reload/reload.ts'
 
 /** The spine and what it goes by. */
 export interface Manager extends Omit<ServersPart, 'close'>, TrustPart, ToolsetsPart {

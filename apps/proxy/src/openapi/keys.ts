@@ -12,7 +12,7 @@ import {
   updateKeySchema,
 } from '@toolgate/auth'
 import { z } from 'zod'
-import type { Operation } from './openapi-operation.ts'
+import type { Operation } from './operation.ts'
 
 const oneKey = z.object({ key: z.string().optional() })
 const keyInPath = z.object({ key: z.string() })

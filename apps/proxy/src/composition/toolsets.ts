@@ -6,7 +6,7 @@ import {
   type StoredToolsets,
   type Toolsets,
 } from '@toolgate/manager'
-import type { Foundation } from './foundation.ts'
+import type { Foundation } from '../foundation.ts'
 
 export interface ToolsetsPart {
   readonly storedToolsets: StoredToolsets

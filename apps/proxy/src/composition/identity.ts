@@ -16,10 +16,10 @@ import {
   type HeaderNames,
   upsertConfigKeys,
 } from '@toolgate/auth'
-import type { LoadedConfig } from './config/load.ts'
-import type { VirtualKeyEntry } from './config/virtual-keys.ts'
-import type { Foundation } from './foundation.ts'
-import { replaceConfigKeys } from './reload/config-keys.ts'
+import type { LoadedConfig } from '../config/load.ts'
+import type { VirtualKeyEntry } from '../config/virtual-keys.ts'
+import type { Foundation } from '../foundation.ts'
+import { replaceConfigKeys } from '../reload/config-keys.ts'
 
 /** Who calls: keys of the file into the store, the cache in front of it, and the ways to prove an identity. */
 export async function composeIdentity(foundation: Foundation) {

@@ -1,7 +1,7 @@
 import { type Caller, noGrants, nothingForwarded, type Principal, silentPeer } from '@toolgate/core'
 import { createToolFilter, type Models, type ToolFilter } from '@toolgate/llm'
 import { rankTools } from '@toolgate/manager'
-import type { Foundation } from './foundation.ts'
+import type { Foundation } from '../foundation.ts'
 
 /** The gateway itself, where it asks a model for its own purposes: its rows are nobody's spend. */
 const gatewayAccount: Principal = {

@@ -5,7 +5,7 @@ import {
   type ToolDefinitions,
   type ToolTrust,
 } from '@toolgate/manager'
-import type { Foundation } from './foundation.ts'
+import type { Foundation } from '../foundation.ts'
 
 /** What pinned servers say of their tools and what was approved of it, and where a server is found by its id. */
 export interface TrustPart extends TrustServices {

@@ -1,6 +1,6 @@
 import { createPostgresUserTokenStore, createUpstreamClient, createUserTokens, type UserTokens } from '@toolgate/auth'
-import type { Foundation } from './foundation.ts'
-import { publicBase } from './public-address.ts'
+import type { Foundation } from '../foundation.ts'
+import { publicBase } from '../public-address.ts'
 
 /** Tokens of users at servers that are reached in these ways. */
 export function composeUserTokens(

@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import type { Operation } from './openapi-operation.ts'
-import { healthHistoryQuery, healthQuery, testConnectionBody } from './routes/health-reports.ts'
+import type { Operation } from './operation.ts'
+import { healthHistoryQuery, healthQuery, testConnectionBody } from '../routes/health-reports.ts'
 
 const alive: Operation = { summary: 'The process answers', isPublic: true }
 const ready: Operation = { summary: 'The process may be given work', isPublic: true }

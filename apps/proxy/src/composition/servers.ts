@@ -5,15 +5,15 @@ import {
   type Registry,
   type TransportOptions,
 } from '@toolgate/manager'
-import type { LoadedConfig } from './config/load.ts'
-import { toServerDefinitions } from './config/servers.ts'
-import { composeUserTokens } from './compose-user-tokens.ts'
-import type { Foundation } from './foundation.ts'
-import { serverOptions } from './server-options.ts'
-import { type ConfigServers, createServerSet, type ServerSet } from './server-set.ts'
-import { createServerAdmin, type ServerAdmin } from './stored-servers/admin.ts'
-import { createBuildStored } from './stored-servers/build-stored.ts'
-import { createServerPreview, type ServerPreview } from './stored-servers/preview.ts'
+import type { LoadedConfig } from '../config/load.ts'
+import { toServerDefinitions } from '../config/servers.ts'
+import { composeUserTokens } from './user-tokens.ts'
+import type { Foundation } from '../foundation.ts'
+import { serverOptions } from '../server-options.ts'
+import { type ConfigServers, createServerSet, type ServerSet } from '../server-set.ts'
+import { createServerAdmin, type ServerAdmin } from '../stored-servers/admin.ts'
+import { createBuildStored } from '../stored-servers/build-stored.ts'
+import { createServerPreview, type ServerPreview } from '../stored-servers/preview.ts'
 
 /** The servers of the file and the stored ones, and the way to manage the latter. */
 export interface ServersPart {

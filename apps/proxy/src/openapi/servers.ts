@@ -1,11 +1,11 @@
 import { z } from 'zod'
-import type { Operation } from './openapi-operation.ts'
-import { toolChangesQuery, toolDecision } from './routes/mcp-tool-changes.ts'
-import { explainQuery } from './routes/mcp-explain.ts'
-import { userCredential } from './routes/mcp-user-credentials.ts'
-import { changedToolset, newToolset } from './routes/mcp-toolsets.ts'
-import { importServersSchema } from './stored-servers/import-file.ts'
-import { newServerSchema, updateServerSchema } from './stored-servers/server-request.ts'
+import type { Operation } from './operation.ts'
+import { toolChangesQuery, toolDecision } from '../routes/mcp-tool-changes.ts'
+import { explainQuery } from '../routes/mcp-explain.ts'
+import { userCredential } from '../routes/mcp-user-credentials.ts'
+import { changedToolset, newToolset } from '../routes/mcp-toolsets.ts'
+import { importServersSchema } from '../stored-servers/import-file.ts'
+import { newServerSchema, updateServerSchema } from '../stored-servers/server-request.ts'
 
 const oneServer = z.object({ server_id: z.string() })
 const oneToolset = z.object({ toolset_id: z.string() })

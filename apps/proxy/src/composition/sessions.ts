@@ -9,7 +9,7 @@ import {
   type Subscriptions,
   type ToolsetLookup,
 } from '@toolgate/manager'
-import type { Foundation } from './foundation.ts'
+import type { Foundation } from '../foundation.ts'
 
 /** Sessions of MCP clients, and what they are told outside their requests. */
 export interface SessionsPart {

@@ -1,10 +1,10 @@
 import type { Models } from '@toolgate/llm'
 import { type Catalog, type Health, listKinds, type Registry } from '@toolgate/manager'
-import type { Foundation } from './foundation.ts'
-import type { Metrics } from './metrics.ts'
-import { createModelHealth, type ModelHealth } from './model-health.ts'
-import { createModelTrial, type ModelTrial } from './model-trial.ts'
-import type { HealthSettings } from './routes/health-probes.ts'
+import type { Foundation } from '../foundation.ts'
+import type { Metrics } from '../metrics.ts'
+import { createModelHealth, type ModelHealth } from '../model-health.ts'
+import { createModelTrial, type ModelTrial } from '../model-trial.ts'
+import type { HealthSettings } from '../routes/health-probes.ts'
 
 /** What the health routes need beside the services that are there for others. */
 export interface HealthServices {
