@@ -11,6 +11,8 @@ const bytesPerId = 10
 const portion = Buffer.alloc(idsPerPortion * bytesPerId)
 let digits = ''
 let used = 0
+let lastMs = Number.NaN
+let millisecond = ''
 
 function takePortion(): void {
   randomFillSync(portion)
@@ -27,5 +29,9 @@ export const randomId: NewId = (prefix) => {
   if (used === digits.length) takePortion()
   const random = digits.slice(used + 1, used + bytesPerId * 2)
   used += bytesPerId * 2
-  return `${prefix}_${systemClock.now().toString(16).padStart(12, '0')}7${random}`
+  const now = systemClock.now()
+  // A call makes several within one millisecond.
+  if (now !== lastMs) millisecond = now.toString(16).padStart(12, '0')
+  lastMs = now
+  return `${prefix}_${millisecond}7${random}`
 }

@@ -3,7 +3,7 @@ import type { News } from '@toolgate/manager'
 import type { EventStream } from './event-stream.ts'
 
 /** Milliseconds between looks at whether the caller may still listen; what there is to tell makes one look sooner. */
-const admissionMs = 15_000
+const admissionMs = 2_000
 
 /** Failures that say that the caller may no longer listen, and not that nobody knows. */
 const dismissals = new Set(['CREDENTIAL_MISSING', 'CREDENTIAL_INVALID', 'KEY_EXPIRED', 'KEY_BLOCKED'])
