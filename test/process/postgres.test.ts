@@ -4,8 +4,7 @@ import { existsSync } from 'node:fs'
 import { promisify } from 'node:util'
 import type { Secret } from '@toolgate/core'
 import { openDatabase } from '@toolgate/db'
-import { createDatabase, describeOnPostgres } from '@toolgate/testing/database'
-import { startPostgresServer } from '@toolgate/testing/postgres-server'
+import { createDatabase, describeOnOwnPostgres, describeOnPostgres } from '@toolgate/testing/database'
 import { afterEach, beforeEach, expect, vi } from 'vitest'
 import { verifies } from '../verifies.ts'
 import { createPlace, type Place } from './gateway-process.ts'
@@ -91,9 +90,12 @@ describeOnPostgres('a gateway on real Postgres', (server) => {
       stderr: `Cannot prepare the database at ${limited.host}${limited.pathname}: its user may not create tables there.\n`,
     })
   })
+})
 
-  verifies('stop:drains', 'ends in order although its database is gone', async () => {
-    const ownServer = await startPostgresServer()
+describeOnOwnPostgres('a gateway whose Postgres is gone', (server) => {
+  verifies('stop:drains', 'ends in order', async () => {
+    using place = createPlace()
+    const ownServer = await server()
     const environment = { ...secrets, DATABASE_URL: (await createDatabase(ownServer)).reveal() }
     await using gateway = place.startGateway({ environment })
     const address = await gateway.listening()

@@ -1,9 +1,8 @@
 import { setImmediate } from 'node:timers/promises'
 import { calls, migrate, openDatabase } from '@toolgate/db'
-import { createDatabase } from '@toolgate/testing/database'
+import { createDatabase, describeOnOwnPostgres } from '@toolgate/testing/database'
 import { startRawMcpServer } from '@toolgate/testing/mcp-raw'
-import { missingOwnPostgres, startOwnPostgresServer } from '@toolgate/testing/postgres-server'
-import { afterAll, beforeAll, describe, expect, vi } from 'vitest'
+import { expect, vi } from 'vitest'
 import { boot, recordingLog } from '../boot.ts'
 import { verifies } from '../verifies.ts'
 
@@ -45,27 +44,13 @@ function startLoad(ask: () => Promise<Response>, callers: number) {
   }
 }
 
-const missing = missingOwnPostgres()
-if (missing !== undefined) {
-  if (process.env['CI'] === 'true') throw new Error(`The restart of Postgres: ${missing}`)
-  console.warn(`Skipped: the restart of Postgres, ${missing}.`)
-}
-const title = 'while Postgres restarts under load'
-
-const named = missing === undefined ? title : `${title} (skipped: ${missing})`
-
-describe.skipIf(missing !== undefined).each([named])('%s', () => {
-  let server: Awaited<ReturnType<typeof startOwnPostgresServer>>
-  beforeAll(async () => {
-    server = await startOwnPostgresServer()
-  })
-  afterAll(() => server?.stop())
-
+describeOnOwnPostgres('while Postgres restarts under load', (server) => {
   verifies('keys:store-outage', 'known keys work, unknown ones are 503, and no row of the ledger is lost', async () => {
-    const { outage } = server
+    const ownServer = await server()
+    const { outage } = ownServer
     if (outage === undefined) throw new Error('its own server can be stopped')
     await using upstream = await startRawMcpServer()
-    const url = await createDatabase(server)
+    const url = await createDatabase(ownServer)
     const database = await openDatabase({ url })
     await migrate(database)
     const log = recordingLog()

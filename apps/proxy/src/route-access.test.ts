@@ -66,6 +66,8 @@ describe('the routes of a key', () => {
         '/v1/mcp/server/health',
         '/v1/mcp/server/import',
         '/v1/mcp/server/{server_id}',
+        '/v1/mcp/server/{server_id}/oauth-user-credential',
+        '/v1/mcp/server/{server_id}/oauth-user-credential/status',
         '/v1/mcp/server/{server_id}/refresh',
         '/v1/mcp/server/{server_id}/tool-changes',
         '/v1/mcp/server/{server_id}/tool-changes/approve',

@@ -10,7 +10,13 @@ import { join } from 'node:path'
 import { type Database, migrate, openDatabase } from '@toolgate/db'
 import { openPgliteInMemory } from '@toolgate/db/pglite'
 import { afterAll, describe } from 'vitest'
-import { missingPostgres, type PostgresServer, startPostgresServer } from './postgres-server.ts'
+import {
+  missingOwnPostgres,
+  missingPostgres,
+  type PostgresServer,
+  startOwnPostgresServer,
+  startPostgresServer,
+} from './postgres-server.ts'
 
 export interface TestStore {
   /** Migrated and empty. */
@@ -50,8 +56,24 @@ export function describeOnStores(name: string, suite: (openStore: OpenStore) => 
 }
 
 /** Runs a suite on real Postgres only, with a server that is started at the first use. */
-export function describeOnPostgres(name: string, suite: (server: () => Promise<PostgresServer>) => void): void {
-  const missing = missingPostgres()
+export function describeOnPostgres(name: string, suite: ServerSuite): void {
+  describeOn({ missing: missingPostgres(), start: startPostgresServer }, name, suite)
+}
+
+/** The same on a server of the suite's own, which it may stop and start again. */
+export function describeOnOwnPostgres(name: string, suite: ServerSuite): void {
+  describeOn({ missing: missingOwnPostgres(), start: startOwnPostgresServer }, name, suite)
+}
+
+type ServerSuite = (server: () => Promise<PostgresServer>) => void
+
+interface Supply {
+  /** Why there is none. */
+  readonly missing: string | undefined
+  start(): Promise<PostgresServer>
+}
+
+function describeOn({ missing, start }: Supply, name: string, suite: ServerSuite): void {
   if (missing !== undefined && process.env['CI'] === 'true') throw new Error(`${name}: ${missing}`)
   // The reporter folds a skipped suite into a number; the reason belongs on the screen.
   if (missing !== undefined) console.warn(`Skipped: ${name}, ${missing}.`)
@@ -59,7 +81,7 @@ export function describeOnPostgres(name: string, suite: (server: () => Promise<P
   describe.skipIf(missing !== undefined).each([title])('%s', () => {
     let server: Promise<PostgresServer> | undefined
     afterAll(async () => (await server)?.stop())
-    suite(() => (server ??= startPostgresServer()))
+    suite(() => (server ??= start()))
   })
 }
 
