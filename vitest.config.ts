@@ -8,7 +8,8 @@ export default defineConfig({
     isolate: false,
     // Most tests wait for somebody else: one worker would leave half of a small machine idle.
     maxWorkers: 2,
-    testTimeout: 20_000,
+    // For what hangs; a machine that is busy with two files at once may be slow.
+    testTimeout: 60_000,
     hookTimeout: 60_000,
     reporters: ['default'],
   },
