@@ -48,6 +48,8 @@ export { createPostgresSessionStore } from './sessions/session-store.postgres.ts
 export type { SessionStore, StreamEvent } from './sessions/session-store.ts'
 export { readEventId, type StreamLog, type StreamPlace, type Streams } from './sessions/streams.ts'
 export type { Hearer, News } from './sessions/hearer.ts'
+export { KeptNews } from './sessions/kept-news.ts'
+export { serverNotFound } from './authorize.ts'
 export { createSubscriptionGaps, type SubscriptionGaps } from './sessions/subscription-gaps.ts'
 export { createSubscriptions, type Subscriptions } from './sessions/subscriptions.ts'
 export type { SessionBounds } from './sessions/session-options.ts'

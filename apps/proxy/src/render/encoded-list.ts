@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache'
 import type { ListedItem } from '@toolgate/manager'
 
 /** `{"tools": […], …}` in UTF-8; `rest` is what stands beside the tools, and is not empty. */
@@ -22,30 +23,16 @@ const head = Buffer.from('{"tools":')
  * written each time. Bounded in bytes; what was not asked for longest goes first.
  */
 export function encodingLists(shape: (item: ListedItem) => object, bound = { maxBytes }): EncodeList {
-  const kept = new Map<readonly ListedItem[], Encoded>()
-  let total = 0
-
-  const drop = (items: readonly ListedItem[]) => {
-    total -= kept.get(items)?.whole.byteLength ?? 0
-    kept.delete(items)
-  }
-  const keep = (items: readonly ListedItem[], encoded: Encoded) => {
-    if (encoded.whole.byteLength > bound.maxBytes) return
-    kept.set(items, encoded)
-    total += encoded.whole.byteLength
-    for (const oldest of kept.keys()) {
-      if (total <= bound.maxBytes) return
-      drop(oldest)
-    }
-  }
-
+  const kept = new LRUCache<readonly ListedItem[], Encoded>({
+    maxSize: bound.maxBytes,
+    sizeCalculation: ({ whole }) => whole.byteLength,
+  })
   return (items, rest) => {
     const known = kept.get(items)
     const end = `,${JSON.stringify(rest).slice(1)}`
-    const encoded =
-      known?.end === end ? known : joined(known?.array ?? Buffer.from(JSON.stringify(items.map(shape))), end)
-    drop(items)
-    keep(items, encoded)
+    if (known?.end === end) return known.whole
+    const encoded = joined(known?.array ?? Buffer.from(JSON.stringify(items.map(shape))), end)
+    kept.set(items, encoded)
     return encoded.whole
   }
 }

@@ -6,7 +6,15 @@ import {
   ownerOf,
 } from '@toolgate/auth'
 import { type Caller, GatewayError, nothingForwarded, type Principal } from '@toolgate/core'
-import { type Gateway, type ManagedServer, permits, type Rule, ruleFor, type ToolsetLookup } from '@toolgate/manager'
+import {
+  type Gateway,
+  type ManagedServer,
+  permits,
+  type Rule,
+  ruleFor,
+  serverNotFound,
+  type ToolsetLookup,
+} from '@toolgate/manager'
 import { type Context, Hono } from 'hono'
 import { z } from 'zod'
 import type { AppEnv } from '../app-env.ts'
@@ -44,9 +52,7 @@ export function mcpExplainRoutes(services: McpExplainRoutes) {
     const asked = await subjectOf(key, context, services)
     // What the asker may not see does not exist, whoever is asked about.
     const [server] = services.gateway.select(caller, [handle]).servers
-    if (server === undefined) {
-      throw new GatewayError('SERVER_NOT_FOUND', `Unknown MCP server: ${handle}`, { details: { server: handle } })
-    }
+    if (server === undefined) throw serverNotFound(handle)
     const verdict = judge(asked.caller.principal, {
       server,
       tool,

@@ -1,5 +1,5 @@
-import { GatewayError, Secret, type UserTokenStatus } from '@toolgate/core'
-import type { Gateway, ManagedServer } from '@toolgate/manager'
+import { Secret, type UserTokenStatus } from '@toolgate/core'
+import { type Gateway, type ManagedServer, serverNotFound } from '@toolgate/manager'
 import { type Context, Hono } from 'hono'
 import { z } from 'zod'
 import type { AppEnv } from '../app-env.ts'
@@ -23,9 +23,7 @@ export function mcpUserCredentialRoutes({ gateway }: { readonly gateway: Pick<Ga
     const { caller } = context.var
     const handle = context.req.param('server_id') ?? ''
     const [server] = gateway.select(caller, [handle]).servers
-    if (server === undefined) {
-      throw new GatewayError('SERVER_NOT_FOUND', `Unknown MCP server: ${handle}`, { details: { server: handle } })
-    }
+    if (server === undefined) throw serverNotFound(handle)
     return { server, owner: requireOwner(caller.principal), signal: caller.signal }
   }
 

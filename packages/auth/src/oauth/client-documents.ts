@@ -5,6 +5,7 @@
  */
 import { type Clock, isJsonObject, type Outbound, startDeadline } from '@toolgate/core'
 import { LRUCache } from 'lru-cache'
+import { boundedText } from '../bounded-text.ts'
 import { readClientMetadata, grantTypesOf } from './client-metadata.ts'
 import type { OauthClient } from './clients.ts'
 import { oauthError } from './oauth-error.ts'
@@ -75,7 +76,7 @@ async function readDocument(
     headers: { accept: 'application/json' },
     signal: deadline.signal,
   })
-  const text = await boundedText(response)
+  const text = await boundedText(response, maxBytes)
   const document: unknown = response.status === 200 ? JSON.parse(text) : undefined
   if (!isJsonObject(document) || document['client_id'] !== clientId) throw new Error('not the document of this client')
   const metadata = readClientMetadata(document)
@@ -83,17 +84,6 @@ async function readDocument(
   if (method !== 'none') throw new Error('it shows itself in a way that is not spoken here')
   const refreshable = grantTypesOf(metadata).includes('refresh_token')
   return { id: clientId, name, redirectUris, refreshable, host: new URL(clientId).host, proof: { method: 'none' } }
-}
-
-async function boundedText(response: Response): Promise<string> {
-  const pieces: Uint8Array[] = []
-  let bytes = 0
-  for await (const piece of response.body ?? []) {
-    bytes += piece.length
-    if (bytes > maxBytes) throw new Error(`more than ${maxBytes} bytes`)
-    pieces.push(piece)
-  }
-  return Buffer.concat(pieces).toString('utf8')
 }
 
 function unreadable(cause?: unknown) {

@@ -73,10 +73,7 @@ async function refreshOrWait(
   const giveUpAt = clock.monotonic() + claimMs
   const never = new AbortController().signal
   do {
-    const now = new Date(clock.now())
-    if (await store.claim(known.row, { now, until: new Date(now.getTime() + claimMs) })) {
-      return refreshClaimed(known, context, options)
-    }
+    if (await store.claim(known.row, claimMs)) return refreshClaimed(known, context, options)
     const row = await store.find(context.holder)
     if (row === undefined || row.identity !== context.identity) return undefined
     if (row.needsSignIn || row.id !== known.row.id || row.version !== known.row.version) {

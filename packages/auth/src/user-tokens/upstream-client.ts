@@ -15,6 +15,7 @@ import {
   startAuthorization,
 } from '@modelcontextprotocol/client'
 import { type Clock, GatewayError, type Outbound, Secret, startDeadline } from '@toolgate/core'
+import { boundedText } from '../bounded-text.ts'
 import { type TokenParty, tokenPartySchema } from './token-party.ts'
 
 /** What an operator says of a server whose users sign in. */
@@ -240,22 +241,11 @@ function boundedFetch(
     const body = init?.body instanceof URLSearchParams ? init.body.toString() : init?.body
     const response = await way.fetch(url, { ...init, ...(body !== undefined && { body }), signal })
     const { status, headers } = response
-    return new Response(await boundedText(response), {
+    return new Response(await boundedText(response, maxBytes), {
       status,
       headers: { 'content-type': headers.get('content-type') ?? '' },
     })
   }
-}
-
-async function boundedText(response: Response): Promise<string> {
-  const pieces: Uint8Array[] = []
-  let bytes = 0
-  for await (const piece of response.body ?? []) {
-    bytes += piece.length
-    if (bytes > maxBytes) throw new Error(`more than ${maxBytes} bytes`)
-    pieces.push(piece)
-  }
-  return Buffer.concat(pieces).toString('utf8')
 }
 
 function unavailable({ name }: SignInAt, cause: unknown): GatewayError {

@@ -1,6 +1,6 @@
 /** Users' tokens in the table `user_tokens`, on PGlite or Postgres. */
 import { askStore, type Database, type UserTokenRow, userTokens, writeStore } from '@toolgate/db'
-import { and, asc, eq, isNull, lte, or } from 'drizzle-orm'
+import { and, eq, isNull, lte, or, sql } from 'drizzle-orm'
 import type { TokenHolder, UserTokenStore } from './user-token-store.ts'
 
 export function createPostgresUserTokenStore({ db }: Pick<Database, 'db'>): UserTokenStore {
@@ -10,10 +10,6 @@ export function createPostgresUserTokenStore({ db }: Pick<Database, 'db'>): User
         const [row] = await db.select().from(userTokens).where(isOf(holder))
         return row
       }),
-    list: (owner) =>
-      askStore(() =>
-        db.select().from(userTokens).where(eq(userTokens.owner, owner)).orderBy(asc(userTokens.connectedAt)),
-      ),
     save: (tokens) =>
       writeStore(db, async (within) => {
         await within.delete(userTokens).where(isOf(tokens))
@@ -26,12 +22,12 @@ export function createPostgresUserTokenStore({ db }: Pick<Database, 'db'>): User
         const removed = await db.delete(userTokens).where(isOf(holder)).returning({ id: userTokens.id })
         return removed.length > 0
       }),
-    claim: (row, { now, until }) =>
+    claim: (row, forMs) =>
       askStore(async () => {
-        const free = or(isNull(userTokens.refreshingUntil), lte(userTokens.refreshingUntil, now))
+        const free = or(isNull(userTokens.refreshingUntil), lte(userTokens.refreshingUntil, sql`now()`))
         const claimed = await db
           .update(userTokens)
-          .set({ refreshingUntil: until })
+          .set({ refreshingUntil: sql`now() + ${forMs} * interval '1 millisecond'` })
           .where(and(isStill(row), eq(userTokens.needsSignIn, false), free))
           .returning({ id: userTokens.id })
         return claimed.length > 0

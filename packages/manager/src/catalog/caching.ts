@@ -1,5 +1,6 @@
-import { eraOfVersion, isJsonObject, type JsonObject } from '@toolgate/core'
+import { eraOfVersion, type JsonObject } from '@toolgate/core'
 import { type ListKind, listMethods } from '../methods.ts'
+import { announces } from '../modern/announced.ts'
 import type { Handshake } from '../upstream/connection.ts'
 
 /** What a server says of how its list may be kept (spec 2026-07-28, Caching). */
@@ -16,10 +17,6 @@ export function cachingOf(kind: ListKind, pages: readonly JsonObject[], handshak
   const given = pages.flatMap(({ ttlMs }) => (typeof ttlMs === 'number' && ttlMs >= 0 ? [ttlMs] : []))
   const ttlMs = given.length === 0 ? undefined : Math.min(...given)
   const isPrivate = pages.some(({ cacheScope }) => cacheScope === 'private')
-  return ttlMs === 0 && announces(handshake, kind) ? { isPrivate } : { ttlMs, isPrivate }
-}
-
-function announces({ capabilities }: Handshake, kind: ListKind): boolean {
-  const capability = capabilities[listMethods[kind].capability]
-  return isJsonObject(capability) && capability['listChanged'] === true
+  const isAnnounced = announces(handshake.capabilities[listMethods[kind].capability])
+  return ttlMs === 0 && isAnnounced ? { isPrivate } : { ttlMs, isPrivate }
 }

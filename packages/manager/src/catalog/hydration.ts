@@ -8,7 +8,7 @@ import { type Listing, listingOf } from './listing.ts'
 import { outcome } from './outcome.ts'
 import type { Places } from './places.ts'
 import type { ToolTrust } from '../trust/tool-trust.ts'
-import { withinDeadline } from './within-deadline.ts'
+import { withinDeadline } from '../upstream/within-deadline.ts'
 
 /** Milliseconds that a start waits for the store; what comes later is put into memory when it comes. */
 const patienceMs = 10_000

@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache'
 import type { Offer } from './offer.ts'
 
 /** An offer without what changes by the minute. */
@@ -19,46 +20,25 @@ export type BasisPart = string | boolean | undefined | object | Basis
 /** Of all offers together: some 20 callers with different rights before 10,000 tools. */
 const maxItems = 200_000
 
-interface Kept {
-  readonly offered: Offered
-  readonly weight: number
-}
-
 /** Bounded in items; the one that was not asked for longest goes first. */
 export function createOfferMemory(bound: { readonly maxItems: number } = { maxItems }): OfferMemory {
   const serialOf = counting()
-  const kept = new Map<string, Kept>()
-  let weight = 0
-
-  const drop = (key: string) => {
-    weight -= kept.get(key)?.weight ?? 0
-    kept.delete(key)
-  }
-  const keep = (key: string, one: Kept) => {
-    if (one.weight > bound.maxItems) return
-    kept.set(key, one)
-    weight += one.weight
-    for (const oldest of kept.keys()) {
-      if (weight <= bound.maxItems) return
-      drop(oldest)
-    }
-  }
-
+  const kept = new LRUCache<string, Offered>({ maxSize: bound.maxItems, sizeCalculation: weigh })
   return {
     of(basis, make) {
       const key = JSON.stringify(encoded(basis, serialOf))
-      const found = kept.get(key)
-      const one = found ?? weighed(make())
-      if (found !== undefined) drop(key)
-      keep(key, one)
-      return one.offered
+      const before = kept.get(key)
+      if (before !== undefined) return before
+      const offered = make()
+      kept.set(key, offered)
+      return offered
     },
   }
 }
 
 /** An empty one is not free: its key is kept with it. */
-function weighed(offered: Offered): Kept {
-  return { offered, weight: 100 + offered.items.length + offered.withheld.length + offered.unapproved.length }
+function weigh({ items, withheld, unapproved }: Offered): number {
+  return 100 + items.length + withheld.length + unapproved.length
 }
 
 type Encoded = string | boolean | null | number | Encoded[]

@@ -53,10 +53,10 @@ export function createPlaces(credentials: CredentialSource): Places {
 
   return {
     shared(server, kind) {
-      const ofServer = known.get(server) ?? new Map<ListKind, Place>()
-      if (ofServer.size === 0) known.set(server, ofServer)
-      const place = ofServer.get(kind) ?? sharedPlace(server, kind)
-      ofServer.set(kind, place)
+      const before = known.get(server)?.get(kind)
+      if (before !== undefined) return before
+      const place = sharedPlace(server, kind)
+      known.set(server, (known.get(server) ?? new Map<ListKind, Place>()).set(kind, place))
       return place
     },
     async own(server, { kind, caller, onlyServer }) {

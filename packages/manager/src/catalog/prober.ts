@@ -6,7 +6,7 @@ import type { Lanes } from './lanes.ts'
 import { outcome } from './outcome.ts'
 import type { Places } from './places.ts'
 import type { Refresh } from './refresh.ts'
-import { withinDeadline } from './within-deadline.ts'
+import { withinDeadline } from '../upstream/within-deadline.ts'
 
 /** Milliseconds that whoever asks how a server is waits at most; LiteLLM's bound. */
 const answerMs = 10_000

@@ -6,7 +6,7 @@ import type { Listing } from './listing.ts'
 import { failedOutcome, outcome } from './outcome.ts'
 import type { OwnRequest, Place, Places } from './places.ts'
 import type { Refresh } from './refresh.ts'
-import { withinDeadline } from './within-deadline.ts'
+import { withinDeadline } from '../upstream/within-deadline.ts'
 
 export interface ReaderOptions {
   readonly entries: Entries

@@ -5,7 +5,7 @@ import type { Entries } from './entries.ts'
 import type { Lanes } from './lanes.ts'
 import type { Place, Places } from './places.ts'
 import type { Refresh } from './refresh.ts'
-import { withinDeadline } from './within-deadline.ts'
+import { withinDeadline } from '../upstream/within-deadline.ts'
 
 /** Milliseconds. */
 export interface SweepTiming {

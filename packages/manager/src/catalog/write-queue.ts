@@ -1,5 +1,5 @@
 import { type Clock, sleep } from '@toolgate/core'
-import { withinDeadline } from './within-deadline.ts'
+import { withinDeadline } from '../upstream/within-deadline.ts'
 
 /** One writer, and at most one item of each key that waits for it, the latest. */
 export interface WriteQueue<Item> {

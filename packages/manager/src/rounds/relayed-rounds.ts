@@ -111,6 +111,7 @@ function createWaiting(
   return {
     hear: (message) => waiting.get(message.ask)?.(message),
     async traceOf(callId, signal) {
+      if (waiting.size >= maxWaiting) throw tooMany()
       const ask = newId('round')
       const { promise, resolve } = Promise.withResolvers<FormerTrace | undefined>()
       const cancel = clock.after(takenMs, () => resolve(undefined))
@@ -126,7 +127,7 @@ function createWaiting(
       }
     },
     async next({ round, ...request }) {
-      if (waiting.size >= maxWaiting) throw new GatewayError('OVERLOADED', 'Too many calls wait at other gateways.')
+      if (waiting.size >= maxWaiting) throw tooMany()
       const ask = newId('round')
       const { signal, peer, progressToken } = round
       const { capabilities, logLevel } = peer
@@ -167,6 +168,10 @@ function outcomeOf(ended: Ended): RoundOutcome<Exchanged> {
       ...(missing !== undefined && { required_capabilities: missing }),
     },
   })
+}
+
+function tooMany(): GatewayError {
+  return new GatewayError('OVERLOADED', 'Too many calls wait at other gateways.')
 }
 
 function gone(): GatewayError {

@@ -9,6 +9,7 @@ import {
   type Principal,
 } from '@toolgate/core'
 import type { Hearer, News } from './hearer.ts'
+import { KeptNews } from './kept-news.ts'
 import { isLogged } from './log-levels.ts'
 import type { StoredSession } from './session-store.ts'
 
@@ -58,7 +59,7 @@ export class Session implements Hearer {
   /** No map by id: a client that uses one twice at a time still leaves nothing behind. */
   #calls: Set<RunningCall> | undefined
   #asked: Map<JsonRpcId, PromiseWithResolvers<JsonObject>> | undefined
-  #missed: Map<string, News> | undefined
+  #missed: KeptNews | undefined
   #listener: Listener | undefined
   #subscriptions: ReadonlySet<string> | undefined
   #onSubscriptions: (() => void) | undefined
@@ -151,20 +152,16 @@ export class Session implements Hearer {
       this.#listener = undefined
       this.#onSubscriptions = undefined
     })
-    const missed = [...(this.#missed?.values() ?? [])]
+    const missed = this.#missed
     this.#missed = undefined
-    for (const news of missed) listener.tell(news)
+    for (const news of missed?.take() ?? []) listener.tell(news)
   }
 
   /** Outside any request. Waits for the client to listen where it does not; each kind of news once. */
   tell(news: News): void {
     if (this.#listener !== undefined) return this.#listener.tell(news)
-    const missed = (this.#missed ??= new Map())
-    const { method, params } = news.notification
-    const { uri } = params ?? {}
-    missed.set(`${method} ${typeof uri === 'string' ? uri : ''}`, news)
-    const [oldest] = missed.keys()
-    if (missed.size > maxMissed && oldest !== undefined) missed.delete(oldest)
+    this.#missed ??= new KeptNews(maxMissed)
+    this.#missed.keep(news)
   }
 
   get subscriptions(): ReadonlySet<string> {

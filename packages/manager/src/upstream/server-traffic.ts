@@ -108,7 +108,7 @@ export class ServerTraffic {
    */
   #owner(): InFlightCall | undefined {
     if (!this.#options.exclusive) return undefined
-    const calls = this.#calls.values().filter(({ signal }) => !signal.aborted)
+    const calls = this.#calls.values().filter(({ cancellation }) => !cancellation.aborted)
     return calls.findLast(({ peer }) => peer !== silentPeer) ?? calls.at(-1)
   }
 

@@ -1,5 +1,5 @@
 import { type Clock, type GatewayError, type JsonRpcNotification, type Principal, toGatewayError } from '@toolgate/core'
-import type { News } from '@toolgate/manager'
+import { KeptNews, type News } from '@toolgate/manager'
 import type { EventStream } from './event-stream.ts'
 
 /** Milliseconds between looks at whether the caller may still listen; what there is to tell makes one look sooner. */
@@ -27,7 +27,7 @@ export interface AdmittedNewsOptions {
  */
 export class AdmittedNews {
   readonly #options: AdmittedNewsOptions
-  #waiting = new Map<string, News>()
+  readonly #waiting = new KeptNews(maxWaiting)
   #looking = false
 
   constructor(options: AdmittedNewsOptions) {
@@ -36,11 +36,7 @@ export class AdmittedNews {
 
   /** It waits for the next look. */
   keep(news: News): void {
-    const { method, params } = news.notification
-    const { uri } = params ?? {}
-    this.#waiting.set(`${method} ${typeof uri === 'string' ? uri : ''}`, news)
-    const [oldest] = this.#waiting.keys()
-    if (this.#waiting.size > maxWaiting && oldest !== undefined) this.#waiting.delete(oldest)
+    this.#waiting.keep(news)
   }
 
   /** From now on what waits is told, and the caller looked at, until the stream ends. */
@@ -49,7 +45,7 @@ export class AdmittedNews {
     if (signal.aborted) return
     const cancel = clock.every(admissionMs, () => void this.look())
     signal.addEventListener('abort', cancel, { once: true })
-    if (this.#waiting.size > 0) void this.look()
+    if (!this.#waiting.isEmpty) void this.look()
   }
 
   async look(): Promise<void> {
@@ -59,9 +55,7 @@ export class AdmittedNews {
     try {
       const principal = await admitAgain(signal)
       admitted(principal)
-      const waiting = this.#waiting
-      this.#waiting = new Map()
-      for (const { notification, isFor } of waiting.values()) if (isFor?.(principal) ?? true) say(notification)
+      for (const { notification, isFor } of this.#waiting.take()) if (isFor?.(principal) ?? true) say(notification)
     } catch (thrown) {
       const error = toGatewayError(thrown)
       // Where nobody knows the news wait for the next look.

@@ -1,5 +1,6 @@
 /** What a person sees who connects an account at a server. */
 import { html } from 'hono/html'
+import { keyForm } from './key-form.ts'
 import type { ShownPage } from './page.ts'
 
 export interface ConnectPage {
@@ -11,16 +12,9 @@ export interface ConnectPage {
 }
 
 export function connectPage({ server, pending, action, fault }: ConnectPage): ShownPage {
+  const hint = 'The account will be used for whoever calls with this key, and with other keys of the same user.'
   const body = html`<h1>Connect your account at <strong>${server}</strong></h1>
-${fault === undefined ? '' : html`<p class="fault" role="alert" id="fault">${fault}</p>`}
-<form method="post" action="${action}">
-<input type="hidden" name="request" value="${pending}">
-<label for="key">Your key</label>
-<input id="key" name="key" type="password" autocomplete="current-password" spellcheck="false" placeholder="sk-…"
-${fault === undefined ? '' : html`aria-invalid="true" aria-describedby="fault"`} autofocus>
-<p class="hint">The account will be used for whoever calls with this key, and with other keys of the same user.</p>
-<div class="buttons"><button>Go on</button></div>
-</form>`
+${keyForm({ action, pending, fault, hint, buttons: html`<button>Go on</button>` })}`
   return { status: fault === undefined ? 200 : 403, title: `Connect ${server}`, body, ownForm: true }
 }
 

@@ -12,9 +12,10 @@ import type { AppEnv } from '../../app-env.ts'
 import { contentful, logFailure } from '../../middleware/errors.ts'
 import { everything } from '../../oauth-endpoint.ts'
 import { httpStatus } from '../../render/status.ts'
+import { keyForm } from './key-form.ts'
 import { style } from './page-style.ts'
 
-type Html = ReturnType<typeof html>
+export type Html = ReturnType<typeof html>
 
 export interface ConsentPage {
   readonly client: OauthClient
@@ -72,24 +73,16 @@ export function consentPage(page: ConsentPage): ShownPage {
   const { client, redirectUri, audience, action, pending, fault } = page
   const name = displayName(client.name) ?? 'An application without a name'
   const title = `Let ${name} use your MCP servers?`
+  const hint = 'The key stays here. The application gets a token of its own, which ends with the key.'
+  const buttons = html`<button name="decision" value="allow">Allow</button>
+<button name="decision" value="deny" class="quiet">Cancel</button>`
   const body = html`<h1>Let <strong>${name}</strong> use your MCP servers?</h1>
 <dl>
 <dt>Application</dt><dd>${whoItIs(client, name)}</dd>
 <dt>Sends you on to</dt><dd>${describeRedirect(redirectUri)}<br><code>${redirectUri}</code></dd>
 <dt>May use</dt><dd>${audience === everything ? 'every MCP server that your key may use' : html`<code>${audience}</code>, as far as your key may`}</dd>
 </dl>
-${fault === undefined ? '' : html`<p class="fault" role="alert" id="fault">${fault}</p>`}
-<form method="post" action="${action}">
-<input type="hidden" name="request" value="${pending}">
-<label for="key">Your key</label>
-<input id="key" name="key" type="password" autocomplete="current-password" spellcheck="false" placeholder="sk-…"
-${fault === undefined ? '' : html`aria-invalid="true" aria-describedby="fault"`} autofocus>
-<p class="hint">The key stays here. The application gets a token of its own, which ends with the key.</p>
-<div class="buttons">
-<button name="decision" value="allow">Allow</button>
-<button name="decision" value="deny" class="quiet">Cancel</button>
-</div>
-</form>
+${keyForm({ action, pending, fault, hint, buttons })}
 <p class="hint">Go on only if you have just started this from an application yourself.</p>`
   return { status: fault === undefined ? 200 : 403, title, body, leadsTo: redirectUri }
 }

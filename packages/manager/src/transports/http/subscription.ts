@@ -1,25 +1,10 @@
 import { isJsonObject, isJsonRpcMessage, isResponse, type JsonObject } from '@toolgate/core'
-import type { Handshake } from '../../upstream/connection.ts'
 import { readEventStream } from './event-stream.ts'
 import type { Heard } from './http-listener.ts'
 import type { ModernLink } from './modern-link.ts'
 import type { CredentialHeaders } from './refusal.ts'
 
 const acknowledgement = 'notifications/subscriptions/acknowledged'
-
-/** What to ask for with `subscriptions/listen`; undefined where the server announces nothing. */
-export function announced({ capabilities }: Pick<Handshake, 'capabilities'>): JsonObject | undefined {
-  const filter = {
-    ...(announces(capabilities['tools']) && { toolsListChanged: true }),
-    ...(announces(capabilities['prompts']) && { promptsListChanged: true }),
-    ...(announces(capabilities['resources']) && { resourcesListChanged: true }),
-  }
-  return Object.keys(filter).length === 0 ? undefined : filter
-}
-
-export function announces(capability: JsonObject[string] | undefined): boolean {
-  return isJsonObject(capability) && capability['listChanged'] === true
-}
 
 export interface SubscriptionRequest {
   readonly notifications: JsonObject

@@ -1,8 +1,8 @@
 import { isJsonObject, type JsonObject, type Logger, silentPeer } from '@toolgate/core'
+import { announced } from '../../modern/announced.ts'
 import { withEnvelope } from '../../modern/envelope.ts'
 import type { Connection, Handshake, UpstreamRequest } from '../../upstream/connection.ts'
 import type { MessageConnection } from '../../upstream/message-connection.ts'
-import { announced } from '../http/subscription.ts'
 import type { ClientInfo } from '../transport.ts'
 
 /** Milliseconds that a subscription may last: as long as a timer goes, since the process ends it. */

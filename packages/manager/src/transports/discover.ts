@@ -7,10 +7,10 @@ import {
   modernProtocolVersion,
   silentPeer,
 } from '@toolgate/core'
-import { modernCodes } from '../../modern/codes.ts'
-import type { Connection, Handshake } from '../../upstream/connection.ts'
-import { outOfProtocol } from '../../upstream/failure.ts'
-import type { ConnectRequest } from '../transport.ts'
+import { modernCodes } from '../modern/codes.ts'
+import type { Connection, Handshake } from '../upstream/connection.ts'
+import { outOfProtocol } from '../upstream/failure.ts'
+import type { ConnectRequest } from './transport.ts'
 
 /** Whatever carries a request of the modern era. */
 type ModernCarrier = Pick<Connection, 'request'>
