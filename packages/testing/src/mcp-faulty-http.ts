@@ -138,5 +138,7 @@ export const answersTwice: Fault = ({ response, message }) => {
 /** Waits until a chunk has left, or the client has. */
 export async function written(response: ServerResponse, chunk: string | Uint8Array): Promise<void> {
   if (response.destroyed || response.write(chunk)) return
-  await Promise.race([once(response, 'drain'), once(response, 'close')])
+  const settled = new AbortController()
+  const first = (event: string) => once(response, event, { signal: settled.signal })
+  await Promise.race([first('drain'), first('close')]).finally(() => settled.abort())
 }

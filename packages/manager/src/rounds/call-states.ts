@@ -19,7 +19,7 @@ export interface CallState {
 
 /**
  * `requestState` of the gateway: sealed, and bound to the principal, the server, the tool and its arguments, so that it is
- * worth nothing for another call or to another caller. A server's state travels inside it (ADR 0017).
+ * worth nothing for another call or to another caller. A server's state travels inside it (ADR 0019).
  */
 export interface CallStates {
   seal(call: AuthorizedCall, state: CallState): Promise<string>
