@@ -1,13 +1,17 @@
+import { offerTemplate } from '@toolgate/testing/database'
 import { missingPostgres, startPostgresServer } from '@toolgate/testing/postgres-server'
 
 /**
- * One throw-away Postgres for a whole run: each suite makes databases of its own, and a cluster for each suite would take
- * minutes. A run of some files only does without, and a suite that needs a server starts its own.
+ * One Postgres for a whole run, where the machine has it: a throw-away cluster for each suite would take minutes, and so
+ * would an embedded database for each test. A stranger's machine without Postgres runs the same tests, on embedded ones.
  */
 export async function setup(): Promise<(() => Promise<void>) | undefined> {
-  const isPartial = process.argv.slice(2).some((argument) => argument !== 'run' && !argument.startsWith('-'))
-  if (isPartial || process.env['TEST_DATABASE_URL'] !== undefined || missingPostgres() !== undefined) return undefined
+  if (missingPostgres() !== undefined) return undefined
   const server = await startPostgresServer()
   process.env['TEST_DATABASE_URL'] = server.url('postgres').reveal()
-  return () => server.stop()
+  const dropTemplate = await offerTemplate(server)
+  return async () => {
+    await dropTemplate()
+    await server.stop()
+  }
 }
