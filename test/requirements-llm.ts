@@ -2,6 +2,17 @@ import type { Requirement } from './requirements.ts'
 
 /** What toolgate promises on the LLM side, beside the job that it came from. */
 export const llmRequirements = {
+  'chat:schemas-fit-provider': {
+    status: 'held',
+    pain: 30,
+    statement:
+      'Tools of the gateway are offered with schemas that the provider takes, whatever their servers wrote; a client’s own are relayed.',
+  },
+  'chat:schema-error-names-tool': {
+    status: 'held',
+    pain: 30,
+    statement: 'Where a provider refuses a tool by its position, the client is told the name of the tool.',
+  },
   'filter:nearest-tools': {
     status: 'held',
     statement:

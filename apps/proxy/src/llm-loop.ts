@@ -142,6 +142,7 @@ export function looping(services: LoopServices, request: LlmRequest, how: LoopDi
   const { models, turnRecords, toolResults, clock, newId } = services
   const { caller, body, attached, limits } = request
   const { dialect, wire, streamed, passing } = how
+  const ownTools = new Set(attached.tools.map(({ functionName }) => functionName))
   return ({ signal: hungUp, client }: LoopHooks) =>
     runToolLoop<AttachedTool>({
       signal: hungUp,
@@ -158,7 +159,7 @@ export function looping(services: LoopServices, request: LlmRequest, how: LoopDi
       newId,
       async generate(asked, context) {
         const { round, signal } = context
-        const asking = { dialect: wire, passing, round, signal }
+        const asking = { dialect: wire, passing, ownTools, round, signal }
         if (client === undefined) return models.generate(caller, { ...asking, body: asked })
         return client.readRound(await models.stream(caller, { ...asking, body: { ...asked, ...streamed } }), context)
       },

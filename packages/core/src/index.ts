@@ -65,3 +65,4 @@ export type { ApprovalPolicy, Isolation, ServerDefinition, ServerTimeouts, ToolP
 export { createSingleFlight } from './single-flight.ts'
 export { type CallTrace, type Recorder, settled, type TracedCall } from './trace.ts'
 export { untilAborted } from './until-aborted.ts'
+export { mapSubschemas, schemaLists, schemaMaps, schemaParts, valueAtPointer } from './json-schema.ts'

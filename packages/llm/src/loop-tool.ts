@@ -1,4 +1,5 @@
 import type { JsonObject } from '@toolgate/core'
+import type { ArgumentNames } from './schemas/argument-names.ts'
 
 /** A gateway tool attached to one request, as the loop and the dialects see it. */
 export interface LoopTool {
@@ -10,6 +11,8 @@ export interface LoopTool {
     readonly description?: string | undefined
     readonly inputSchema: JsonObject
   }
+  /** Arguments that the model knows by another name than the tool does. */
+  readonly argumentNames?: ArgumentNames | undefined
   /** `always`: the model's call is handed to the client instead of being executed. */
   readonly approval: Approval
   /** Where it comes from, for whoever is told of its calls. */

@@ -18,11 +18,13 @@ import {
 import type { Deployment } from './deployment.ts'
 import { authorizeModel, permitsModel } from './model-access.ts'
 import type { LlmProvider } from './providers/provider.ts'
-import { type CrossingSeams, wireOf } from './crossing/wire-of.ts'
+import { type CrossingSeams, speaks, wireOf } from './crossing/wire-of.ts'
+import { withBlamedTool } from './schemas/blamed-tool.ts'
+import { projectTools } from './schemas/project-tools.ts'
 import { findRoute, findRoutes, type Route } from './routing.ts'
 import { watchEnd } from './stream-end.ts'
 import { watchUsage } from './stream-usage.ts'
-import type { Passing, WireDialect } from './wire.ts'
+import type { Passing, Wire, WireDialect } from './wire.ts'
 
 /**
  * The second spine: record ▸ authorize ▸ policies ▸ route ▸ provider. Every request to a model passes here, each round of
@@ -53,6 +55,8 @@ export interface ModelRequest {
   readonly passing?: Passing | undefined
   /** Of the tool loop, from 1. */
   readonly round?: number | undefined
+  /** Names of the functions in the body that are tools of the gateway: their schemas are written as the provider takes them. */
+  readonly ownTools?: ReadonlySet<string> | undefined
   /** Narrower than the caller's, where given. */
   readonly signal?: AbortSignal | undefined
   /** This one and no other that serves the name. */
@@ -70,6 +74,7 @@ export interface ModelCall extends TracedCall {
   readonly dialect: WireDialect
   readonly body: JsonObject
   readonly passing: Passing | undefined
+  readonly ownTools?: ReadonlySet<string> | undefined
   readonly signal: AbortSignal
   readonly deployment?: Deployment | undefined
   /** Streaming: takes the stream and resolves when it has been read or left. */
@@ -102,7 +107,7 @@ export function createModels({
   newId = randomId,
   random = Math.random,
 }: ModelsOptions): Models {
-  const ask = compose(policies, (call) => send(call, route(call), { clock, newId }))
+  const answer = compose(policies, (call) => send(call, route(call), { clock, newId }))
 
   const route = ({ model, caller, deployment }: ModelCall): Route => {
     if (deployment !== undefined) return { deployment, model: deployment.upstreamModel }
@@ -115,12 +120,12 @@ export function createModels({
     record(call, () =>
       settled(call.trace, call.caller.signal, async () => {
         authorizeModel(call.caller.principal, call.model)
-        return ask(call)
+        return answer(call)
       }),
     )
 
   const toCall = (caller: Caller, request: ModelRequest, operation: Operation = 'generate'): ModelCall => {
-    const { body, round, deployment, dialect = 'chat', passing, signal = caller.signal } = request
+    const { body, round, deployment, dialect = 'chat', passing, ownTools, signal = caller.signal } = request
     const model = readModel(body)
     const trace: CallTrace = {
       callId: newId('gen'),
@@ -130,7 +135,7 @@ export function createModels({
       publicName: model,
       round,
     }
-    return { operation, caller, trace, model, dialect, body, passing, signal, deployment }
+    return { operation, caller, trace, model, dialect, body, passing, ownTools, signal, deployment }
   }
 
   return {
@@ -156,7 +161,7 @@ export function createModels({
 }
 
 function speakAll(serving: readonly Deployment[], dialect: Exclude<WireDialect, 'chat'>): boolean {
-  return serving.length > 0 && serving.every(({ provider }) => provider.native?.[dialect] !== undefined)
+  return serving.length > 0 && serving.every(({ provider }) => speaks(provider, dialect))
 }
 
 async function countWith(call: ModelCall, route: (call: ModelCall) => Route): Promise<JsonObject | undefined> {
@@ -189,12 +194,27 @@ const methods = { chat: 'chat.completions', responses: 'responses', messages: 'm
 >
 
 async function send(call: ModelCall, { deployment, model }: Route, seams: CrossingSeams): Promise<Generation> {
-  const { trace, dialect, body, passing, signal, deliver } = call
   const { provider } = deployment
-  trace.model = model
-  trace.provider = provider.type
+  call.trace.model = model
+  call.trace.provider = provider.type
   if (call.operation === 'embed') return embed(call, provider, model)
-  const wire = wireOf(provider, dialect, seams)
+  const body = projected(call, provider)
+  try {
+    return await ask({ ...call, body }, wireOf(provider, call.dialect, seams), model)
+  } catch (error) {
+    throw withBlamedTool(error, body)
+  }
+}
+
+/** Tools of the gateway in the words of the provider; a client's own too where its dialect is not the provider's. */
+function projected({ body, dialect, ownTools = new Set() }: ModelCall, provider: LlmProvider): JsonObject {
+  if (provider.schemas === undefined) return body
+  const only = speaks(provider, dialect) ? ownTools : undefined
+  return projectTools(body, { dialect, profile: provider.schemas, only })
+}
+
+async function ask(call: ModelCall, wire: Wire, model: string): Promise<Generation> {
+  const { trace, body, passing, signal, deliver } = call
   if (deliver === undefined) {
     const { stream: _stream, stream_options: _options, ...whole } = body
     const answer = await wire.generate({ ...whole, model }, signal, passing)

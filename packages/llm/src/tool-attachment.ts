@@ -9,6 +9,7 @@ import {
   type ServerOutcome,
 } from '@toolgate/core'
 import type { Approval, LoopTool } from './loop-tool.ts'
+import { nameArguments } from './schemas/argument-names.ts'
 import { toFunctionNames } from './tool-mapping.ts'
 import { resolveApproval, type ToolSelection } from './tool-selection.ts'
 
@@ -86,6 +87,7 @@ function toOffer(selection: ToolSelection, { server, publicName, definition, run
   const { name, description, inputSchema } = definition
   const toolName = typeof name === 'string' ? name : publicName
   const spellings = [publicName, toolName]
+  const named = nameArguments(isJsonObject(inputSchema) ? inputSchema : {})
   if (selection.allowedTools && !selection.allowedTools.some((allowed) => spellings.includes(allowed))) return []
   return [
     {
@@ -100,8 +102,9 @@ function toOffer(selection: ToolSelection, { server, publicName, definition, run
           : resolveApproval(selection, server.requireApproval, spellings),
       definition: {
         description: typeof description === 'string' ? description : undefined,
-        inputSchema: isJsonObject(inputSchema) ? inputSchema : {},
+        inputSchema: named.inputSchema,
       },
+      argumentNames: named.argumentNames,
     },
   ]
 }

@@ -3,6 +3,7 @@ import type { Answerable } from './call-decision.ts'
 import { cancelled } from './cancelled.ts'
 import type { ToolOutcome, TurnCall } from './dialects/dialect.ts'
 import type { LoopTool } from './loop-tool.ts'
+import { toOwnArguments } from './schemas/argument-names.ts'
 import { toResultText } from './tool-mapping.ts'
 
 /** Runs one tool; resolves with a `CallToolResult` as its server sent it. */
@@ -95,7 +96,7 @@ async function runCall<Tool extends LoopTool>(
   if (!call.arguments.ok) return failure(`${call.arguments.problem} Send one JSON object.`)
   try {
     signal.throwIfAborted()
-    const result = await callTool(tool, call.arguments.value, {
+    const result = await callTool(tool, toOwnArguments(call.arguments.value, tool.argumentNames), {
       signal,
       round,
       ...(onTool && { onProgress: progressOf(onTool, call, tool) }),

@@ -4,11 +4,11 @@ import { listOf, textOf } from './json-fields.ts'
 
 /**
  * MCP's shapes as chat functions, and results as text. Pure. Schemas are changed only where every provider would refuse
- * them; anything a single provider dislikes is that provider's business.
+ * them; what a single provider dislikes is left to its schema profile (`schemas/profiles.ts`).
  */
 
-/** What providers accept as a function name (OpenAI and Anthropic: letters, digits, `_`, `-`; at most 64). */
-const acceptedName = /^[A-Za-z0-9_-]{1,64}$/
+/** What every provider accepts as a function name (OpenAI and Anthropic: letters, digits, `_`, `-`, at most 64; Gemini: no digit in front). */
+const acceptedName = /^[A-Za-z_][A-Za-z0-9_-]{0,63}$/
 const maxNameLength = 64
 const shortDigest = 8
 const longDigest = 16
@@ -36,7 +36,8 @@ export function toFunctionNames(publicNames: Iterable<string>): ReadonlyMap<stri
 
 function withDigest(name: string, digestLength: number): string {
   const digest = createHash('sha256').update(name).digest('hex').slice(0, digestLength)
-  const readable = name.replaceAll(/[^A-Za-z0-9_-]/g, '_').slice(0, maxNameLength - digestLength - 1)
+  const accepted = name.replaceAll(/[^A-Za-z0-9_-]/g, '_').replace(/^(?=[0-9-])/, '_')
+  const readable = accepted.slice(0, maxNameLength - digestLength - 1)
   return `${readable}_${digest}`
 }
 

@@ -9,6 +9,11 @@ export interface CrossingSeams {
   readonly newId: NewId
 }
 
+/** Whether a provider is asked in the client's own words. */
+export function speaks(provider: LlmProvider, dialect: WireDialect): boolean {
+  return dialect === 'chat' || provider.native?.[dialect] !== undefined
+}
+
 /** How a provider is asked in a dialect: its own way where it speaks it, else crossed to chat completions. */
 export function wireOf(provider: LlmProvider, dialect: WireDialect, seams: CrossingSeams): Wire {
   if (dialect === 'chat') return provider

@@ -13,6 +13,7 @@ import { toCallOptions } from './ai-sdk/chat-to-options.ts'
 import { toChatCompletion } from './ai-sdk/result-to-chat.ts'
 import { toChatEvents } from './ai-sdk/stream-to-chat.ts'
 import { textOf } from '../json-fields.ts'
+import { followsReferences } from '../schemas/profiles.ts'
 import { type ChunkHead, wantsUsage } from './chat-events.ts'
 import { relayJson } from './json-relay.ts'
 import type { LlmProvider, ProviderOptions, ProviderParty, ProviderPlug } from './provider.ts'
@@ -45,6 +46,7 @@ const plug = definePlug({
       })
     return {
       ...createAnthropicProvider({ ...options, apiKey, baseUrl, timeoutMs }),
+      schemas: followsReferences,
       native: { messages: relay('messages'), countTokens: relay('messages/count_tokens') },
     }
   },

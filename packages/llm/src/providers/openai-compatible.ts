@@ -1,5 +1,6 @@
 import { definePlug } from '@toolgate/core'
 import { z } from 'zod'
+import { followsReferences, plainSchemas } from '../schemas/profiles.ts'
 import { relayJson } from './json-relay.ts'
 import type { LlmProvider, ProviderOptions, ProviderPlug } from './provider.ts'
 import { withChatInstead } from './responses-or-chat.ts'
@@ -40,12 +41,13 @@ const plug = definePlug({
         apiKey,
         headers: () => (apiKey === undefined ? {} : { authorization: `Bearer ${apiKey.reveal()}` }),
       })
+    const schemas = base === defaultBase ? followsReferences : plainSchemas
     const chat = at(`${base}/chat/completions`)
     const embed: LlmProvider['embed'] = (body, signal) => at(`${base}/embeddings`).generate(body, signal)
-    if (settings.use_chat_completions_api) return { type: 'openai', ...chat, embed }
+    if (settings.use_chat_completions_api) return { type: 'openai', schemas, ...chat, embed }
     const responses = at(`${base}/responses`)
     const own = base === defaultBase ? responses : withChatInstead(responses, { chat, clock, newId })
-    return { type: 'openai', ...chat, embed, native: { responses: own } }
+    return { type: 'openai', schemas, ...chat, embed, native: { responses: own } }
   },
 })
 

@@ -1,4 +1,5 @@
 import type { Clock, JsonObject, NewId, Outbound, Plug, Secret } from '@toolgate/core'
+import type { SchemaProfile } from '../schemas/profiles.ts'
 import type { Wire } from '../wire.ts'
 
 /** What every provider plug is given by the composition root. */
@@ -17,6 +18,8 @@ export interface LlmProvider extends Wire {
   readonly type: string
   /** Other dialects that it speaks itself: such traffic is relayed. */
   readonly native?: NativeWires | undefined
+  /** How its models take the schemas of tools; absent: however they come. */
+  readonly schemas?: SchemaProfile | undefined
   /** OpenAI's `/embeddings`. Absent where the provider has none. */
   embed?(body: JsonObject, signal: AbortSignal): Promise<JsonObject>
 }

@@ -1,4 +1,4 @@
-import { isJsonObject, type JsonObject, type JsonValue } from '@toolgate/core'
+import { isJsonObject, type JsonObject, type JsonValue, valueAtPointer } from '@toolgate/core'
 
 /** References to references that are followed. */
 const maxHops = 16
@@ -11,13 +11,8 @@ export class Unresolvable extends Error {
 /** The value at a JSON pointer (RFC 6901) in the fragment of a reference. Only what the document itself holds. */
 export function lookUp(document: JsonObject, reference: string): JsonValue {
   if (!reference.startsWith('#')) throw new Unresolvable('refers to another document, which is not fetched')
-  const keys = reference.slice(1).split('/').slice(1).map(unescaped)
-  let value: JsonValue = document
-  for (const key of keys) {
-    const inner: JsonValue | undefined = childOf(value, key)
-    if (inner === undefined) throw new Unresolvable('refers to something that the document does not hold')
-    value = inner
-  }
+  const value = valueAtPointer(document, reference)
+  if (value === undefined) throw new Unresolvable('refers to something that the document does not hold')
   return value
 }
 
@@ -31,18 +26,4 @@ export function resolved(document: JsonObject, node: unknown): JsonObject | unde
     value = lookUp(document, reference)
   }
   throw new Unresolvable('holds a reference that leads back to itself')
-}
-
-function childOf(value: JsonValue, key: string): JsonValue | undefined {
-  if (Array.isArray(value)) return /^\d+$/.test(key) ? value[Number(key)] : undefined
-  return isJsonObject(value) && Object.hasOwn(value, key) ? value[key] : undefined
-}
-
-function unescaped(token: string): string {
-  try {
-    return decodeURIComponent(token).replaceAll('~1', '/').replaceAll('~0', '~')
-  } catch {
-    // A lone percent sign: it is what it says.
-    return token
-  }
 }

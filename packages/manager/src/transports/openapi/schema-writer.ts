@@ -1,4 +1,4 @@
-import { isJsonObject, type JsonObject, type JsonValue } from '@toolgate/core'
+import { isJsonObject, type JsonObject, type JsonValue, schemaLists, schemaMaps, schemaParts } from '@toolgate/core'
 import { lookUp, resolved } from './references.ts'
 
 /** Characters that the schemas of one tool may come to: what references repeat could be without end. */
@@ -11,12 +11,6 @@ const maxDepth = 48
 const dropped = new Set(
   `xml externalDocs discriminator example $id $schema $anchor $dynamicAnchor $dynamicRef $comment $defs definitions
   $vocabulary`.split(/\s+/),
-)
-const schemaMaps = new Set(['properties', 'patternProperties', 'dependentSchemas'])
-const schemaLists = new Set(['allOf', 'anyOf', 'oneOf', 'prefixItems'])
-const schemas = new Set(
-  `additionalProperties items not if then else contains propertyNames unevaluatedProperties unevaluatedItems
-  contentSchema`.split(/\s+/),
 )
 
 /** Whose values do not travel in this direction. */
@@ -103,7 +97,7 @@ export class SchemaWriter {
     if (schemaLists.has(keyword)) {
       return Array.isArray(value) ? value.map((schema) => this.#write(schema, position)) : undefined
     }
-    if (schemas.has(keyword) && !Array.isArray(value)) return this.#write(value, position)
+    if (schemaParts.has(keyword) && !Array.isArray(value)) return this.#write(value, position)
     if (keyword === 'required')
       return Array.isArray(value) ? value.filter((name) => typeof name === 'string' && !hidden.has(name)) : undefined
     this.#left -= JSON.stringify(value).length

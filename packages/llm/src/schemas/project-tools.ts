@@ -1,0 +1,53 @@
+import { isJsonObject, type JsonObject, type JsonValue } from '@toolgate/core'
+import { textOf } from '../json-fields.ts'
+import type { WireDialect } from '../wire.ts'
+import type { SchemaProfile } from './profiles.ts'
+
+/** Where the tools of a request are, in each dialect, and their schemas in the words of whoever is asked. */
+export interface Projection {
+  readonly dialect: WireDialect
+  readonly profile: SchemaProfile
+  /** Undefined: every tool. A client's own tools go as they are to who speaks its dialect. */
+  readonly only?: ReadonlySet<string> | undefined
+}
+
+/** The request with the schemas of its tools projected; order and everything else stay. */
+export function projectTools(body: JsonObject, { dialect, profile, only }: Projection): JsonObject {
+  if (!Array.isArray(body['tools']) || only?.size === 0) return body
+  const project = (tool: JsonObject): JsonObject => {
+    const isMeant = typeof tool['name'] === 'string' && (only === undefined || only.has(tool['name']))
+    return isMeant ? projectSchema(tool, schemaFields[dialect], profile) : tool
+  }
+  return { ...body, tools: body['tools'].map((tool) => mapDeclarations(tool, project)) }
+}
+
+/** Names of the tools as they stand in the request, from 0. */
+export function toolNames({ tools }: JsonObject): readonly string[] {
+  const names: string[] = []
+  if (!Array.isArray(tools)) return names
+  for (const tool of tools) {
+    mapDeclarations(tool, (declared) => {
+      names.push(textOf(declared['name']))
+      return declared
+    })
+  }
+  return names
+}
+
+const schemaFields = {
+  chat: ['parameters'],
+  responses: ['parameters'],
+  messages: ['input_schema'],
+} as const satisfies Record<WireDialect, readonly string[]>
+
+function projectSchema(tool: JsonObject, fields: readonly string[], profile: SchemaProfile): JsonObject {
+  const field = fields.find((name) => isJsonObject(tool[name]))
+  const schema = field === undefined ? undefined : tool[field]
+  return field !== undefined && isJsonObject(schema) ? { ...tool, [field]: profile(schema) } : tool
+}
+
+/** What has the name and the schema: the tool itself, or its `function` in chat completions. */
+function mapDeclarations(tool: JsonValue, map: (declared: JsonObject) => JsonObject): JsonValue {
+  if (!isJsonObject(tool)) return tool
+  return isJsonObject(tool['function']) ? { ...tool, function: map(tool['function']) } : map(tool)
+}

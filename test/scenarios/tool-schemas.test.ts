@@ -1,0 +1,133 @@
+import { isJsonObject, type JsonObject } from '@toolgate/core'
+import { completion, message, toolCall } from '@toolgate/testing/llm-server'
+import { type RawMcpServer, resultFor, startRawMcpServer } from '@toolgate/testing/mcp-raw'
+import { APIError } from 'openai'
+import { afterAll, beforeAll, describe, expect } from 'vitest'
+import { verifies } from '../verifies.ts'
+import { type ChatWorld, clientFunction, mcp, startChatWorld } from './chat-world.ts'
+
+const behind = new AsyncDisposableStack()
+let world: ChatWorld
+let server: RawMcpServer
+
+const tree = {
+  type: 'object',
+  properties: { root: { $ref: '#/$defs/Node' } },
+  $defs: { Node: { type: 'object', properties: { next: { $ref: '#/$defs/Node' } } } },
+}
+const tools = [
+  { name: 'tree', inputSchema: tree },
+  { name: 'either', inputSchema: { type: 'object', oneOf: [{ properties: { id: { type: 'string' } } }] } },
+  {
+    name: 'search',
+    inputSchema: { type: 'object', properties: { $filter: { type: 'string' } }, required: ['$filter'] },
+  },
+]
+
+beforeAll(async () => {
+  server = behind.use(
+    await startRawMcpServer((request) => {
+      const { method } = request.message
+      if (method === 'tools/list') return { body: resultFor(request, { tools }) }
+      const found = { content: [{ type: 'text', text: 'found' }] }
+      return method === 'tools/call' ? { body: resultFor(request, found) } : undefined
+    }),
+  )
+  world = behind.use(
+    await startChatWorld({
+      servers: { srv: { url: server.url } },
+      models: ({ origin }) => [
+        { model_name: 'claude', litellm_params: { model: 'anthropic/claude-x', api_base: origin, api_key: 'sk-ant' } },
+      ],
+    }),
+  )
+})
+afterAll(() => behind.disposeAsync())
+
+const schemaOf = (name: string, body: JsonObject | undefined = world.asked[0]): unknown => {
+  const offered = Array.isArray(body?.['tools']) ? body['tools'].filter(isJsonObject) : []
+  const declared = offered.map((tool) => (isJsonObject(tool['function']) ? tool['function'] : tool))
+  const found = declared.find((tool) => tool['name'] === name)
+  return found?.['parameters'] ?? found?.['input_schema']
+}
+
+describe('schemas of tools', () => {
+  verifies('chat:schemas-fit-provider', 'are sent as the provider takes them', async () => {
+    world.play(completion({ content: 'ok' }))
+    await world.complete()
+    expect(schemaOf('srv-tree')).toEqual({
+      type: 'object',
+      properties: {
+        root: { type: 'object', properties: { next: { type: 'object', properties: { next: { type: 'object' } } } } },
+      },
+    })
+    expect(schemaOf('srv-either')).toEqual({ type: 'object', properties: { id: { type: 'string' } } })
+
+    world.play(message([{ type: 'text', text: 'ok' }]))
+    await world.complete({ model: 'claude' })
+    expect(schemaOf('srv-tree')).toEqual(tree)
+  })
+
+  verifies('chat:schemas-fit-provider', 'of the client itself are relayed as they came', async () => {
+    world.play(completion({ content: 'ok' }))
+    const parameters = { $ref: '#/$defs/None', oneOf: [], odd: true }
+    const own = { type: 'function', function: { name: 'own', parameters } }
+    await world.complete({ tools: [...mcp(), own] })
+    expect(schemaOf('own')).toEqual(parameters)
+  })
+
+  verifies(
+    'chat:schemas-fit-provider',
+    'name arguments as providers accept it, and the tool gets its own names',
+    async () => {
+      world.play(completion({ content: 'ok' }))
+      await world.complete()
+      const schema = schemaOf('srv-search')
+      const [name = ''] = Object.keys(
+        isJsonObject(schema) && isJsonObject(schema['properties']) ? schema['properties'] : {},
+      )
+      expect(name).toMatch(/^_filter_[0-9a-f]{8}$/)
+      expect(schema).toMatchObject({ required: [name] })
+
+      world.play(
+        completion({ tool_calls: [toolCall('srv-search', { [name]: 'a', other: 1 })] }),
+        completion({ content: 'ok' }),
+      )
+      await world.complete()
+      expect(server.received('tools/call').at(-1)?.message['params']).toMatchObject({
+        name: 'search',
+        arguments: { $filter: 'a', other: 1 },
+      })
+    },
+  )
+})
+
+describe('a tool that a provider refuses', () => {
+  const refused = async (model: string, json: JsonObject, status = 400) => {
+    world.play({ json, status })
+    const failure: unknown = await world
+      .complete({ model, tools: [clientFunction('own'), ...mcp()] })
+      .catch((error: unknown) => error)
+    if (!(failure instanceof APIError)) throw new Error('not refused')
+    return failure
+  }
+
+  verifies('chat:schema-error-names-tool', 'is named to the client', async () => {
+    const openAi = {
+      message: "Invalid 'tools[2].function.parameters'.",
+      type: 'invalid_request_error',
+      param: 'tools[2]',
+    }
+    expect(await refused('gpt', { error: openAi })).toMatchObject({
+      status: 400,
+      message: expect.stringContaining('The tool is "srv-either"'),
+    })
+    const anthropic = { type: 'invalid_request_error', message: 'tools.1.custom.input_schema: JSON schema is invalid.' }
+    expect((await refused('claude', { type: 'error', error: anthropic })).message).toContain('The tool is "srv-tree"')
+  })
+
+  verifies('chat:schema-error-names-tool', 'is not guessed in any other failure', async () => {
+    expect((await refused('gpt', { error: { message: 'tools[2] is fine' } }, 500)).message).not.toContain('srv-')
+    expect((await refused('gpt', { error: { message: 'the context is too long' } })).message).not.toContain('srv-')
+  })
+})
