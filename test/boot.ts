@@ -1,5 +1,5 @@
 import { setImmediate } from 'node:timers/promises'
-import { createSealer, deriveSealingKey, upstreamAuthMethods } from '@toolgate/auth'
+import { createSealer, deriveSealingKey, type Sealer, upstreamAuthMethods } from '@toolgate/auth'
 import { type Clock, type Logger, type NewId, Secret, silentLogger } from '@toolgate/core'
 import type { Database } from '@toolgate/db'
 import { transports } from '@toolgate/manager'
@@ -54,6 +54,7 @@ export interface BootOptions {
   readonly log?: Logger
   readonly clock?: Clock
   readonly newId?: NewId
+  readonly sealer?: Sealer
 }
 
 const masterKey = 'sk-master-key-of-this-test'
@@ -64,6 +65,7 @@ export async function boot({
   env = {},
   database,
   log = silentLogger,
+  sealer = createSealer({ keys: [sealingKey] }),
   ...seams
 }: BootOptions = {}): Promise<Booted> {
   let file = textOf(config)
@@ -79,7 +81,7 @@ export async function boot({
     loaded,
     readAgain: readConfig,
     masterKey: loaded.config.masterKey ?? new Secret(masterKey),
-    sealer: createSealer({ keys: [sealingKey] }),
+    sealer,
     database: database ?? (await openTestDatabase()),
     log,
     ...seams,

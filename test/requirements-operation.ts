@@ -7,6 +7,11 @@ export const operationRequirements = {
     pain: 16,
     statement: 'A change on one replica holds on all within two seconds.',
   },
+  'encryption:rotates': {
+    status: 'held',
+    statement:
+      'Everything that is sealed is sealed anew with another key while gateways go on; what is left is counted, and nothing is ever lost.',
+  },
   'health:honest': {
     status: 'held',
     pain: 23,

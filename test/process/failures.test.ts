@@ -6,7 +6,7 @@ import { verifies } from '../verifies.ts'
 import { createPlace, expectRefusal, type Place } from './gateway-process.ts'
 
 const password = 'hush-hush-canary'
-const encryptionKey = Buffer.alloc(32, 7).toString('base64')
+const encryptionKey = Buffer.from(Array.from({ length: 32 }, (_, index) => index)).toString('base64')
 
 describe('a start that cannot succeed says why in one line:', () => {
   let place: Place
@@ -47,7 +47,7 @@ describe('a start that cannot succeed says why in one line:', () => {
 
   verifies('start:clear-failures', 'a database that is not reachable, or no address at all', async () => {
     const port = await freePort()
-    const environment = { LITELLM_MASTER_KEY: 'sk-1', TOOLGATE_ENCRYPTION_KEY: encryptionKey }
+    const environment = { LITELLM_MASTER_KEY: 'sk-master-of-this-test', TOOLGATE_ENCRYPTION_KEY: encryptionKey }
     const nobody = { ...environment, DATABASE_URL: `postgres://gate:${password}@127.0.0.1:${port}/gate` }
     expectRefusal(
       await place.runGateway({ environment: nobody }),

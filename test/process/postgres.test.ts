@@ -7,7 +7,7 @@ import { openDatabase } from '@toolgate/db'
 import { createDatabase, describeOnOwnPostgres, describeOnPostgres } from '@toolgate/testing/database'
 import { afterEach, beforeEach, expect, vi } from 'vitest'
 import { verifies } from '../verifies.ts'
-import { createPlace, type Place } from './gateway-process.ts'
+import { createPlace, expectRefusal, type Place } from './gateway-process.ts'
 
 const masterKey = 'sk-master-of-this-test'
 const secrets = { LITELLM_MASTER_KEY: masterKey, TOOLGATE_ENCRYPTION_KEY: randomBytes(32).toString('base64') }
@@ -58,6 +58,55 @@ describeOnPostgres('a gateway on real Postgres', (server) => {
       expect(await statusWith(await second.listening(), key)).toBe(200)
     },
   )
+
+  verifies('encryption:rotates', 'answers on while the command gives its database another encryption key', async () => {
+    const database = { DATABASE_URL: (await createDatabase(await server())).reveal(), LITELLM_MASTER_KEY: masterKey }
+    const TOOLGATE_ENCRYPTION_KEY = randomBytes(32).toString('base64')
+    const former = { TOOLGATE_ENCRYPTION_KEY_PREVIOUS: secrets.TOOLGATE_ENCRYPTION_KEY }
+    const headers = { authorization: `Bearer ${masterKey}`, 'content-type': 'application/json' }
+    {
+      await using before = place.startGateway({ environment: { ...secrets, ...database } })
+      const credentials = { auth_value: 'hush' }
+      const body = { server_name: 'kept', url: 'http://kept.test/mcp', auth_type: 'bearer_token', credentials }
+      const init = { method: 'POST', headers, body: JSON.stringify(body) }
+      expect((await fetch(`${await before.listening()}/v1/mcp/server`, init)).status).toBe(201)
+    }
+    await using gateway = place.startGateway({ environment: { ...database, ...former, TOOLGATE_ENCRYPTION_KEY } })
+    const address = await gateway.listening()
+    expect(gateway.stdout).toContain('run \\"keys rotate-encryption\\"')
+    const rotation = place.run(['keys', 'rotate-encryption'], { ...database, ...former, TOOLGATE_ENCRYPTION_KEY })
+    const ended = new AbortController()
+    void rotation.finally(() => ended.abort())
+    const statuses = new Set<number>()
+    while (!ended.signal.aborted) statuses.add((await generateKey(address)).status)
+    expect(await rotation).toMatchObject({
+      code: 0,
+      stderr: '',
+      stdout: expect.stringMatching(
+        /^mcp_servers\.sealed_secrets: 1 sealed anew, 1 with the new key\n[\s\S]*\nleft: 0\n/,
+      ),
+    })
+    expect([...statuses]).toEqual([200])
+    await using after = place.startGateway({ environment: { ...database, TOOLGATE_ENCRYPTION_KEY } })
+    const listed = await fetch(`${await after.listening()}/v1/mcp/server`, { headers })
+    expect(await listed.text()).toContain('"kept"')
+    for (const { stdout, stderr } of [gateway, after, await rotation]) {
+      expect(`${stdout}${stderr}`).not.toMatch(/hush/)
+      expect(stdout).not.toContain(TOOLGATE_ENCRYPTION_KEY)
+    }
+  })
+
+  verifies('start:clear-failures', 'is refused in one line with weak secrets', async () => {
+    const DATABASE_URL = (await createDatabase(await server())).reveal()
+    const weak = [
+      [{ ...secrets, LITELLM_MASTER_KEY: 'sk-1234' }, /^With DATABASE_URL the master key must not be weak/],
+      [{ ...secrets, TOOLGATE_ENCRYPTION_KEY: 'A'.repeat(43) }, /^With DATABASE_URL TOOLGATE_ENCRYPTION_KEY must not/],
+      [{ LITELLM_MASTER_KEY: masterKey, LITELLM_SALT_KEY: 'a'.repeat(20) }, /^With DATABASE_URL LITELLM_SALT_KEY must/],
+    ] as const
+    for (const [environment, line] of weak) {
+      expectRefusal(await place.runGateway({ environment: { ...environment, DATABASE_URL } }), line)
+    }
+  })
 
   verifies(
     'start:one-command',

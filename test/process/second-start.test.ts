@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { existsSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import { join } from 'node:path'
@@ -35,6 +35,25 @@ describe('a start on a folder that is in use already', () => {
       /^This database was sealed with another encryption key\./,
     )
     expect(existsSync(lock())).toBe(false)
+  })
+
+  verifies('encryption:rotates', 'takes another encryption key of its own, while no gateway runs', async () => {
+    const rotate = () => place.run(['keys', 'rotate-encryption', '--data-dir', place.dataDirectory])
+    const keys = () => readdirSync(place.dataDirectory).filter((name) => name.startsWith('encryption-key'))
+    const before = readFileSync(join(place.dataDirectory, 'encryption-key'), 'utf8')
+    {
+      await using running = place.startGateway()
+      await running.listening()
+      expectRefusal(await rotate(), /is in use by process/)
+      expect(keys()).toEqual(['encryption-key'])
+    }
+    expect(await rotate()).toMatchObject({ code: 0, stderr: '', stdout: expect.stringContaining('\nleft: 0\n') })
+    expect(keys()).toEqual(['encryption-key'])
+    expect(readFileSync(join(place.dataDirectory, 'encryption-key'), 'utf8')).not.toBe(before)
+    await using after = place.startGateway()
+    await after.listening()
+    after.signal('SIGTERM')
+    expect(await after.ended).toMatchObject({ code: 0 })
   })
 
   verifies(

@@ -1,4 +1,4 @@
-import type { UpstreamAuthOptions } from '@toolgate/auth'
+import type { Sealer, UpstreamAuthOptions } from '@toolgate/auth'
 import type { Clock, Logger, NewId, Outbound, Secret } from '@toolgate/core'
 import type { Database } from '@toolgate/db'
 import type { LoadedConfig } from './config/load.ts'
@@ -6,7 +6,6 @@ import type { ServerOptions } from './config/servers.ts'
 import type { LiveGuard } from './live-guard.ts'
 import type { Metrics } from './metrics.ts'
 import type { LiveConfig } from './reload/live-config.ts'
-import type { Seal } from './stored-servers/sealed-rows.ts'
 
 /** What every part of the composition is given. */
 export interface Foundation {
@@ -14,7 +13,7 @@ export interface Foundation {
   readonly loaded: LoadedConfig
   readonly live: LiveConfig
   readonly masterKey: Secret
-  readonly sealer: Seal
+  readonly sealer: Sealer
   readonly database: Database
   readonly log: Logger
   readonly clock: Clock

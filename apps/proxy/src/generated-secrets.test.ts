@@ -3,7 +3,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Secret } from '@toolgate/core'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { resolveSecrets, type SecretSources } from './generated-secrets.ts'
+import {
+  forgetFormerEncryptionKey,
+  makeNextEncryptionKey,
+  resolveSecrets,
+  type SecretSources,
+} from './generated-secrets.ts'
 
 let dataDirectory: string
 beforeEach(() => {
@@ -47,6 +52,31 @@ describe('generated keys', () => {
   it('are never made for a database that other gateways share', () => {
     expect(() => resolve({ remoteDatabase: true })).toThrow(/master key must be given/)
     expect(() => resolve({ remoteDatabase: true, masterKey: new Secret('sk-given') })).toThrow(/encryption key must be/)
+  })
+})
+
+describe('the next encryption key', () => {
+  const kept = (name: string) => readFileSync(join(dataDirectory, name), 'utf8').trim()
+
+  it('stands beside the former one until that is forgotten, and is made once', () => {
+    const former = resolve().encryptionKey?.reveal()
+    expect(resolve().formerEncryptionKey).toBeUndefined()
+    makeNextEncryptionKey(dataDirectory)
+    const next = kept('encryption-key')
+    expect([next === former, kept('encryption-key.previous')]).toEqual([false, former])
+    makeNextEncryptionKey(dataDirectory)
+    const { encryptionKey, formerEncryptionKey } = resolve()
+    expect([encryptionKey?.reveal(), formerEncryptionKey?.reveal()]).toEqual([next, former])
+    expect(statSync(join(dataDirectory, 'encryption-key.previous')).mode & 0o777).toBe(0o600)
+    forgetFormerEncryptionKey(dataDirectory)
+    expect(resolve().formerEncryptionKey).toBeUndefined()
+  })
+
+  it('is still to make where the machine stopped after the former one was put aside', () => {
+    const former = resolve().encryptionKey?.reveal() ?? ''
+    writeFileSync(join(dataDirectory, 'encryption-key.previous'), former)
+    makeNextEncryptionKey(dataDirectory)
+    expect([kept('encryption-key') === former, kept('encryption-key.previous')]).toEqual([false, former])
   })
 })
 

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { GatewayError, Secret } from '@toolgate/core'
 
@@ -12,6 +12,8 @@ export interface GatewaySecrets {
   readonly masterKey: Secret
   /** Raw material for the sealing key: `TOOLGATE_ENCRYPTION_KEY`'s format. Absent where a salt key was given instead. */
   readonly encryptionKey: Secret | undefined
+  /** A former one, kept while what is stored is sealed anew. */
+  readonly formerEncryptionKey: Secret | undefined
   /** Where a person finds the master key. */
   readonly masterKeyPlace: MasterKeyPlace
 }
@@ -40,17 +42,57 @@ export interface SecretSources {
 const ownerOnly = 0o600
 const ownerOnlyFolder = 0o700
 
+/** Rejects with `CONFIGURATION_INVALID` where one is missing, weak or damaged. */
 export function resolveSecrets(sources: SecretSources): GatewaySecrets {
   const { masterKey, encryptionKey, saltKey, remoteDatabase, dataDirectory } = sources
-  if (remoteDatabase) refuseMissing(sources)
+  if (remoteDatabase) {
+    refuseMissing(sources)
+    refuseWeak(sources)
+  }
   const masterKeyFile = join(dataDirectory, 'master-key')
+  const isKept = encryptionKey === undefined && saltKey === undefined
   return {
     masterKey: masterKey ?? keptIn(masterKeyFile, masterKeyForm),
     masterKeyPlace: masterKey === undefined ? { kind: 'file', path: masterKeyFile } : placeOf(masterKey, sources),
-    encryptionKey:
-      encryptionKey ??
-      (saltKey === undefined ? keptIn(join(dataDirectory, 'encryption-key'), encryptionKeyForm) : undefined),
+    encryptionKey: isKept ? keptIn(encryptionKeyFile(dataDirectory), encryptionKeyForm) : encryptionKey,
+    formerEncryptionKey: isKept ? readFormerKey(dataDirectory) : undefined,
   }
+}
+
+/**
+ * Makes the next encryption key of a data folder, beside the former one; one that was made and not finished with stays the
+ * next one. Call only while no gateway runs on this folder.
+ */
+export function makeNextEncryptionKey(dataDirectory: string): void {
+  const file = encryptionKeyFile(dataDirectory)
+  const current = keptIn(file, encryptionKeyForm)
+  const former = readFormerKey(dataDirectory)
+  if (former !== undefined && !former.equals(current.reveal())) return
+  keeping(file, () => {
+    // In this order: a key that is in neither file would be lost, and all that it sealed.
+    writeFileSync(formerKeyFile(dataDirectory), `${current.reveal()}\n`, { mode: ownerOnly, flush: true })
+    const draft = `${file}.draft`
+    writeFileSync(draft, `${encryptionKeyForm.make()}\n`, { mode: ownerOnly, flush: true })
+    renameSync(draft, file)
+  })
+}
+
+/** For when nothing is sealed with it any more. */
+export function forgetFormerEncryptionKey(dataDirectory: string): void {
+  keeping(formerKeyFile(dataDirectory), () => rmSync(formerKeyFile(dataDirectory), { force: true }))
+}
+
+function readFormerKey(dataDirectory: string): Secret | undefined {
+  const file = formerKeyFile(dataDirectory)
+  return existsSync(file) ? keptIn(file, encryptionKeyForm) : undefined
+}
+
+function encryptionKeyFile(dataDirectory: string): string {
+  return join(dataDirectory, 'encryption-key')
+}
+
+function formerKeyFile(dataDirectory: string): string {
+  return join(dataDirectory, 'encryption-key.previous')
 }
 
 function refuseMissing({ masterKey, encryptionKey, saltKey }: SecretSources): void {
@@ -64,6 +106,31 @@ function refuseMissing({ masterKey, encryptionKey, saltKey }: SecretSources): vo
     throw new GatewayError(
       'CONFIGURATION_INVALID',
       'With DATABASE_URL the encryption key must be given: set TOOLGATE_ENCRYPTION_KEY (openssl rand -base64 32) or LITELLM_SALT_KEY.',
+    )
+  }
+}
+
+/** Below this a secret is guessed sooner or later, whatever it is made of. */
+const shortestSecret = 16
+/** Of words typed at random fewer are very unlikely; of `aaaaaaaaaaaaaaaa` there is one. */
+const fewestDistinct = 8
+
+/** What many gateways share is reached by many; what one person tries out may be `sk-1234`. */
+function refuseWeak({ masterKey, encryptionKey, saltKey }: SecretSources): void {
+  const given = [
+    { name: 'The master key', text: masterKey?.reveal(), hint: 'openssl rand -hex 24, behind "sk-"' },
+    {
+      name: 'TOOLGATE_ENCRYPTION_KEY',
+      text: encryptionKey && Buffer.from(encryptionKey.reveal(), 'base64').toString('latin1'),
+      hint: 'openssl rand -base64 32',
+    },
+    { name: 'LITELLM_SALT_KEY', text: saltKey?.reveal(), hint: 'openssl rand -hex 24' },
+  ]
+  for (const { name, text, hint } of given) {
+    if (text === undefined || (text.length >= shortestSecret && new Set(text).size >= fewestDistinct)) continue
+    throw new GatewayError(
+      'CONFIGURATION_INVALID',
+      `With DATABASE_URL ${name.replace('The', 'the')} must not be weak: ${shortestSecret} characters or more, ${fewestDistinct} of them different. Make one with: ${hint}.`,
     )
   }
 }
@@ -104,13 +171,19 @@ function keptIn(file: string, { make, pattern, description }: SecretForm): Secre
 }
 
 function readOrMake(file: string, make: () => string): string {
-  try {
+  return keeping(file, () => {
     if (!existsSync(file)) {
       mkdirSync(dirname(file), { recursive: true, mode: ownerOnlyFolder })
       // `wx`: of two first starts at once, one makes the secret and the other reads it below.
       writeOnce(file, make())
     }
     return readFileSync(file, 'utf8').trim()
+  })
+}
+
+function keeping<Answer>(file: string, work: () => Answer): Answer {
+  try {
+    return work()
   } catch (error) {
     throw new GatewayError('CONFIGURATION_INVALID', `Cannot keep a key in ${file}: the system says ${codeOf(error)}.`, {
       cause: error,

@@ -3,6 +3,7 @@ import { GatewayError } from '@toolgate/core'
 import { helpText } from './cli/help.ts'
 import { type Command, parseArguments } from './cli/parse-arguments.ts'
 import { checkConfiguration } from './cli/check-command.ts'
+import { rotateStoredSecrets } from './cli/rotate-encryption.ts'
 import { readEnvironment } from './config/env.ts'
 import { hangUpDetector } from './hang-up.ts'
 import { watchForFaults } from './process-faults.ts'
@@ -26,6 +27,9 @@ async function run(command: Command): Promise<void> {
       return
     case 'check':
       process.exitCode = checkConfiguration(command.config ?? readEnvironment().configFile ?? defaultConfigFile)
+      return
+    case 'rotate-encryption':
+      process.exitCode = await rotateStoredSecrets(command, defaultConfigFile, say)
       return
     case 'start': {
       const starting = startGateway(command, defaultConfigFile)

@@ -2,8 +2,10 @@ import {
   type Authenticate,
   type AuthorizationServer,
   type ExplainedCredentialSource,
+  followSealingKey,
   type HeaderNames,
   type KeyPrincipals,
+  type Sealer,
   type VirtualKeys,
   type WithoutOwnKeys,
 } from '@toolgate/auth'
@@ -64,7 +66,6 @@ import { serverOptions } from './server-options.ts'
 import type { ServerSet } from './server-set.ts'
 import type { ServerAdmin } from './stored-servers/admin.ts'
 import type { ServerPreview } from './stored-servers/preview.ts'
-import type { Seal } from './stored-servers/sealed-rows.ts'
 
 /**
  * THE COMPOSITION ROOT: every service is made here, in dependency order, and joined to the others by nothing but
@@ -116,7 +117,7 @@ export interface ServicesOptions {
   readonly readAgain: () => LoadedConfig
   readonly masterKey: Secret
   /** Seals what is stored and must not be read there. */
-  readonly sealer: Seal
+  readonly sealer: Sealer
   /** Migrated. Closed with the services. */
   readonly database: Database
   readonly log: Logger
@@ -131,6 +132,7 @@ export async function createServices(options: ServicesOptions): Promise<Services
   const foundation = layFoundation(options)
   const { clock, newId, log, metrics, outbound, guardedOutbound, live, database } = foundation
   const lifecycle = createLifecycle(clock)
+  const stopFollowing = await followSealingKey(foundation)
   const { keyCache, replaceKeys, closeIdentity, ...identity } = await composeIdentity(foundation)
   const { ledger, record } = composeRecord(foundation)
   const { servers, closeManager, ...manager } = await composeManager(foundation, record)
@@ -141,6 +143,7 @@ export async function createServices(options: ServicesOptions): Promise<Services
 
   const closeAll = async () => {
     toolFilter.close()
+    await stopFollowing()
     await closeManager()
     // After everything that records, before the store it writes to.
     await ledger.close()

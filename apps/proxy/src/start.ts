@@ -1,17 +1,9 @@
 import { once } from 'node:events'
 import { Server } from 'node:http'
-import { join, resolve } from 'node:path'
+import { resolve } from 'node:path'
 import { createAdaptorServer } from '@hono/node-server'
-import {
-  createSealer,
-  deriveSealingKey,
-  parseEncryptionKey,
-  type Sealer,
-  upstreamAuthMethods,
-  verifySealingKey,
-} from '@toolgate/auth'
+import { upstreamAuthMethods, verifySealingKey } from '@toolgate/auth'
 import { GatewayError, type Logger } from '@toolgate/core'
-import { type Database, databaseErrorCode, migrate, openDatabase } from '@toolgate/db'
 import { transports } from '@toolgate/manager'
 import { createApp } from './app.ts'
 import { bannerFor } from './banner.ts'
@@ -20,8 +12,10 @@ import { readEnvironment } from './config/env.ts'
 import { type LoadedConfig, loadConfig } from './config/load.ts'
 import { type GatewaySecrets, resolveSecrets, type SecretSources } from './generated-secrets.ts'
 import { createLogger } from './log.ts'
+import { openStore } from './open-store.ts'
 import { fingerprintOf, watchConfig } from './reload/config-watch.ts'
 import type { ReloadTrigger } from './reload/reload.ts'
+import { sealerOf } from './sealing.ts'
 import { createServices, type Services, type ServicesOptions } from './services.ts'
 
 /** Milliseconds that requests under way get to finish after a stop was asked for. */
@@ -58,8 +52,10 @@ export async function startGateway(options: StartOptions, defaultConfigFile: str
   const dataDirectory = resolve(options.dataDirectory ?? loaded.environment.dataDirectory ?? '.toolgate')
   const host = options.host ?? loaded.environment.host
   const secrets = secretsFor(loaded, { dataDirectory, configFile, masterKeyVariable: environment.masterKey })
-  const sealer = sealerOf(loaded, secrets)
-  const database = await openStore(loaded, { dataDirectory, sealer })
+  const sealer = sealerOf(loaded.environment, secrets)
+  const { database } = await openStore(loaded, dataDirectory, ({ db }) => verifySealingKey(db, sealer))
+  if (sealer.keyId !== sealer.wantedKeyId)
+    log.warn({}, 'stored secrets are sealed with the former encryption key: run "keys rotate-encryption"')
   const services = await compose({
     loaded,
     readAgain: readConfig,
@@ -121,38 +117,6 @@ function secretsFor(
     saltKey: environment.saltKey,
     remoteDatabase: config.databaseUrl !== undefined,
   })
-}
-
-function sealerOf({ environment: { saltKey } }: LoadedConfig, { encryptionKey }: GatewaySecrets): Sealer {
-  const key = encryptionKey ? parseEncryptionKey(encryptionKey) : saltKey && deriveSealingKey(saltKey)
-  // Where neither was given, `resolveSecrets` has made one or refused to start.
-  if (key === undefined) throw new GatewayError('CONFIGURATION_INVALID', 'There is no encryption key.')
-  return createSealer({ keys: [key] })
-}
-
-/** Opens and migrates the store, and makes sure that what is sealed in it can be opened again. */
-async function openStore(
-  { config }: LoadedConfig,
-  { dataDirectory, sealer }: { dataDirectory: string; sealer: Sealer },
-): Promise<Database> {
-  const database = await openDatabase(
-    config.databaseUrl === undefined ? { dataDir: join(dataDirectory, 'database') } : { url: config.databaseUrl },
-  )
-  try {
-    await migrate(database)
-    await verifySealingKey(database.db, sealer)
-    return database
-  } catch (error) {
-    await database.close()
-    throw cannotPrepare(database, error)
-  }
-}
-
-function cannotPrepare({ address }: Database, cause: unknown): unknown {
-  const code = databaseErrorCode(cause)
-  if (cause instanceof GatewayError || code === undefined) return cause
-  const reason = code === '42501' ? 'its user may not create tables there' : `it answered with ${code}`
-  return new GatewayError('STORE_UNAVAILABLE', `Cannot prepare the database at ${address}: ${reason}.`, { cause })
 }
 
 async function compose(options: ServicesOptions): Promise<Services> {

@@ -51,7 +51,16 @@ export { oauthError } from './oauth/oauth-error.ts'
 export { describeRedirect, isTrustedRedirect, type TrustedRedirects } from './oauth/redirect-uris.ts'
 export { mcpScope } from './oauth/token-issuer.ts'
 export { createClientCredentials } from './tokens/client-credentials.ts'
-export { createSealer, deriveSealingKey, parseEncryptionKey, type Sealer } from './tokens/sealing.ts'
+export { followSealingKey } from './tokens/follow-sealing-key.postgres.ts'
+export { rotateEncryption, type RotatedColumn } from './tokens/rotate-encryption.postgres.ts'
+export {
+  createSealer,
+  deriveSealingKey,
+  parseEncryptionKey,
+  type Sealer,
+  type SealingKey,
+  sealingKeyIdOf,
+} from './tokens/sealing.ts'
 export { verifySealingKey } from './tokens/sealing-check.postgres.ts'
 export { createUpstreamClient } from './user-tokens/upstream-client.ts'
 export { createPostgresUserTokenStore } from './user-tokens/user-token-store.postgres.ts'

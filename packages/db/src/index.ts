@@ -20,6 +20,7 @@ export {
   oauthGrants,
 } from './schema/oauth-grants.ts'
 export { type OauthClientRow, oauthClients } from './schema/oauth-clients.ts'
+export { type SealedColumn, sealedColumns, type SealedValue } from './sealed-columns.ts'
 export { sealingKeys } from './schema/sealing-keys.ts'
 export { type ServerListItemRow, serverListItems, serverLists, serverListVersions } from './schema/server-lists.ts'
 export { type ToolDefinitionRow, toolDefinitions } from './schema/tool-definitions.ts'

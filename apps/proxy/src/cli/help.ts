@@ -2,6 +2,7 @@
 export const helpText = `Usage
   ./start [options]              start the gateway
   ./start config check [FILE]    explain a configuration without starting
+  ./start keys rotate-encryption [options]  seal what is stored with a new TOOLGATE_ENCRYPTION_KEY, gateways running
 
 Options
   -c, --config FILE     configuration, YAML or JSON     (CONFIG_FILE_PATH, else config.yaml)

@@ -26,6 +26,10 @@ describe('command line', () => {
     [['config', 'check', 'a.yaml'], { kind: 'check', config: 'a.yaml' }],
     [['config', 'check'], { kind: 'check', config: undefined }],
     [['config', 'check', '-c', 'a.yaml'], { kind: 'check', config: 'a.yaml' }],
+    [
+      ['keys', 'rotate-encryption', '--data-dir', '/d'],
+      { kind: 'rotate-encryption', config: undefined, dataDirectory: '/d' },
+    ],
     [['--help'], { kind: 'help' }],
     [['config', 'check', '-h'], { kind: 'help' }],
     [['--version'], { kind: 'version' }],
@@ -39,6 +43,7 @@ describe('command line', () => {
     [['--port'], "Option '-p, --port <value>' argument missing. Try --help."],
     [['serve'], "Unknown command 'serve'. Try --help."],
     [['config', 'chekc'], "Unknown command 'config chekc'. Try --help."],
+    [['keys', 'rotate-encryption', 'a'], 'keys rotate-encryption takes options only. Try --help.'],
     [['config', 'check', 'a', 'b'], 'config check takes one file. Try --help.'],
   ])('%j is refused in one line', (argv, message) => {
     expect(parseArguments(argv)).toEqual({ kind: 'invalid', message })

@@ -14,6 +14,8 @@ export type Command =
   | ({ readonly kind: 'start' } & StartOptions)
   /** `config check`; without a file the one that `start` would use. */
   | { readonly kind: 'check'; readonly config: string | undefined }
+  /** `keys rotate-encryption`: seals what is stored anew. */
+  | ({ readonly kind: 'rotate-encryption' } & Pick<StartOptions, 'config' | 'dataDirectory'>)
   | { readonly kind: 'help' }
   | { readonly kind: 'version' }
   /** One line for standard error; the exit code is 2. */
@@ -64,6 +66,10 @@ function toCommand({ values, positionals }: ReturnType<typeof readOptions>): Com
       dataDirectory: values['data-dir'],
       watchConfig: values['watch-config'],
     }
+  }
+  if (noun === 'keys' && verb === 'rotate-encryption') {
+    if (file !== undefined) return invalid('keys rotate-encryption takes options only')
+    return { kind: 'rotate-encryption', config: values.config, dataDirectory: values['data-dir'] }
   }
   if (noun !== 'config' || verb !== 'check') return invalid(`Unknown command '${[noun, verb].join(' ').trim()}'`)
   if (rest.length > 0) return invalid('config check takes one file')

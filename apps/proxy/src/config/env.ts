@@ -11,13 +11,19 @@ import {
   toPublicAddress,
   toTrustedRedirects,
 } from './address-variables.ts'
+import {
+  encryptionRequirements,
+  type EncryptionSettings,
+  encryptionVariables,
+  toEncryption,
+} from './encryption-variables.ts'
 import type { Lookup } from './interpolate.ts'
 import type { JwtVariables } from './jwt-settings.ts'
 import { configurationError } from './report.ts'
 import { amount, flag, headerName, seconds, timeout } from './scalars.ts'
 
 /** The environment, checked. Names ending in `Ms` are milliseconds. */
-export interface Environment {
+export interface Environment extends EncryptionSettings {
   /** `CONFIG_FILE_PATH` */
   readonly configFile: string | undefined
   /** `PORT`; 0 lets the system choose. */
@@ -32,10 +38,6 @@ export interface Environment {
   readonly masterKey: Secret | undefined
   /** `DATABASE_URL` */
   readonly databaseUrl: Secret | undefined
-  /** `TOOLGATE_ENCRYPTION_KEY`: 32 bytes in base64 or base64url. */
-  readonly encryptionKey: Secret | undefined
-  /** `LITELLM_SALT_KEY` */
-  readonly saltKey: Secret | undefined
   /** `LITELLM_MCP_CLIENT_TIMEOUT` */
   readonly callTimeoutMs: number
   /** `LITELLM_MCP_TOOL_LISTING_TIMEOUT` */
@@ -144,13 +146,6 @@ const variablesSchema = z.object({
   TOOLGATE_DATA_DIR: z.string().optional(),
   LITELLM_MASTER_KEY: secret.optional(),
   DATABASE_URL: secret.optional(),
-  TOOLGATE_ENCRYPTION_KEY: z
-    .string()
-    .regex(/^[A-Za-z0-9+/_-]+={0,2}$/)
-    .refine((value) => Buffer.from(value, 'base64').length === 32)
-    .pipe(secret)
-    .optional(),
-  LITELLM_SALT_KEY: z.string().min(16).pipe(secret).optional(),
   LITELLM_MCP_CLIENT_TIMEOUT: timeout.default(60_000),
   LITELLM_MCP_TOOL_LISTING_TIMEOUT: timeout.default(30_000),
   LITELLM_MCP_CLIENT_SIDE_AUTH_HEADER_NAME: headerName.optional(),
@@ -189,6 +184,7 @@ const variablesSchema = z.object({
   JWT_PUBLIC_KEY_URL: z.url({ protocol: /^https?$/ }).optional(),
   JWT_ISSUER: z.string().optional(),
   JWT_AUDIENCE: list.optional(),
+  ...encryptionVariables.shape,
   ...addressVariables.shape,
 })
 
@@ -199,8 +195,6 @@ const stdioCommands = ['npx', 'uvx', 'python', 'python3', 'node', 'docker', 'den
 const requirements: Partial<Record<keyof z.output<typeof variablesSchema>, string>> = {
   PORT: 'a port number from 0 to 65535',
   LOG_LEVEL: 'one of trace, debug, info, warn, error, fatal, silent',
-  TOOLGATE_ENCRYPTION_KEY: '32 bytes in base64 or base64url (openssl rand -base64 32)',
-  LITELLM_SALT_KEY: 'at least 16 characters long',
   LITELLM_MCP_CLIENT_TIMEOUT: 'a number of seconds above 0 and up to 86400',
   LITELLM_MCP_TOOL_LISTING_TIMEOUT: 'a number of seconds above 0 and up to 86400',
   LITELLM_MCP_CLIENT_SIDE_AUTH_HEADER_NAME: 'the name of a header',
@@ -222,6 +216,7 @@ const requirements: Partial<Record<keyof z.output<typeof variablesSchema>, strin
   LITELLM_MCP_AUTH_AUTO_PATCH: 'true or false',
   MCP_OAUTH2_TOKEN_URL: 'an http or https address',
   JWT_PUBLIC_KEY_URL: 'an http or https address',
+  ...encryptionRequirements,
   ...addressRequirements,
 }
 
@@ -253,8 +248,7 @@ function toEnvironment(checked: z.output<typeof variablesSchema>, variables: Var
     dataDirectory: checked.TOOLGATE_DATA_DIR,
     masterKey: checked.LITELLM_MASTER_KEY,
     databaseUrl: checked.DATABASE_URL,
-    encryptionKey: checked.TOOLGATE_ENCRYPTION_KEY,
-    saltKey: checked.LITELLM_SALT_KEY,
+    ...toEncryption(checked),
     callTimeoutMs: checked.LITELLM_MCP_CLIENT_TIMEOUT,
     listTimeoutMs: checked.LITELLM_MCP_TOOL_LISTING_TIMEOUT,
     clientSideAuthHeader: checked.LITELLM_MCP_CLIENT_SIDE_AUTH_HEADER_NAME,

@@ -54,6 +54,7 @@ const variables = {
   dataDirectory: atStart('TOOLGATE_DATA_DIR'),
   encryptionKey: atStart('TOOLGATE_ENCRYPTION_KEY'),
   saltKey: atStart('LITELLM_SALT_KEY'),
+  formerKeys: atStart('TOOLGATE_ENCRYPTION_KEY_PREVIOUS and LITELLM_SALT_KEY_PREVIOUS'),
   callTimeoutMs: live('LITELLM_MCP_CLIENT_TIMEOUT'),
   listTimeoutMs: live('LITELLM_MCP_TOOL_LISTING_TIMEOUT'),
   shortToolPrefix: live('LITELLM_USE_SHORT_MCP_TOOL_PREFIX'),

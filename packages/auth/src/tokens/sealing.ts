@@ -1,6 +1,6 @@
 import { createHmac, createSecretKey, type KeyObject, scryptSync } from 'node:crypto'
 import { GatewayError, Secret } from '@toolgate/core'
-import { CompactEncrypt, compactDecrypt } from 'jose'
+import { CompactEncrypt, compactDecrypt, decodeProtectedHeader } from 'jose'
 
 /**
  * Secrets at rest: compact JWE (RFC 7516) with `dir` and A256GCM, the key's id in the header of every value, so that keys can
@@ -13,8 +13,14 @@ export interface SealingKey {
 }
 
 export interface Sealer {
-  /** Id of the key that seals. */
+  /** Id of the key that seals now. */
   readonly keyId: string
+  /** Id of the key that the operator wants to seal with: the first. */
+  readonly wantedKeyId: string
+  /** Ids of all keys that open. */
+  readonly keyIds: readonly string[]
+  /** Seals with another of the keys from now on; false where there is no such key. */
+  sealWith(keyId: string): boolean
   /**
    * `subject` says what the value belongs to, for example `mcp_servers:<id>`. It is no secret, and it is authenticated: a
    * value that was moved to another row does not open there.
@@ -25,6 +31,8 @@ export interface Sealer {
    * to something else.
    */
   open(sealed: string, subject: string): Promise<Secret>
+  /** The same value for the same subject, sealed with the key that seals now. Rejects as `open` does. */
+  sealAnew(sealed: string): Promise<string>
 }
 
 /** Part of the authenticated header (RFC 7516 §4.3, private header parameter names). */
@@ -32,43 +40,82 @@ const subjectHeader = 'toolgate_subject'
 
 const algorithm = { alg: 'dir', enc: 'A256GCM' } as const
 
-/** The first key seals, all of them open: a new key is put in front of the former ones. */
+/** All keys open; the first seals until `sealWith` says otherwise. */
 export function createSealer({ keys }: { readonly keys: readonly [SealingKey, ...SealingKey[]] }): Sealer {
-  const [sealing] = keys
-  const byId = new Map(keys.map(({ id, key }) => [id, key]))
+  const [wanted] = keys
+  const byId = new Map(keys.map((key) => [key.id, key]))
+  let sealing = wanted
 
-  const keyOf = ({ kid }: { kid?: string }): KeyObject => {
-    const key = kid === undefined ? undefined : byId.get(kid)
-    if (key !== undefined) return key
-    throw new GatewayError(
-      'CONFIGURATION_INVALID',
-      'A stored secret was sealed with a key that is not configured. Give the former encryption key as well.',
-      { internal: `known keys: ${[...byId.keys()].join(', ')}` },
-    )
-  }
+  const opened = (sealed: string) => decrypt(sealed, byId)
+  const seal = (plaintext: Uint8Array, subject: string) =>
+    new CompactEncrypt(plaintext)
+      .setProtectedHeader({ ...algorithm, kid: sealing.id, [subjectHeader]: subject })
+      .encrypt(sealing.key)
 
   return {
-    keyId: sealing.id,
-    seal: (plaintext, subject) =>
-      new CompactEncrypt(Buffer.from(plaintext.reveal()))
-        .setProtectedHeader({ ...algorithm, kid: sealing.id, [subjectHeader]: subject })
-        .encrypt(sealing.key),
+    get keyId() {
+      return sealing.id
+    },
+    wantedKeyId: wanted.id,
+    keyIds: [...byId.keys()],
+    sealWith(keyId) {
+      const key = byId.get(keyId)
+      if (key !== undefined) sealing = key
+      return key !== undefined
+    },
+    seal: (plaintext, subject) => seal(Buffer.from(plaintext.reveal()), subject),
     async open(sealed, subject) {
-      try {
-        const { plaintext, protectedHeader } = await compactDecrypt(sealed, keyOf, {
-          keyManagementAlgorithms: [algorithm.alg],
-          contentEncryptionAlgorithms: [algorithm.enc],
-        })
-        if (protectedHeader[subjectHeader] !== subject) throw new Error('it was sealed for something else')
-        return new Secret(Buffer.from(plaintext).toString('utf8'))
-      } catch (error) {
-        if (error instanceof GatewayError) throw error
-        throw new GatewayError('INTERNAL', 'A stored secret cannot be opened: it is damaged or was altered.', {
-          cause: error,
-        })
-      }
+      const { plaintext, subject: own } = await opened(sealed)
+      if (own !== subject) throw damaged(new Error('it was sealed for something else'))
+      return new Secret(Buffer.from(plaintext).toString('utf8'))
+    },
+    async sealAnew(sealed) {
+      const { plaintext, subject } = await opened(sealed)
+      return seal(plaintext, subject)
     },
   }
+}
+
+/** Id of the key that sealed a value; undefined for what was never sealed. */
+export function sealingKeyIdOf(sealed: string): string | undefined {
+  try {
+    const { kid } = decodeProtectedHeader(sealed)
+    return typeof kid === 'string' ? kid : undefined
+  } catch {
+    // Not a JWE: that it was never sealed is the answer.
+    return undefined
+  }
+}
+
+async function decrypt(
+  sealed: string,
+  keys: ReadonlyMap<string, SealingKey>,
+): Promise<{ plaintext: Uint8Array; subject: string }> {
+  const keyOf = ({ kid = '' }: { kid?: string }): KeyObject => {
+    const known = keys.get(kid)
+    if (known !== undefined) return known.key
+    throw new GatewayError(
+      'CONFIGURATION_INVALID',
+      'A stored secret was sealed with a key that is not configured. Give the former encryption key as well (TOOLGATE_ENCRYPTION_KEY_PREVIOUS).',
+      { internal: `known keys: ${[...keys.keys()].join(', ')}` },
+    )
+  }
+  try {
+    const { plaintext, protectedHeader } = await compactDecrypt(sealed, keyOf, {
+      keyManagementAlgorithms: [algorithm.alg],
+      contentEncryptionAlgorithms: [algorithm.enc],
+    })
+    const subject = protectedHeader[subjectHeader]
+    if (typeof subject !== 'string') throw new TypeError('it was sealed for nothing')
+    return { plaintext, subject }
+  } catch (error) {
+    if (error instanceof GatewayError) throw error
+    throw damaged(error)
+  }
+}
+
+function damaged(cause: unknown): GatewayError {
+  return new GatewayError('INTERNAL', 'A stored secret cannot be opened: it is damaged or was altered.', { cause })
 }
 
 const keyBytes = 32
