@@ -39,6 +39,11 @@ export const accessRequirements = {
     statement:
       'A user connects an account at a server once; its tokens are sealed, that user’s alone, and for that server alone.',
   },
+  'oauth:people': {
+    status: 'held',
+    statement:
+      'A person lets a client in by signing in at the company’s identity provider; whom no mapping names is not let in.',
+  },
   'oauth:tokens-follow-keys': {
     status: 'held',
     statement: 'A token of an MCP client is good for one endpoint, and as long as the key that consented is.',

@@ -16,6 +16,7 @@ const publicRoutes = [
   'GET /health/liveness',
   'GET /health/readiness',
   'GET /openapi.json',
+  'GET /sso/callback',
   'GET /test',
   'OPTIONS /health/liveliness',
   'OPTIONS /health/liveness',

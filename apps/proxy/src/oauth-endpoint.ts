@@ -14,7 +14,7 @@ export interface OauthEndpoint {
 
 /** First segments of other doors. A server of that name is reached through the issuer of the gateway itself. */
 const taken = new Set(
-  '.well-known callback chat config connect embeddings health key mcp mcp-rest messages metrics models openapi.json responses sse test toolset v1 v2'.split(
+  '.well-known callback chat config connect embeddings health key mcp mcp-rest messages metrics models openapi.json responses sse sso test toolset v1 v2'.split(
     ' ',
   ),
 )

@@ -14,6 +14,7 @@ const publicPaths = new Set([
   '/health/liveness',
   '/health/readiness',
   '/openapi.json',
+  '/sso/callback',
   '/test',
 ])
 

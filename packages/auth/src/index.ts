@@ -1,5 +1,6 @@
 export { type Authenticate, createAuthenticator } from './inbound/authenticate.ts'
 export { carries } from './inbound/carries.ts'
+export { signedInPersonSchema } from './inbound/jwt/person.ts'
 export type { JwtIssuer, JwtMapping, JwtSettings } from './inbound/jwt/jwt-settings.ts'
 export { createOwnKeyFilter, type WithoutOwnKeys } from './inbound/own-keys.ts'
 export {
@@ -44,7 +45,11 @@ export {
 export { type AuthorizationServer, createAuthorizationServer } from './oauth/authorization-server.ts'
 export { displayName } from './oauth/client-metadata.ts'
 export type { OauthClient, PresentedClient } from './oauth/clients.ts'
+export { type Consenter, createConsenters } from './oauth/consenters.ts'
 export { createPendingRequests, type PendingRequests } from './oauth/pending-requests.ts'
+export { createPeople } from './oauth/people.ts'
+export type { PersonSignInSettings } from './oauth/person-settings.ts'
+export { createPersonSignIn } from './oauth/person-sign-in.ts'
 export { createPostgresGrantStore } from './oauth/grant-store.postgres.ts'
 export { createRateLimit, type RateLimit } from './oauth/rate-limit.ts'
 export { oauthError } from './oauth/oauth-error.ts'

@@ -18,6 +18,7 @@ export {
   oauthCodes,
   type OauthGrantRow,
   oauthGrants,
+  type SignedInPerson,
 } from './schema/oauth-grants.ts'
 export { type OauthClientRow, oauthClients } from './schema/oauth-clients.ts'
 export { type SealedColumn, sealedColumns, type SealedValue } from './sealed-columns.ts'

@@ -2,6 +2,7 @@ import {
   createAccessTokens,
   createAuthenticator,
   createAuthorizationServer,
+  createConsenters,
   createKeyAdmission,
   createPendingRequests,
   createPostgresGrantStore,
@@ -9,11 +10,14 @@ import {
   createKeyPrincipals,
   createKeyRotationWorker,
   createOwnKeyFilter,
+  createPeople,
+  createPersonSignIn,
   createPostgresKeyRotationStore,
   createPostgresKeyStore,
   createRateLimit,
   createVirtualKeys,
   type HeaderNames,
+  type KeyAdmission,
   upsertConfigKeys,
 } from '@toolgate/auth'
 import type { LoadedConfig } from '../config/load.ts'
@@ -31,9 +35,7 @@ export async function composeIdentity(foundation: Foundation) {
   const keyCache = createKeyCache({ store, feed: database, log, clock })
   await keyCache.start()
   const admission = createKeyAdmission({ keys: keyCache, defaultAccess, clock })
-  const grants = createPostgresGrantStore({ database, newId })
-  const accessTokens = createAccessTokens({ store: grants, feed: database, clock, log })
-  await accessTokens.start()
+  const { accessTokens, consenters, authorizationServer } = await composeSignIns(foundation, admission)
   const rotation = startKeyRotation({ loaded, database, log, clock, newId })
   const neverForwarded = [masterKey]
   const headerNames = (): HeaderNames => {
@@ -73,13 +75,30 @@ export async function composeIdentity(foundation: Foundation) {
       masterKey,
       keys: admission,
       defaultAccess,
-      accessTokens,
+      issued: { tokens: accessTokens, consenters },
       jwt: { settings: () => live.current.config.jwt, outbound, clock, log },
     }),
-    authorizationServer: createAuthorizationServer({ ...foundation, grants, accessTokens, keys: admission }),
+    authorizationServer,
     connecting: composeConnecting({ sealer, clock }),
     replaceKeys: (before: LoadedConfig, after: LoadedConfig) =>
       replaceConfigKeys(before.config.virtualKeys, after.config.virtualKeys, { sync, forget: keyCache.forget }),
+  }
+}
+
+/** What MCP clients are let in with, and whoever can let one in: holders of keys, and people of the company. */
+async function composeSignIns(foundation: Foundation, keys: KeyAdmission) {
+  const { live, database, outbound, clock, newId, log } = foundation
+  const grants = createPostgresGrantStore({ database, newId })
+  const accessTokens = createAccessTokens({ store: grants, feed: database, clock, log })
+  await accessTokens.start()
+  const settings = () => live.current.config.personSignIn
+  const admission = createPeople({ settings, defaultAccess: () => live.current.config.defaultAccess })
+  const consenters = createConsenters({ keys, people: admission })
+  const people = createPersonSignIn({ settings, people: admission, outbound, clock })
+  return {
+    accessTokens,
+    consenters,
+    authorizationServer: createAuthorizationServer({ ...foundation, grants, accessTokens, keys, consenters, people }),
   }
 }
 

@@ -31,14 +31,14 @@ const asymmetric = [
   'Ed25519',
 ] as const
 
-const claimFields = {
+export const claimFields = {
   user_id_jwt_field: text.min(1).optional(),
   team_id_jwt_field: text.min(1).optional(),
   roles_jwt_field: text.min(1).optional(),
   scope_jwt_field: text.min(1).optional(),
 }
 
-const webAddress = z.url({ protocol: /^https?$/, error: 'must be an http or https address' })
+export const webAddress = z.url({ protocol: /^https?$/, error: 'must be an http or https address' })
 const oneOrMore = z.union([text.min(1).transform((value) => [value]), names.min(1)], {
   error: 'must be a string or a list of strings',
 })
@@ -86,12 +86,17 @@ const inert =
 const path = ['general_settings', 'litellm_jwtauth'] as const
 const defaultKeysMs = 600_000
 
-export function readJwtSettings(value: unknown, variables: JwtVariables, report: Report): JwtSettings | undefined {
+/** `enabled`: tokens are credentials; else only what the section says of claims is of use. */
+export function readJwtSettings(
+  value: unknown,
+  variables: JwtVariables,
+  { enabled, report }: { readonly enabled: boolean; readonly report: Report },
+): JwtSettings | undefined {
   const rules = { schema: jwtAuthSchema, dialect: 'litellm', inert } as const
   const section = readSection(value ?? {}, { path, report }, rules)
   if (section === undefined) return undefined
   const issuers = readIssuers(section, variables, report)
-  if (issuers.length === 0) report.error(path, 'names no issuer whose tokens could be accepted')
+  if (issuers.length === 0 && enabled) report.error(path, 'names no issuer whose tokens could be accepted')
   return { issuers, mappings: readMappings(section, report) }
 }
 

@@ -2,12 +2,13 @@
  * `general_settings` and `litellm_settings`. The master key and the database may stand in either (LiteLLM's users do
  * both); where both have one, `general_settings` wins and the other is reported.
  */
-import type { JwtSettings } from '@toolgate/auth'
+import type { JwtSettings, PersonSignInSettings } from '@toolgate/auth'
 import { isNetwork, type Secret, secretSchema } from '@toolgate/core'
 import { z } from 'zod'
 import { type KeyParams, readKeyParams } from './key-params.ts'
 import { type JwtVariables, readJwtSettings } from './jwt-settings.ts'
 import { inertGeneralSettings, inertLitellmSettings } from './litellm-keys.ts'
+import { readPersonSignIn } from './person-sign-in.ts'
 import type { Report } from './report.ts'
 import { flag, headerName } from './scalars.ts'
 import { readSection } from './section.ts'
@@ -38,6 +39,7 @@ export const generalSettingsSchema = z.object({
   enable_drain_endpoint: flag.optional(),
   enable_jwt_auth: flag.optional(),
   litellm_jwtauth: z.unknown().optional(),
+  mcp_sign_in: z.unknown().optional(),
 })
 
 export const litellmSettingsSchema = z.object({
@@ -95,6 +97,8 @@ export interface Settings extends KeyParams {
   readonly publicMetrics: boolean
   /** Absent: tokens of identity providers are no credentials. */
   readonly jwt: JwtSettings | undefined
+  /** Absent: whoever lets an MCP client in shows a key. */
+  readonly personSignIn: PersonSignInSettings | undefined
 }
 
 export interface SettingsSections {
@@ -138,9 +142,20 @@ export function readSettings(sections: SettingsSections, variables: JwtVariables
     toolFilter: readToolFilter(litellm?.mcp_semantic_tool_filter, report),
     aliases: new Map(Object.entries(litellm?.mcp_aliases ?? {})),
     publicMetrics: litellm?.require_auth_for_metrics_endpoint === false,
-    jwt: general?.enable_jwt_auth === true ? readJwtSettings(general.litellm_jwtauth, variables, report) : undefined,
+    ...readIdentityProviders(general ?? {}, variables, report),
     ...readKeyParams(litellm ?? {}, report),
   }
+}
+
+/** Tokens of identity providers as credentials, and people that sign in there: each without the other, or both. */
+function readIdentityProviders(
+  general: z.output<typeof generalSettingsSchema>,
+  variables: JwtVariables,
+  report: Report,
+): Pick<Settings, 'jwt' | 'personSignIn'> {
+  const { enable_jwt_auth: enabled = false, litellm_jwtauth: section, mcp_sign_in: signIn } = general
+  const read = enabled || signIn !== undefined ? readJwtSettings(section, variables, { enabled, report }) : undefined
+  return { jwt: enabled ? read : undefined, personSignIn: readPersonSignIn(signIn, read, report) }
 }
 
 function readToolFilter(value: unknown, report: Report): ToolFilterSettings | undefined {

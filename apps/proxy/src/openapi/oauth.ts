@@ -40,6 +40,11 @@ export const oauthOperations: Readonly<Record<string, Operation>> = {
   },
   'POST /connect': { summary: 'The form of that page', isPublic: true, contentType: 'text/html' },
   'GET /callback': { summary: 'Where servers send users back to', isPublic: true, contentType: 'text/html' },
+  'GET /sso/callback': {
+    summary: 'Where the identity provider sends people back to',
+    isPublic: true,
+    contentType: 'text/html',
+  },
   ...Object.fromEntries(
     Object.entries(actions).map(([route, operation]) => [
       route.replace(' ', ' /{server}'),

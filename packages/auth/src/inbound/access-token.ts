@@ -1,29 +1,28 @@
 import { GatewayError } from '@toolgate/core'
 import type { AccessTokens } from '../oauth/access-tokens.ts'
+import type { Consenters } from '../oauth/consenters.ts'
 import { hashToken, isToken } from '../oauth/tokens.ts'
 import type { Authenticator } from './authenticator.ts'
-import type { KeyAdmission } from './key-admission.ts'
 
 export interface AccessTokenOptions {
   readonly tokens: Pick<AccessTokens, 'find'>
-  readonly keys: KeyAdmission
+  readonly consenters: Consenters
 }
 
 /**
- * Access tokens that the gateway issued to MCP clients. Each is as good as the key that consented is at this moment, at the
+ * Access tokens that the gateway issued to MCP clients. Each is as good as the key or the person that consented is at this moment, at the
  * endpoint that it is for and nowhere else. Yields what has not the form of one.
  */
-export function accessTokenAuthenticator({ tokens, keys }: AccessTokenOptions): Authenticator {
+export function accessTokenAuthenticator({ tokens, consenters }: AccessTokenOptions): Authenticator {
   return {
     name: 'oauth',
     async authenticate(credential, signal) {
       if (!isToken('access', credential.reveal())) return undefined
       const token = await tokens.find(hashToken(credential), signal)
       if (token === undefined) throw refused('It has expired or was revoked')
-      const { keyHash, audience } = token.grant
-      const principal = await keys.admit(keyHash, signal)
+      const principal = await consenters.admit(token.grant, signal)
       if (principal === undefined) throw refused('The key of whoever consented to it is gone')
-      return { ...principal, source: 'oauth', audience }
+      return { ...principal, source: 'oauth', audience: token.grant.audience }
     },
   }
 }

@@ -1,7 +1,6 @@
 import { GatewayError, type Principal, type Secret } from '@toolgate/core'
 import type { DefaultAccess } from '../keys/grants.ts'
-import type { AccessTokens } from '../oauth/access-tokens.ts'
-import { accessTokenAuthenticator } from './access-token.ts'
+import { type AccessTokenOptions, accessTokenAuthenticator } from './access-token.ts'
 import { firstOf } from './first-of.ts'
 import { jwtAuthenticator, type JwtAuthenticatorOptions } from './jwt/jwt.ts'
 import type { KeyAdmission } from './key-admission.ts'
@@ -14,7 +13,7 @@ export interface AuthenticatorOptions {
   /** As in `KeyAdmissionOptions`, for tokens of identity providers. */
   readonly defaultAccess: () => DefaultAccess
   /** Absent: the gateway has issued none. */
-  readonly accessTokens?: Pick<AccessTokens, 'find'> | undefined
+  readonly issued?: AccessTokenOptions | undefined
   /** Absent: tokens of identity providers are no credentials. */
   readonly jwt?: Omit<JwtAuthenticatorOptions, 'defaultAccess'> | undefined
 }
@@ -29,11 +28,11 @@ export type Authenticate = (credential: Secret | undefined, signal: AbortSignal)
 const longestCredential = 8192
 
 export function createAuthenticator(options: AuthenticatorOptions): Authenticate {
-  const { masterKey, keys, accessTokens, jwt, defaultAccess } = options
+  const { masterKey, keys, issued, jwt, defaultAccess } = options
   const ways = firstOf([
     masterKeyAuthenticator(masterKey),
     virtualKeyAuthenticator(keys),
-    ...(accessTokens === undefined ? [] : [accessTokenAuthenticator({ tokens: accessTokens, keys })]),
+    ...(issued === undefined ? [] : [accessTokenAuthenticator(issued)]),
     ...(jwt === undefined ? [] : [jwtAuthenticator({ ...jwt, defaultAccess })]),
   ])
   return async (credential, signal) => {

@@ -6,9 +6,11 @@ import type { AccessTokens } from './access-tokens.ts'
 import { createClientDocuments } from './client-documents.ts'
 import { createPostgresClientStore } from './client-store.postgres.ts'
 import { createOauthClients, type OauthClients } from './clients.ts'
+import type { Consenters } from './consenters.ts'
 import type { GrantStore } from './grant-store.ts'
 import { createIssuedTokens, type IssuedTokens } from './issued-tokens.ts'
 import { createPendingRequests, type PendingRequests } from './pending-requests.ts'
+import type { PersonSignIn } from './person-sign-in.ts'
 import { createRateLimit, type RateLimit } from './rate-limit.ts'
 import { createSignIn, type SignIn } from './sign-in.ts'
 import { createTokenIssuer, type TokenIssuer } from './token-issuer.ts'
@@ -18,6 +20,10 @@ export interface AuthorizationServer {
   readonly clients: OauthClients
   readonly pending: PendingRequests
   readonly signIn: SignIn
+  readonly people: PersonSignIn
+  /** Sign-ins of people that are at the identity provider. */
+  readonly signingIn: PendingRequests
+  readonly consenters: Consenters
   readonly tokens: TokenIssuer
   readonly issued: IssuedTokens
   /** By the address of whoever asks. */
@@ -29,6 +35,8 @@ export interface AuthorizationServerOptions {
   readonly grants: GrantStore
   readonly accessTokens: AccessTokens
   readonly keys: KeyAdmission
+  readonly consenters: Consenters
+  readonly people: PersonSignIn
   readonly masterKey: Secret
   readonly sealer: Pick<Sealer, 'seal' | 'open'>
   /** For addresses that strangers name. */
@@ -40,7 +48,7 @@ export interface AuthorizationServerOptions {
 const limitWindowMs = 60_000
 
 export function createAuthorizationServer(options: AuthorizationServerOptions): AuthorizationServer {
-  const { database, grants, accessTokens, keys, clock, newId } = options
+  const { database, grants, accessTokens, keys, consenters, people, clock, newId } = options
   const store = createPostgresClientStore({ database })
   const limited = (perKey: number, forAll: number) =>
     createRateLimit({ clock, windowMs: limitWindowMs, perKey, forAll })
@@ -53,19 +61,24 @@ export function createAuthorizationServer(options: AuthorizationServerOptions): 
     }),
     pending: createPendingRequests({ sealer: options.sealer, clock, purpose: 'consent' }),
     signIn: createSignIn({ keys, masterKey: options.masterKey }),
+    people,
+    signingIn: createPendingRequests({ sealer: options.sealer, clock, purpose: 'sign_in' }),
+    consenters,
     tokens: createTokenIssuer({ store: grants, clients: store, clock }),
     issued: createIssuedTokens({
       store: grants,
       accessTokens,
-      principalOf: (hash, signal) => keys.admit(hash, signal).catch(unlessUnusable),
+      principalOf: (grant, signal) => consenters.admit(grant, signal).catch(unlessUnusable),
       clock,
     }),
     limits: { registrations: limited(30, 300), signIns: limited(20, 300) },
   }
 }
 
-/** Of a key that is blocked or has expired no token counts. That it could not be found out is no answer. */
+/** Of a key that is blocked or has expired, or a person that may not come in any more, no token counts. That it could not be found out is no answer. */
 function unlessUnusable(error: unknown): undefined {
-  if (error instanceof GatewayError && (error.code === 'KEY_BLOCKED' || error.code === 'KEY_EXPIRED')) return undefined
+  if (error instanceof GatewayError && unusable.has(error.code)) return undefined
   throw error
 }
+
+const unusable: ReadonlySet<string> = new Set(['KEY_BLOCKED', 'KEY_EXPIRED', 'CREDENTIAL_INVALID'])

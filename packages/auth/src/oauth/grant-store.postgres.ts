@@ -95,19 +95,21 @@ async function exchangeCode(within: Queries, exchange: CodeExchange, context: Co
 async function insertGrant(
   within: Queries,
   { now, issue, grantExpiresAt }: CodeExchange,
-  { code: { clientId, keyHash, audience, scope }, ...context }: Context & { readonly code: OauthCodeRow },
+  { code, ...context }: Context & { readonly code: OauthCodeRow },
 ): Promise<OauthGrantRow> {
+  const { clientId, keyHash, person, audience, scope } = code
   const [grant] = await within
     .insert(oauthGrants)
     .values({
       id: context.newId('grant'),
       clientId,
       keyHash,
+      person,
       audience,
       scope,
       ...issue.refresh,
       createdAt: now,
-      expiresAt: grantExpiresAt,
+      expiresAt: grantExpiresAt(code),
     })
     .returning()
   if (grant === undefined) throw new Error('the insert returned no row')

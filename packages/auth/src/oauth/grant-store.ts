@@ -9,7 +9,7 @@ export const grantObjectType = 'oauth_grant'
 /** What a code stands for, once it is exchanged. */
 export type NewCode = Pick<
   OauthCodeRow,
-  'hash' | 'clientId' | 'redirectUri' | 'codeChallenge' | 'keyHash' | 'audience' | 'scope' | 'expiresAt'
+  'hash' | 'clientId' | 'redirectUri' | 'codeChallenge' | 'keyHash' | 'person' | 'audience' | 'scope' | 'expiresAt'
 >
 
 export interface NewAccessToken {
@@ -36,7 +36,7 @@ export interface CodeExchange {
   /** Whether this code is whose it is presented by. A code that it refuses counts no more. Must not ask the store. */
   readonly accepts: (code: OauthCodeRow) => boolean
   readonly issue: Issued
-  readonly grantExpiresAt: Date
+  readonly grantExpiresAt: (code: OauthCodeRow) => Date
 }
 
 export interface Rotation {

@@ -3,6 +3,7 @@ import { type Clock, type Principal, Secret } from '@toolgate/core'
 import type { OauthGrantRow } from '@toolgate/db'
 import type { AccessTokens } from './access-tokens.ts'
 import type { OauthClient } from './clients.ts'
+import type { Consenter } from './consenters.ts'
 import type { GrantStore } from './grant-store.ts'
 import { hashToken, isToken } from './tokens.ts'
 
@@ -25,8 +26,8 @@ export interface IssuedToken {
 export interface IssuedTokensOptions {
   readonly store: Pick<GrantStore, 'findAccessToken' | 'findRefreshToken' | 'revoke'>
   readonly accessTokens: Pick<AccessTokens, 'forget'>
-  /** Who a key is; undefined where nobody may use it. */
-  readonly principalOf: (keyHash: string, signal: AbortSignal) => Promise<Principal | undefined>
+  /** Who that is; undefined where nobody may use what it is of. */
+  readonly principalOf: (grant: Consenter, signal: AbortSignal) => Promise<Principal | undefined>
   readonly clock: Clock
 }
 
@@ -47,7 +48,7 @@ export function createIssuedTokens({ store, accessTokens, principalOf, clock }: 
     async look(token, asker, signal) {
       const found = await find(token, signal)
       if (found === undefined || !(asker.admin || isOf(found.grant, asker))) return undefined
-      const principal = await principalOf(found.grant.keyHash, signal)
+      const principal = await principalOf(found.grant, signal)
       return principal && { ...found, principal }
     },
     async revoke(token, client, signal) {

@@ -30,7 +30,7 @@ export interface PendingRequestsOptions {
   readonly sealer: Pick<Sealer, 'seal' | 'open'>
   readonly clock: Clock
   /** What was sealed for one does not open for another: what stands in it is partly a stranger's. */
-  readonly purpose: 'consent' | 'connect' | 'callback'
+  readonly purpose: 'consent' | 'connect' | 'callback' | 'sign_in'
 }
 
 export function createPendingRequests({ sealer, clock, purpose }: PendingRequestsOptions): PendingRequests {

@@ -1,12 +1,13 @@
 import { GatewayError, type Secret } from '@toolgate/core'
 import type { KeyAdmission } from '../inbound/key-admission.ts'
 import { hashKey, looksLikeKey } from '../keys/key-format.ts'
+import type { Consenter } from './consenters.ts'
 
 /**
- * Who says yes: the hash of the virtual key that a person typed. The master key is refused here: what it consented to would be an
+ * Who says yes: the holder of the virtual key that was typed. The master key is refused here: what it consented to would be an
  * administrator for half a year. Rejects as `authenticate` does.
  */
-export type SignIn = (credential: Secret, signal: AbortSignal) => Promise<string>
+export type SignIn = (credential: Secret, signal: AbortSignal) => Promise<Consenter>
 
 export function createSignIn({ keys, masterKey }: { readonly keys: KeyAdmission; readonly masterKey: Secret }): SignIn {
   return async (credential, signal) => {
@@ -19,7 +20,7 @@ export function createSignIn({ keys, masterKey }: { readonly keys: KeyAdmission;
     // Also of a former key, which goes on for a while: it gives no more than that while.
     const hash = hashKey(credential)
     if ((await keys.admit(hash, signal)) === undefined) throw refused('There is no such key here.')
-    return hash
+    return { keyHash: hash, person: null }
   }
 }
 

@@ -43,7 +43,7 @@ describeOnStores('grants to MCP clients', (openStore) => {
   }
   const newCode = async (keyHash: string) => {
     const request = { client, redirectUri, state: undefined, codeChallenge, audience: '/mcp' }
-    return (await issuerOn(database).newCode(request, keyHash)).reveal()
+    return (await issuerOn(database).newCode(request, { keyHash, person: null })).reveal()
   }
   const exchange = (form: Record<string, string>, { by = client, on = database } = {}) =>
     issuerOn(on).exchange(new URLSearchParams(form), by, (resource) => resource)
@@ -213,6 +213,7 @@ describe('access tokens in memory', () => {
       id: 'grant_1',
       clientId: 'c',
       keyHash: 'k',
+      person: null,
       audience: '/mcp',
       scope: 'mcp',
       familyHash: null,

@@ -8,6 +8,7 @@ import type { OauthCodeRow } from '@toolgate/db'
 import { type AuthorizationRequest, single } from './authorization-request.ts'
 import type { ClientStore } from './client-store.ts'
 import type { OauthClient } from './clients.ts'
+import type { Consenter } from './consenters.ts'
 import type { Exchanged, GrantStore, Issued, NewAccessToken } from './grant-store.ts'
 import { oauthError } from './oauth-error.ts'
 import { familyOf, hashToken, isToken, newFamily, newRefreshToken, newToken } from './tokens.ts'
@@ -23,11 +24,12 @@ export const lifetimes = {
   refreshMs: 30 * 24 * 60 * 60_000,
   /** After this a person is asked again. */
   grantMs: 180 * 24 * 60 * 60_000,
+  /** A day of work. Of a person nobody tells us that it has left: the identity provider is asked again. */
+  personGrantMs: 12 * 60 * 60_000,
 } as const
 
 export interface TokenIssuer {
-  /** For a key whose holder has said yes. */
-  newCode(request: AuthorizationRequest, keyHash: string): Promise<Secret>
+  newCode(request: AuthorizationRequest, consenter: Consenter): Promise<Secret>
   /**
    * The token endpoint (RFC 6749 §4.1.3 and §6) for a client that is known to be the one. `audienceOf` as in
    * `AuthorizationContext`. Rejects in the words of OAuth.
@@ -48,12 +50,12 @@ export interface TokenIssuerOptions {
 export function createTokenIssuer(options: TokenIssuerOptions): TokenIssuer {
   const { store, clients, clock } = options
   return {
-    async newCode({ client, redirectUri, codeChallenge, audience }, keyHash) {
+    async newCode({ client, redirectUri, codeChallenge, audience }, { keyHash, person }) {
       const code = newToken('code')
       const now = new Date(clock.now())
       const expiresAt = after(clock, lifetimes.codeMs)
-      const row = { clientId: client.id, redirectUri, codeChallenge, keyHash, audience, scope: mcpScope, expiresAt }
-      await store.saveCode({ hash: hashToken(code), ...row }, now)
+      const row = { clientId: client.id, redirectUri, codeChallenge, audience, scope: mcpScope, expiresAt }
+      await store.saveCode({ hash: hashToken(code), keyHash, person, ...row }, now)
       if (client.host === undefined) await clients.touch(client.id, now)
       return code
     },
@@ -88,7 +90,7 @@ async function forCode({ form, client, audience }: PresentedGrant, { store, cloc
       new Secret(row.codeChallenge).equals(challenge) &&
       isFor(row, audience),
     issue,
-    grantExpiresAt: after(clock, client.refreshable ? lifetimes.grantMs : lifetimes.accessMs),
+    grantExpiresAt: ({ person }) => after(clock, lifeOfGrant(client, person)),
   })
   return answer(exchanged, tokens)
 }
@@ -107,6 +109,11 @@ async function forRefreshToken({ form, client, audience }: PresentedGrant, { sto
     issue: { access: accessRow(access, clock), refreshHash: hashToken(refresh), refreshExpiresAt },
   })
   return answer(exchanged, { access, refresh })
+}
+
+function lifeOfGrant({ refreshable }: OauthClient, person: OauthCodeRow['person']): number {
+  if (!refreshable) return lifetimes.accessMs
+  return person === null ? lifetimes.grantMs : lifetimes.personGrantMs
 }
 
 interface Tokens {

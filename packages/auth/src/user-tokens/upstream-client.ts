@@ -15,7 +15,7 @@ import {
   startAuthorization,
 } from '@modelcontextprotocol/client'
 import { type Clock, GatewayError, type Outbound, Secret, startDeadline } from '@toolgate/core'
-import { boundedText } from '../bounded-text.ts'
+import { boundedFetch } from '../bounded-fetch.ts'
 import { type TokenParty, tokenPartySchema } from './token-party.ts'
 
 /** What an operator says of a server whose users sign in. */
@@ -84,7 +84,7 @@ export function createUpstreamClient(options: UpstreamClientOptions): UpstreamCl
   const within = async <Result>(at: SignInAt, signal: AbortSignal, work: (fetchFn: FetchLike) => Promise<Result>) => {
     using deadline = startDeadline(options.clock, timeoutMs, signal)
     try {
-      return await work(boundedFetch(at, options, deadline.signal))
+      return await work(fetchFor(at, options, deadline.signal))
     } catch (error) {
       signal.throwIfAborted()
       if (error instanceof GatewayError) throw error
@@ -228,24 +228,16 @@ function received({ access_token, refresh_token, expires_in, scope }: OAuthToken
 }
 
 /** The operator's own addresses are trusted; where a server says to go, the guard decides. */
-function boundedFetch(
+function fetchFor(
   { address, client }: SignInAt,
   { outbound, guardedOutbound }: UpstreamClientOptions,
   signal: AbortSignal,
 ): FetchLike {
   const named = [address, client.issuer, client.authorizationUrl, client.tokenUrl]
   const own = new Set(named.flatMap((url) => (url === undefined ? [] : [new URL(url).origin])))
-  return async (input, init) => {
-    const url = input instanceof Request ? input.url : String(input)
-    const way = own.has(new URL(url).origin) ? outbound : guardedOutbound
-    const body = init?.body instanceof URLSearchParams ? init.body.toString() : init?.body
-    const response = await way.fetch(url, { ...init, ...(body !== undefined && { body }), signal })
-    const { status, headers } = response
-    return new Response(await boundedText(response, maxBytes), {
-      status,
-      headers: { 'content-type': headers.get('content-type') ?? '' },
-    })
-  }
+  const wayTo = (url: string) => (own.has(new URL(url).origin) ? outbound : guardedOutbound)
+  const bounded = boundedFetch({ wayTo, signal, maxBytes })
+  return (input, init) => bounded(input instanceof Request ? input.url : String(input), init)
 }
 
 function unavailable({ name }: SignInAt, cause: unknown): GatewayError {

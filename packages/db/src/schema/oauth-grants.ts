@@ -1,4 +1,13 @@
-import { index, pgTable, text, timestamp, uniqueIndex } from 'drizzle-orm/pg-core'
+import { index, jsonb, pgTable, text, timestamp, uniqueIndex } from 'drizzle-orm/pg-core'
+
+/** A person as the company's identity provider described it when it signed in, as far as grants are made of that. */
+export interface SignedInPerson {
+  readonly issuer: string
+  readonly user: string
+  readonly team: string | null
+  readonly roles: readonly string[]
+  readonly scopes: readonly string[]
+}
 
 /**
  * One row each time somebody let a client in: the family of all tokens that came of it. No token is in any of these
@@ -9,8 +18,10 @@ export const oauthGrants = pgTable(
   {
     id: text().primaryKey(),
     clientId: text('client_id').notNull(),
-    /** The hash of the virtual key that consented: what becomes of the key becomes of the grant. */
+    /** The hash of the virtual key that consented: what becomes of the key becomes of the grant. Of a person that of issuer and user. */
     keyHash: text('key_hash').notNull(),
+    /** Who consented, where it was not the holder of a key. */
+    person: jsonb().$type<SignedInPerson>(),
     /** The MCP endpoint that its tokens are for, as a path. */
     audience: text().notNull(),
     scope: text().notNull(),
@@ -39,6 +50,7 @@ export const oauthCodes = pgTable(
     redirectUri: text('redirect_uri').notNull(),
     codeChallenge: text('code_challenge').notNull(),
     keyHash: text('key_hash').notNull(),
+    person: jsonb().$type<SignedInPerson>(),
     audience: text().notNull(),
     scope: text().notNull(),
     expiresAt: timestamp('expires_at', { withTimezone: true }).notNull(),

@@ -5,6 +5,7 @@
 import {
   type AuthorizationRequest,
   type AuthorizationServer,
+  type Consenter,
   isTrustedRedirect,
   readAuthorizationRequest,
   type RefusedRequest,
@@ -20,13 +21,15 @@ import { browserOf, markBrowser, refuseForeignForm } from './browser.ts'
 import { readForm } from './form.ts'
 import type { ConnectDoor, WaitingSignIn } from './connect.ts'
 import { consentPage, showPage } from './page.ts'
+import type { PersonDoor } from './person.ts'
 import { addressOf } from './peer-address.ts'
 
 export interface AuthorizeOptions {
-  readonly server: Pick<AuthorizationServer, 'clients' | 'pending' | 'signIn' | 'tokens' | 'limits'>
+  readonly server: Pick<AuthorizationServer, 'clients' | 'pending' | 'signIn' | 'people' | 'tokens' | 'limits'>
   readonly publicAddress: PublicAddress
   readonly live: Pick<LiveConfig, 'current'>
   readonly connectFirst: ConnectDoor['connectFirst']
+  readonly person: Pick<PersonDoor, 'leave'>
 }
 
 /** Of the parameters, as they stand in an address. */
@@ -37,13 +40,18 @@ export interface AuthorizeDoor {
   readonly show: (context: Context<AppEnv>, issuer: string) => Promise<Response>
   /** The form of the page. */
   readonly decide: (context: Context<AppEnv>) => Promise<Response>
+  /** Of a request that was agreed to, by somebody who is known by now. */
+  readonly agreed: (context: Context<AppEnv>, waiting: WaitingSignIn) => Promise<Response>
+  /** Where the client learns that nobody was let in. */
+  readonly declined: (context: Context<AppEnv>, asked: Omit<WaitingSignIn, 'consenter'>) => Promise<string>
   /** Of a request that was agreed to, and waited for the user to connect an account. */
   readonly resume: (context: Context<AppEnv>, waiting: WaitingSignIn, connected: boolean) => Promise<Response>
 }
 
 export function createAuthorizeDoor(options: AuthorizeOptions): AuthorizeDoor {
-  const { server, publicAddress, connectFirst } = options
+  const { server, publicAddress, person } = options
   const read = createReading(options)
+  const { letInOrConnect, ...goingOn } = createGoingOn(options, read)
 
   const ask = async (
     context: Context<AppEnv>,
@@ -51,12 +59,11 @@ export function createAuthorizeDoor(options: AuthorizeOptions): AuthorizeDoor {
     { pending, issuer, fault }: { pending: string; issuer: string; fault?: string },
   ) => {
     const action = `${publicAddress.rootPath}${issuer}/authorize`
-    return showPage(context, consentPage({ ...request, action, pending, fault }))
+    return showPage(context, consentPage({ ...request, action, pending, fault, provider: server.people.label() }))
   }
 
-  const letIn = createLettingIn(options)
-
   return {
+    ...goingOn,
     async show(context, issuer) {
       const { search } = new URL(context.req.url)
       if (search.length > longestRequest) throw new GatewayError('PAYLOAD_TOO_LARGE', 'The request is too long.')
@@ -76,27 +83,52 @@ export function createAuthorizeDoor(options: AuthorizeOptions): AuthorizeDoor {
       const request = await read(context, { parameters, issuer })
       const iss = `${base}${issuer}`
       if ('refusal' in request) return refuse(context, request, iss)
-      if (form.get('decision') !== 'allow') return sendBack(context, request, { error: 'access_denied', iss })
+      const decision = form.get('decision')
+      if (decision !== 'allow' && decision !== 'person') {
+        return sendBack(context, request, { error: 'access_denied', iss })
+      }
       try {
         server.limits.signIns.count(addressOf(context))
-        const keyHash = await server.signIn(new Secret(form.get('key')?.trim() ?? ''), context.req.raw.signal)
-        const waiting = { parameters, issuer, keyHash }
-        const first = await connectFirst(context, { ...waiting, audience: request.audience })
-        return first ?? (await letIn(context, request, { keyHash, iss }))
+        if (decision === 'person') return await person.leave(context, { parameters, issuer })
+        const consenter = await server.signIn(new Secret(form.get('key')?.trim() ?? ''), context.req.raw.signal)
+        return await letInOrConnect(context, request, { parameters, issuer, consenter })
       } catch (error) {
         if (!(error instanceof GatewayError) || error.blame !== 'caller') throw error
         return ask(context, request, { pending, issuer, fault: error.message })
       }
     },
-    async resume(context, { parameters, issuer, keyHash }, connected) {
-      const request = await read(context, { parameters, issuer })
-      const iss = `${publicAddress.of(context)}${issuer}`
-      if ('refusal' in request) return refuse(context, request, iss)
-      return connected
-        ? letIn(context, request, { keyHash, iss })
-        : sendBack(context, request, { error: 'access_denied', iss })
-    },
   }
+}
+
+/** What comes after somebody agreed who is known by now. */
+function createGoingOn(options: AuthorizeOptions, read: ReturnType<typeof createReading>) {
+  const { publicAddress, connectFirst } = options
+  const letIn = createLettingIn(options)
+  const issOf = (context: Context<AppEnv>, { issuer }: { issuer: string }) => `${publicAddress.of(context)}${issuer}`
+
+  const letInOrConnect = async (context: Context<AppEnv>, request: AuthorizationRequest, waiting: WaitingSignIn) => {
+    const first = await connectFirst(context, { ...waiting, audience: request.audience })
+    return first ?? letIn(context, request, { consenter: waiting.consenter, iss: issOf(context, waiting) })
+  }
+
+  const agreed: AuthorizeDoor['agreed'] = async (context, waiting) => {
+    const request = await read(context, waiting)
+    if ('refusal' in request) return refuse(context, request, issOf(context, waiting))
+    return letInOrConnect(context, request, waiting)
+  }
+  const declined: AuthorizeDoor['declined'] = async (context, asked) => {
+    const request = await read(context, asked)
+    return backTo(request, { error: 'access_denied', iss: issOf(context, asked) })
+  }
+  const resume: AuthorizeDoor['resume'] = async (context, waiting, connected) => {
+    const request = await read(context, waiting)
+    const iss = issOf(context, waiting)
+    if ('refusal' in request) return refuse(context, request, iss)
+    return connected
+      ? letIn(context, request, { consenter: waiting.consenter, iss })
+      : sendBack(context, request, { error: 'access_denied', iss })
+  }
+  return { letInOrConnect, agreed, declined, resume }
 }
 
 /** The person has agreed: the browser goes back with a code. */
@@ -104,9 +136,9 @@ function createLettingIn({ server }: AuthorizeOptions) {
   return async (
     context: Context<AppEnv>,
     request: AuthorizationRequest,
-    { keyHash, iss }: { readonly keyHash: string; readonly iss: string },
+    { consenter, iss }: { readonly consenter: Consenter; readonly iss: string },
   ): Promise<Response> => {
-    const code = await server.tokens.newCode(request, keyHash)
+    const code = await server.tokens.newCode(request, consenter)
     return sendBack(context, request, { code: code.reveal(), iss })
   }
 }
@@ -134,14 +166,16 @@ function refuse(context: Context<AppEnv>, { refusal, ...request }: RefusedReques
   return sendBack(context, request, { error, error_description, iss })
 }
 
+type Place = Pick<RefusedRequest, 'redirectUri' | 'state'>
+
 /** RFC 6749 §4.1.2 and RFC 9207. The address stays as the client wrote it. */
-function sendBack(
-  context: Context<AppEnv>,
-  { redirectUri, state }: Pick<RefusedRequest, 'redirectUri' | 'state'>,
-  answer: Readonly<Record<string, string>>,
-): Response {
+function backTo({ redirectUri, state }: Place, answer: Readonly<Record<string, string>>): string {
   const parameters = new URLSearchParams({ ...answer, ...(state !== undefined && { state }) })
+  return `${redirectUri}${redirectUri.includes('?') ? '&' : '?'}${parameters.toString()}`
+}
+
+function sendBack(context: Context<AppEnv>, place: Place, answer: Readonly<Record<string, string>>): Response {
   context.header('cache-control', 'no-store')
   context.header('referrer-policy', 'no-referrer')
-  return context.redirect(`${redirectUri}${redirectUri.includes('?') ? '&' : '?'}${parameters.toString()}`, 303)
+  return context.redirect(backTo(place, answer), 303)
 }

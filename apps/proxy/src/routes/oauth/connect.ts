@@ -4,11 +4,13 @@
  */
 import {
   type Authenticate,
-  type KeyPrincipals,
+  type AuthorizationServer,
+  type Consenter,
   oauthError,
   ownerOf,
   type PendingRequests,
   type RateLimit,
+  signedInPersonSchema,
 } from '@toolgate/auth'
 import {
   GatewayError,
@@ -41,14 +43,14 @@ export interface ConnectServices {
   }
   readonly publicAddress: PublicAddress
   readonly newId: NewId
-  readonly keyPrincipals: KeyPrincipals
+  readonly authorizationServer: Pick<AuthorizationServer, 'consenters'>
 }
 
 /** A sign-in of an MCP client that waits until its user has connected an account. */
 export interface WaitingSignIn {
   readonly parameters: URLSearchParams
   readonly issuer: string
-  readonly keyHash: string
+  readonly consenter: Consenter
 }
 
 export interface ConnectDoor {
@@ -106,8 +108,8 @@ export function createConnectDoor(options: ConnectOptions): ConnectDoor {
       const { parameters: leg, issuer } = await legs.open(searchParams.get('state') ?? '', browser)
       const [id = '', owner = '', kept = ''] = ['server', 'owner', 'kept'].map((name) => leg.get(name) ?? '')
       const then = leg.get('then')
-      const keyHash = leg.get('key') ?? ''
-      const waiting = then === null ? undefined : { parameters: new URLSearchParams(then), issuer, keyHash }
+      const waiting =
+        then === null ? undefined : { parameters: new URLSearchParams(then), issuer, consenter: consenterIn(leg) }
       const code = searchParams.get('code')
       if (code === null && waiting !== undefined) return resume(context, waiting, false)
       if (code === null) throw oauthError('access_denied', 'The server did not let you in, or you said no there.')
@@ -121,13 +123,21 @@ export function createConnectDoor(options: ConnectOptions): ConnectDoor {
       const { signal } = context.req.raw
       const [named, ...others] = mcpEndpointOf(audience)?.names ?? []
       if (named === undefined || others.length > 0) return undefined
-      const principal = (await options.keyPrincipals.find(waiting.keyHash, signal))?.principal
+      const principal = await options.authorizationServer.consenters.admit(waiting.consenter, signal)
       const owner = principal && ownerOf(principal)
       const server = principal && permitted(principal, named, { ...options, signal })
       if (owner === undefined || server?.auth.userTokens === undefined) return undefined
       const status = await server.auth.userTokens.status(server, owner)
       return status?.needsSignIn === false ? undefined : leave(context, { server, owner, waiting }, options)
     },
+  }
+}
+
+function consenterIn(leg: URLSearchParams): Consenter {
+  const person = leg.get('person')
+  return {
+    keyHash: leg.get('key') ?? '',
+    person: person === null ? null : signedInPersonSchema.parse(JSON.parse(person)),
   }
 }
 
@@ -143,7 +153,8 @@ async function leave(
   const parameters = new URLSearchParams({ server: server.id, owner, kept })
   if (waiting !== undefined) {
     parameters.set('then', waiting.parameters.toString())
-    parameters.set('key', waiting.keyHash)
+    parameters.set('key', waiting.consenter.keyHash)
+    if (waiting.consenter.person !== null) parameters.set('person', JSON.stringify(waiting.consenter.person))
   }
   const leg = { parameters, issuer: waiting?.issuer ?? '' }
   const target = new URL(url)

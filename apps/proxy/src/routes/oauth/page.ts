@@ -25,6 +25,8 @@ export interface ConsentPage {
   readonly action: string
   /** The sealed request. */
   readonly pending: string
+  /** The identity provider at which one can sign in instead of showing a key. */
+  readonly provider: string | undefined
   /** What was wrong with the last try. */
   readonly fault?: string | undefined
 }
@@ -37,13 +39,15 @@ export interface ShownPage {
   readonly leadsTo?: string
   /** It has a form that leads nowhere else. */
   readonly ownForm?: boolean
+  /** Where the browser goes by itself. No redirect: the policy of the page before would have to name every address behind it. */
+  readonly goesOnTo?: URL
 }
 
 const styleSource = `'sha256-${createHash('sha256').update(style).digest('base64')}'`
 
 export async function showPage(
   context: Context<AppEnv>,
-  { status, title, body, leadsTo, ownForm = false }: ShownPage,
+  { status, title, body, leadsTo, ownForm = false, goesOnTo }: ShownPage,
 ): Promise<Response> {
   const own = ownForm ? "'self'" : "'none'"
   const targets = leadsTo === undefined ? own : `'self' ${sourceOf(leadsTo)}`
@@ -62,6 +66,7 @@ export async function showPage(
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>${title} · toolgate</title>
+${goesOnTo === undefined ? '' : html`<meta http-equiv="refresh" content="0; url=${goesOnTo.href}">`}
 <style>${raw(style)}</style>
 </head>
 <body><main><p class="brand">toolgate</p>${body}</main></body>
@@ -70,7 +75,7 @@ export async function showPage(
 }
 
 export function consentPage(page: ConsentPage): ShownPage {
-  const { client, redirectUri, audience, action, pending, fault } = page
+  const { client, redirectUri, audience, action, pending, provider, fault } = page
   const name = displayName(client.name) ?? 'An application without a name'
   const title = `Let ${name} use your MCP servers?`
   const hint = 'The key stays here. The application gets a token of its own, which ends with the key.'
@@ -80,11 +85,20 @@ export function consentPage(page: ConsentPage): ShownPage {
 <dl>
 <dt>Application</dt><dd>${whoItIs(client, name)}</dd>
 <dt>Sends you on to</dt><dd>${describeRedirect(redirectUri)}<br><code>${redirectUri}</code></dd>
-<dt>May use</dt><dd>${audience === everything ? 'every MCP server that your key may use' : html`<code>${audience}</code>, as far as your key may`}</dd>
+<dt>May use</dt><dd>${audience === everything ? 'every MCP server that you may use' : html`<code>${audience}</code>, as far as you may`}</dd>
 </dl>
+${provider === undefined ? '' : personForm({ action, pending, provider })}
 ${keyForm({ action, pending, fault, hint, buttons })}
 <p class="hint">Go on only if you have just started this from an application yourself.</p>`
   return { status: fault === undefined ? 200 : 403, title, body, leadsTo: redirectUri }
+}
+
+function personForm({ action, pending, provider }: Pick<ConsentPage, 'action' | 'pending' | 'provider'>): Html {
+  return html`<form method="post" action="${action}">
+<input type="hidden" name="request" value="${pending}">
+<div class="buttons"><button name="decision" value="person">Allow, and sign in with ${provider}</button></div>
+<p class="hint">Or show a key:</p>
+</form>`
 }
 
 function whoItIs({ host }: OauthClient, name: string): Html {

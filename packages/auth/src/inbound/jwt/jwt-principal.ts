@@ -1,40 +1,32 @@
-/** From verified claims to who that is and what it may reach. Pure; what a token says beyond its mapped claims gives nothing. */
-import { createHash } from 'node:crypto'
-import { GatewayError, isJsonObject, type JsonValue, type Principal } from '@toolgate/core'
-import type { ObjectPermission } from '@toolgate/db'
-import type { JWTPayload } from 'jose'
+/** From who a person is to what it may reach. Pure; what a token says beyond its mapped claims gives nothing. */
+import type { Principal } from '@toolgate/core'
+import type { ObjectPermission, SignedInPerson } from '@toolgate/db'
 import { type DefaultAccess, grantsOf } from '../../keys/grants.ts'
 import type { JwtIssuer, JwtMapping, JwtSettings } from './jwt-settings.ts'
+import { personHash } from './person.ts'
 
-/** Longer ones are no ids, and ids stand in keys of maps and in rows. */
-const longestId = 512
-
-/** Throws `CREDENTIAL_INVALID` where the claim that names the user is missing. */
-export function jwtPrincipal(
-  payload: JWTPayload,
-  issuer: JwtIssuer,
+export function principalOfPerson(
+  person: SignedInPerson,
+  { userIdPrefix }: Pick<JwtIssuer, 'userIdPrefix'>,
   { mappings, defaultAccess }: Pick<JwtSettings, 'mappings'> & { readonly defaultAccess: DefaultAccess },
 ): Principal {
-  const { claims, userIdPrefix } = issuer
-  const user = idAt(payload, claims.userId)
-  if (user === undefined) {
-    throw new GatewayError('CREDENTIAL_INVALID', `Authentication Error, the token has no claim "${claims.userId}".`)
-  }
-  const userId = `${userIdPrefix}${user}`
-  const given = mappings.filter((mapping) => holds(mapping, payload, issuer))
+  const userId = `${userIdPrefix}${person.user}`
+  const given = mappings.filter((mapping) => holds(mapping, person))
   return {
     source: 'jwt',
     id: userId,
-    keyHash: createHash('sha256')
-      .update(JSON.stringify(['jwt', issuer.issuer, user]))
-      .digest('hex'),
+    keyHash: personHash(person),
     userId,
-    teamId: claims.teamId === undefined ? undefined : idAt(payload, claims.teamId),
+    teamId: person.team ?? undefined,
     admin: given.some(({ admin }) => admin),
     grants: grantsOf(mappings.length === 0 ? nothingSaid : joined(given), defaultAccess),
     autoTools: false,
     toolSearch: false,
   }
+}
+
+export function holds({ claim, value }: JwtMapping, { scopes, roles }: SignedInPerson): boolean {
+  return (claim === 'scope' ? scopes : roles).includes(value)
 }
 
 const nothingSaid = { objectPermission: null, models: [], allowedRoutes: [] }
@@ -66,34 +58,4 @@ function joinedPermission(permissions: readonly ObjectPermission[]): ObjectPermi
     mcp_tool_permissions: tools,
     blocked_tools: permissions.flatMap(({ blocked_tools: blocked }) => blocked ?? []),
   }
-}
-
-function holds({ claim, value }: JwtMapping, payload: JWTPayload, { claims }: JwtIssuer): boolean {
-  const path = claim === 'scope' ? claims.scopes : claims.roles
-  return path !== undefined && wordsAt(payload, path).includes(value)
-}
-
-/** A list of texts, or one text of words with spaces between (RFC 8693 §4.2, `scope`). */
-function wordsAt(payload: JWTPayload, path: string): readonly string[] {
-  const value = valueAt(payload, path)
-  if (typeof value === 'string') return value.split(' ')
-  return Array.isArray(value) ? value.filter((item) => typeof item === 'string') : []
-}
-
-function idAt(payload: JWTPayload, path: string): string | undefined {
-  const value = valueAt(payload, path)
-  return typeof value === 'string' && value !== '' && value.length <= longestId ? value : undefined
-}
-
-/** A claim whose own name has dots (such as one that is a URL) comes before a path. */
-function valueAt(payload: JWTPayload, path: string): JsonValue | undefined {
-  const claims: unknown = payload
-  if (!isJsonObject(claims)) return undefined
-  if (Object.hasOwn(claims, path)) return claims[path]
-  return path
-    .split('.')
-    .reduce<JsonValue | undefined>(
-      (value, key) => (isJsonObject(value) && Object.hasOwn(value, key) ? value[key] : undefined),
-      claims,
-    )
 }

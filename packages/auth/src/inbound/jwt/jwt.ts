@@ -9,8 +9,9 @@ import { LRUCache } from 'lru-cache'
 import type { DefaultAccess } from '../../keys/grants.ts'
 import type { Authenticator } from '../authenticator.ts'
 import { issuerKeys } from './issuer-keys.ts'
-import { jwtPrincipal } from './jwt-principal.ts'
+import { principalOfPerson } from './jwt-principal.ts'
 import type { JwtIssuer, JwtSettings } from './jwt-settings.ts'
+import { personIn } from './person.ts'
 
 export interface JwtAuthenticatorOptions {
   /** Absent: JWTs are no credentials. Asked anew for each request, since a reload may change it. */
@@ -60,7 +61,8 @@ function checking(settings: JwtSettings, defaultAccess: DefaultAccess, options: 
     if (trusted === undefined) throw refused('its issuer is not one that is trusted here')
     const { issuer, keys } = trusted
     const payload = await verify(token, issuer, { keys, now: new Date(clock.now()) })
-    const principal = jwtPrincipal(payload, issuer, { mappings: settings.mappings, defaultAccess })
+    const { mappings } = settings
+    const principal = principalOfPerson(personIn(payload, issuer), issuer, { mappings, defaultAccess })
     known.set(hash, { principal, until: Math.min((payload.exp ?? 0) * 1000, clock.now() + rememberedMs) })
     return principal
   }
