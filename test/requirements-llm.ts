@@ -23,6 +23,33 @@ export const llmRequirements = {
     statement:
       'Embeddings are relayed as their provider gave them, with the permissions, the errors and the ledger rows of a chat completion.',
   },
+  'models:another-deployment': {
+    status: 'held',
+    statement:
+      'Where a deployment of a model fails before the first byte another one answers, and the answer says which; after it nothing is begun again.',
+  },
+  'models:retries': {
+    status: 'held',
+    statement:
+      'Only what may go better is repeated, after as long as its provider wants; no tool runs twice because of it.',
+  },
+  'models:cooldown': {
+    status: 'held',
+    statement: 'A deployment that fails is left alone for a while, as long as another one can answer.',
+  },
+  'models:fallbacks': {
+    status: 'held',
+    statement:
+      'Other models answer for one that is down, too small or unwilling, as the file says; the ledger has both names.',
+  },
+  'models:parallel': {
+    status: 'held',
+    statement: 'A deployment gets no more requests at a time than its entry allows.',
+  },
+  'models:aliases': {
+    status: 'held',
+    statement: 'A model answers to other names as well, with the grants of its own.',
+  },
   'chat:tool-progress': {
     status: 'held',
     statement:

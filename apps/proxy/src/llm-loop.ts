@@ -19,6 +19,7 @@ import {
   type Passing,
   resolveApproval,
   runToolLoop,
+  type Served,
   selectTools,
   takeLimits,
   type ToolFilter,
@@ -30,6 +31,7 @@ import {
 import { type Gateway, isVirtualServer, type SendRequest } from '@toolgate/manager'
 import type { Context } from 'hono'
 import type { Admission, AppEnv } from './app-env.ts'
+import { addAnswerHeaders, tellingServed } from './middleware/answer-headers.ts'
 import { toolFilterHeaders } from './render/tool-filter.ts'
 import type { Services } from './services.ts'
 
@@ -51,6 +53,7 @@ export interface LlmRequest extends Asking {
   readonly body: JsonObject
   readonly attached: AttachedTools
   readonly limits: Partial<LoopLimits>
+  readonly onServed: (served: Served) => void
 }
 
 /** Reads which tools a request asks for and attaches them; rejects before any model is asked. */
@@ -74,8 +77,9 @@ export async function readLlmRequest(
   const all = await attach(services, asking, selections)
   const narrowed = await services.toolFilter.narrow({ caller, body, tools: all.tools })
   const { maxHeaderLength } = services.live.current.environment.toolFilter
-  context.set('answerHeaders', toolFilterHeaders(narrowed, maxHeaderLength))
-  return { caller, body, limits, attached: { ...all, tools: narrowed.tools }, ...asking }
+  addAnswerHeaders(context, toolFilterHeaders(narrowed, maxHeaderLength))
+  const onServed = tellingServed(context)
+  return { caller, body, limits, onServed, attached: { ...all, tools: narrowed.tools }, ...asking }
 }
 
 /** MCP entries for other servers are the provider's to call; a gateway key in one of them would be told to the provider. */
@@ -140,7 +144,7 @@ export interface LoopDialect {
 
 export function looping(services: LoopServices, request: LlmRequest, how: LoopDialect) {
   const { models, turnRecords, toolResults, clock, newId } = services
-  const { caller, body, attached, limits } = request
+  const { caller, body, attached, limits, onServed } = request
   const { dialect, wire, streamed, passing } = how
   const ownTools = new Set(attached.tools.map(({ functionName }) => functionName))
   return ({ signal: hungUp, client }: LoopHooks) =>
@@ -159,7 +163,7 @@ export function looping(services: LoopServices, request: LlmRequest, how: LoopDi
       newId,
       async generate(asked, context) {
         const { round, signal } = context
-        const asking = { dialect: wire, passing, ownTools, round, signal }
+        const asking = { dialect: wire, passing, ownTools, round, signal, onServed }
         if (client === undefined) return models.generate(caller, { ...asking, body: asked })
         return client.readRound(await models.stream(caller, { ...asking, body: { ...asked, ...streamed } }), context)
       },

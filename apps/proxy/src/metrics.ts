@@ -1,8 +1,9 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
+import { createModelMetrics, type ModelMetrics } from './model-metrics.ts'
 import { createServerMetrics, type ServerMetrics } from './server-metrics.ts'
 
 /** The gateway's Prometheus metrics. A registry of its own: nothing global, two gateways in one process do not meet. */
-export interface Metrics extends ServerMetrics {
+export interface Metrics extends ServerMetrics, ModelMetrics {
   observeRequest(request: { door: string; method: string; status: number; seconds: number }): void
   observeCall(call: { kind: string; server: string; outcome: string; seconds: number }): void
   /** A promise failed and nobody handled it: a fault of ours. */
@@ -46,15 +47,10 @@ export function createMetrics(): Metrics {
     registers,
   })
 
-  const unhandledRejections = new Counter({
-    name: 'toolgate_unhandled_rejections_total',
-    help: 'Promises that failed with nobody to handle it; each is a fault of toolgate, and the log has its stack.',
-    registers,
-  })
-
   return {
     ...createServerMetrics(registry),
-    countUnhandledRejection: () => unhandledRejections.inc(),
+    ...createModelMetrics(registry),
+    countUnhandledRejection: unhandledRejectionCounter(registers),
     observeRequest({ door, method, status, seconds }) {
       requests.inc({ door, method, status: String(status) })
       requestSeconds.observe({ door }, seconds)
@@ -76,4 +72,13 @@ export function createMetrics(): Metrics {
     contentType: registry.contentType,
     render: () => registry.metrics(),
   }
+}
+
+function unhandledRejectionCounter(registers: Registry[]): () => void {
+  const unhandledRejections = new Counter({
+    name: 'toolgate_unhandled_rejections_total',
+    help: 'Promises that failed with nobody to handle it; each is a fault of toolgate, and the log has its stack.',
+    registers,
+  })
+  return () => unhandledRejections.inc()
 }

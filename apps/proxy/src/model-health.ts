@@ -1,6 +1,5 @@
-import { createHash } from 'node:crypto'
 import { type Caller, type Clock, GatewayError, startDeadline, toGatewayError } from '@toolgate/core'
-import type { Deployment, Models } from '@toolgate/llm'
+import { type Deployment, type Models, withIds } from '@toolgate/llm'
 
 /**
  * How the models are, found by asking each of them for a word. That costs the operator money, so it happens when an
@@ -110,14 +109,9 @@ interface Candidate extends ModelIdentity {
 }
 
 function identify(deployments: readonly Deployment[]): readonly Candidate[] {
-  const equals = new Map<string, number>()
-  return deployments.map((deployment) => {
-    const { modelName, upstreamModel, provider } = deployment
-    const named = JSON.stringify([modelName, provider.type, upstreamModel])
-    const ordinal = equals.get(named) ?? 0
-    equals.set(named, ordinal + 1)
-    const modelId = createHash('sha256').update(`${named} ${ordinal}`).digest('hex').slice(0, 32)
-    return { modelId, modelName, provider: provider.type, upstreamModel, deployment }
+  return withIds(deployments).map((deployment) => {
+    const { id, modelName, upstreamModel, provider } = deployment
+    return { modelId: id, modelName, provider: provider.type, upstreamModel, deployment }
   })
 }
 

@@ -20,21 +20,7 @@ import {
   systemClock,
 } from '@toolgate/core'
 import type { Database } from '@toolgate/db'
-import {
-  createModels,
-  createPostgresRecordStore,
-  createStoredResponses,
-  createStoredTurnRecords,
-  createToolResults,
-  createTurnRecords,
-  type Models,
-  type RecordStore,
-  type StoredResponses,
-  toDeployment,
-  type ToolFilter,
-  type ToolResults,
-  type TurnRecords,
-} from '@toolgate/llm'
+import type { Models, RecordStore, StoredResponses, ToolFilter, ToolResults, TurnRecords } from '@toolgate/llm'
 import {
   type Catalog,
   createChildProcesses,
@@ -47,6 +33,7 @@ import { createLedger, createPostgresLedgerStore, createRecorder, type Ledger } 
 import { composeHealth, type HealthServices } from './composition/health.ts'
 import { composeIdentity } from './composition/identity.ts'
 import { composeManager } from './composition/manager.ts'
+import { composeModels } from './composition/models.ts'
 import type { ToolsetsPart } from './composition/toolsets.ts'
 import type { TrustPart } from './composition/trust.ts'
 import { composeToolFilter } from './composition/tool-filter.ts'
@@ -59,7 +46,6 @@ import { createLiveGuard } from './live-guard.ts'
 import { createMetrics, type Metrics } from './metrics.ts'
 import { createPublicAddress, type PublicAddress } from './public-address.ts'
 import { createLiveConfig, type LiveConfig } from './reload/live-config.ts'
-import { createLiveModels, type LiveModels } from './reload/live-models.ts'
 import { createReload, type Reload } from './reload/reload.ts'
 import type { ConnectServices } from './routes/oauth/connect.ts'
 import { serverOptions } from './server-options.ts'
@@ -221,32 +207,4 @@ function composeRecord({ database, log, clock, metrics }: Foundation): { ledger:
       metrics.observeCall({ kind, server: serverName ?? provider ?? '', outcome, seconds: durationMs / 1000 }),
   })
   return { ledger, record }
-}
-
-interface Llm {
-  readonly models: Models
-  readonly turnRecords: TurnRecords
-  readonly records: RecordStore
-  readonly toolResults: ToolResults
-  readonly storedResponses: StoredResponses
-  readonly liveModels: LiveModels
-}
-
-function composeModels({ loaded, database, outbound, log, clock, newId }: Foundation, record: Recorder): Llm {
-  const records = createPostgresRecordStore({ db: database.db, clock, newId })
-  const liveModels = createLiveModels({ bind: bindModel, providerOptions: { outbound, clock, newId }, log })
-  liveModels.prepare(loaded).apply()
-  return {
-    models: createModels({ deployments: liveModels.deployments, record, policies: [], clock, newId }),
-    turnRecords: createStoredTurnRecords({ memory: createTurnRecords({ clock }), store: records, log }),
-    records,
-    toolResults: createToolResults({ store: records, newId, log }),
-    storedResponses: createStoredResponses({ store: records, log }),
-    liveModels,
-  }
-}
-
-/** What makes a deployment of an entry of the file; `config check` needs the same. */
-export function bindModel({ environment: { lookup } }: Pick<LoadedConfig, 'environment'>) {
-  return (definition: object) => toDeployment(definition, { lookup })
 }

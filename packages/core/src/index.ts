@@ -63,6 +63,6 @@ export { fillTemplate, namesRequestHeader, templateHeaders } from './request-tem
 export { Secret, secretSchema } from './secret.ts'
 export type { ApprovalPolicy, Isolation, ServerDefinition, ServerTimeouts, ToolPinning } from './server.ts'
 export { createSingleFlight } from './single-flight.ts'
-export { type CallTrace, type Recorder, settled, type TracedCall } from './trace.ts'
+export { type CallTrace, type PolicyDecision, type Recorder, settled, type TracedCall } from './trace.ts'
 export { untilAborted } from './until-aborted.ts'
 export { mapSubschemas, schemaLists, schemaMaps, schemaParts, valueAtPointer } from './json-schema.ts'

@@ -1,6 +1,20 @@
 import type { Caller } from './caller.ts'
 import { type ErrorCode, GatewayError, toGatewayError, type UpstreamStage } from './errors.ts'
 
+/** What one policy decided about a call. Never holds what it decided about. */
+export interface PolicyDecision {
+  /** The name that the operator gave it. */
+  readonly policy: string
+  readonly mode: string
+  /** `failed`: it could not decide, and the call went on because its operator says so. */
+  readonly outcome: 'allowed' | 'denied' | 'changed' | 'failed'
+  /** Which of its rules decided. */
+  readonly rule?: string | undefined
+  /** How many places it changed. */
+  readonly count?: number | undefined
+  readonly milliseconds: number
+}
+
 /**
  * What one call leaves behind: filled stage by stage while it travels, written as one ledger row when it ends.
  * A stage only adds what it alone knows.
@@ -21,10 +35,18 @@ export interface CallTrace {
   stage?: UpstreamStage | undefined
   model?: string | undefined
   provider?: string | undefined
+  /** Which of those that serve the model. */
+  deploymentId?: string | undefined
+  /** How many deployments were asked, the one that answered among them. */
+  attempts?: number | undefined
   /** Of the tool loop, from 1. */
   round?: number | undefined
   promptTokens?: number | undefined
   completionTokens?: number | undefined
+  /** Dollars. */
+  spend?: number | undefined
+  /** In the order in which they were made. */
+  decisions?: PolicyDecision[] | undefined
   /** Milliseconds of the rounds before this one, and of this one once it is over. */
   spentMs?: number | undefined
   /** Another round of a call that was let through before: limits and budgets have counted it. */

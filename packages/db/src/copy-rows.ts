@@ -2,8 +2,8 @@
 import { getColumns, getTableName } from 'drizzle-orm'
 import type { PgTable } from 'drizzle-orm/pg-core'
 
-/** Under the names of the fields; a field that is absent is null. Text holds no NUL. */
-export type CopyRow = Readonly<Record<string, string | number | Date | null | undefined>>
+/** Under the names of the fields; a field that is absent is null. Objects are JSON. Text holds no NUL. */
+export type CopyRow = Readonly<Record<string, string | number | object | null | undefined>>
 
 /** What puts rows into this table out of the file that PGlite reads its input from. */
 export function createCopy(table: PgTable): {
@@ -32,7 +32,8 @@ const absent = '\\N'
 
 function textOf(value: CopyRow[string]): string | undefined {
   if (value === undefined || value === null) return undefined
-  return value instanceof Date ? value.toISOString() : String(value)
+  if (value instanceof Date) return value.toISOString()
+  return typeof value === 'object' ? JSON.stringify(value) : String(value)
 }
 
 function escaped(text: string | undefined): string {

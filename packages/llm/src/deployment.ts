@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import type { LlmProvider, ProviderOptions } from './providers/provider.ts'
+import { type DeploymentRouting, type ModelPrices, readEntrySettings, routingKeys } from './deployment-routing.ts'
 import { offline, providers } from './providers/index.ts'
 
 /**
@@ -12,6 +13,11 @@ export interface Deployment {
   /** The provider's name of it; a `*` in here takes what the public one's stood for. */
   readonly upstreamModel: string
   readonly provider: LlmProvider
+  /** What names it in health, metrics, logs and headers; see `withIds`. */
+  readonly id?: string | undefined
+  readonly routing?: DeploymentRouting | undefined
+  /** Absent: nobody knows what it costs. */
+  readonly prices?: ModelPrices | undefined
 }
 
 export type DeploymentEntry =
@@ -51,8 +57,10 @@ export interface ToDeploymentOptions {
 export function toDeployment(entry: unknown, { lookup }: ToDeploymentOptions = {}): DeploymentEntry {
   const parsed = deploymentSchema.safeParse(entry)
   if (!parsed.success) return { ok: false, issues: parsed.error.issues }
-  const { model_name: modelName, litellm_params: parameters } = parsed.data
+  const { model_name: modelName, litellm_params: parameters, model_info: information } = parsed.data
   const { model, custom_llm_provider: named, ...settings } = parameters
+  const own = readEntrySettings(settings, information)
+  if (!own.ok) return own
 
   const placed = place(model, named)
   // As in LiteLLM: an entry with a canned answer asks nobody, whatever provider it names.
@@ -73,9 +81,14 @@ export function toDeployment(entry: unknown, { lookup }: ToDeploymentOptions = {
     modelName,
     providerType: plug.type,
     warnings: Object.keys(settings)
-      .filter((key) => !plug.keys.includes(key))
+      .filter((key) => !plug.keys.includes(key) && !routingKeys.includes(key))
       .map((key) => `litellm_params.${key} is accepted and not acted on by the provider "${plug.type}"`),
-    create: (options) => ({ modelName, upstreamModel: placed?.model ?? model, provider: bound.create(options) }),
+    create: (options) => ({
+      ...own.settings,
+      modelName,
+      upstreamModel: placed?.model ?? model,
+      provider: bound.create(options),
+    }),
   }
 }
 

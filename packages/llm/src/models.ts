@@ -4,31 +4,31 @@ import {
   type Clock,
   compose,
   GatewayError,
-  isJsonObject,
   type JsonObject,
   type Layer,
+  type Logger,
   type NewId,
   type Principal,
   randomId,
   type Recorder,
   settled,
+  silentLogger,
   systemClock,
-  type TracedCall,
 } from '@toolgate/core'
 import type { Deployment } from './deployment.ts'
 import { authorizeModel, permitsModel } from './model-access.ts'
-import type { LlmProvider } from './providers/provider.ts'
-import { type CrossingSeams, speaks, wireOf } from './crossing/wire-of.ts'
-import { withBlamedTool } from './schemas/blamed-tool.ts'
-import { projectTools } from './schemas/project-tools.ts'
-import { findRoute, findRoutes, type Route } from './routing.ts'
+import type { Generation, ModelCall, Operation } from './model-call.ts'
+import { speaks } from './crossing/wire-of.ts'
+import { createRouter, type Router, type RouterListener, type Served } from './router/router.ts'
+import { defaultRouterSettings, type RouterSettings } from './router/router-settings.ts'
+import { isServed } from './routing.ts'
 import { watchEnd } from './stream-end.ts'
-import { watchUsage } from './stream-usage.ts'
-import type { Passing, Wire, WireDialect } from './wire.ts'
+import { sendToModel } from './send-to-model.ts'
+import type { Passing, WireDialect } from './wire.ts'
 
 /**
  * The second spine: record ▸ authorize ▸ policies ▸ route ▸ provider. Every request to a model passes here, each round of
- * a tool loop on its own. It knows no tools and repeats nothing.
+ * a tool loop on its own. It knows no tools; what may be repeated and where is the router's.
  */
 export interface Models {
   /** Names the principal may ask for, in the order of the file. */
@@ -42,7 +42,7 @@ export interface Models {
   /** One whole answer, as the provider gave it. */
   generate(caller: Caller, request: ModelRequest): Promise<JsonObject>
   /** Vectors for the texts in `input`, in OpenAI's embeddings dialect. `INVALID_REQUEST` where the model makes none. */
-  embed(caller: Caller, request: Pick<ModelRequest, 'body' | 'signal'>): Promise<JsonObject>
+  embed(caller: Caller, request: Pick<ModelRequest, 'body' | 'signal' | 'onServed'>): Promise<JsonObject>
   /** The provider's server-sent events. Its rings close, and its row is written, when the stream ends or is left. */
   stream(caller: Caller, request: ModelRequest): Promise<AsyncIterable<Uint8Array>>
 }
@@ -61,30 +61,8 @@ export interface ModelRequest {
   readonly signal?: AbortSignal | undefined
   /** This one and no other that serves the name. */
   readonly deployment?: Deployment | undefined
-}
-
-/** What a model is asked for. */
-export type Operation = 'generate' | 'embed'
-
-/** What the policies see. */
-export interface ModelCall extends TracedCall {
-  readonly operation: Operation
-  /** The public name. */
-  readonly model: string
-  readonly dialect: WireDialect
-  readonly body: JsonObject
-  readonly passing: Passing | undefined
-  readonly ownTools?: ReadonlySet<string> | undefined
-  readonly signal: AbortSignal
-  readonly deployment?: Deployment | undefined
-  /** Streaming: takes the stream and resolves when it has been read or left. */
-  readonly deliver?: ((bytes: AsyncIterable<Uint8Array>) => Promise<void>) | undefined
-}
-
-/** `body` is absent where the answer was streamed. */
-export interface Generation {
-  readonly body?: JsonObject | undefined
-  readonly usage?: JsonObject | undefined
+  /** Hears which deployment answered, before the first byte goes out. */
+  readonly onServed?: ((served: Served) => void) | undefined
 }
 
 export interface ModelsOptions {
@@ -97,52 +75,38 @@ export interface ModelsOptions {
   readonly newId?: NewId
   /** 0 ≤ value < 1; spreads requests over the deployments of one name. */
   readonly random?: () => number
+  /** Asked anew for each request. */
+  readonly routerSettings?: () => RouterSettings
+  readonly log?: Logger
+  readonly listener?: RouterListener | undefined
 }
 
-export function createModels({
-  deployments,
-  record,
-  policies,
-  clock = systemClock,
-  newId = randomId,
-  random = Math.random,
-}: ModelsOptions): Models {
-  const answer = compose(policies, (call) => send(call, route(call), { clock, newId }))
-
-  const route = ({ model, caller, deployment }: ModelCall): Route => {
-    if (deployment !== undefined) return { deployment, model: deployment.upstreamModel }
-    const found = findRoute(deployments(), model, random)
-    if (found === undefined) throw unknownModel(model, listModels(deployments(), caller.principal))
-    return found
-  }
+export function createModels(options: ModelsOptions): Models {
+  const { deployments, routerSettings = () => defaultRouterSettings, record, policies } = options
+  const router = createRouter({
+    random: Math.random,
+    clock: systemClock,
+    log: silentLogger,
+    ...options,
+    settings: routerSettings,
+  })
+  const list = (principal: Principal) => listModels(deployments(), routerSettings(), principal)
+  const ask = compose(policies, routing(options, { router, list }))
+  const toCall = callMaker(options)
 
   const run = (call: ModelCall): Promise<Generation> =>
     record(call, () =>
       settled(call.trace, call.caller.signal, async () => {
-        authorizeModel(call.caller.principal, call.model)
-        return answer(call)
+        authorizeModel(call.caller.principal, call.model, router.meaning(call.model))
+        return ask(call)
       }),
     )
 
-  const toCall = (caller: Caller, request: ModelRequest, operation: Operation = 'generate'): ModelCall => {
-    const { body, round, deployment, dialect = 'chat', passing, ownTools, signal = caller.signal } = request
-    const model = readModel(body)
-    const trace: CallTrace = {
-      callId: newId('gen'),
-      kind: 'generation',
-      method: operation === 'embed' ? 'embeddings' : methods[dialect],
-      startedAt: clock.now(),
-      publicName: model,
-      round,
-    }
-    return { operation, caller, trace, model, dialect, body, passing, ownTools, signal, deployment }
-  }
-
   return {
-    list: (principal) => listModels(deployments(), principal),
+    list,
     deployments: (principal) => deployments().filter(({ modelName }) => permitsModel(principal, modelName)),
-    speaks: (model, dialect) => speakAll(findRoutes(deployments(), model), dialect),
-    countTokens: (caller, request) => countWith(toCall(caller, request), route),
+    speaks: (model, dialect) => speakAll(router.reachable(model), dialect),
+    countTokens: (caller, request) => countWith(toCall(caller, request), router),
     generate: async (caller, request) => wholeAnswer(await run(toCall(caller, request))),
     embed: async (caller, request) => wholeAnswer(await run(toCall(caller, request, 'embed'))),
     async stream(caller, request) {
@@ -160,14 +124,55 @@ export function createModels({
   }
 }
 
+interface Routing {
+  readonly router: Router
+  readonly list: (principal: Principal) => readonly string[]
+}
+
+/** Everything behind the policies. */
+function routing(options: ModelsOptions, { router, list }: Routing): (call: ModelCall) => Promise<Generation> {
+  const { clock = systemClock, newId = randomId } = options
+  return async (call) => {
+    const { model, caller, deployment, signal, deliver } = call
+    if (deployment !== undefined) return sendToModel(call, pinned(deployment), { signal, begun() {}, clock, newId })
+    if (router.choose(model) === undefined) throw unknownModel(model, list(caller.principal))
+    const request = { name: model, streamed: deliver !== undefined, signal }
+    return router.run(request, (served, control) => sendToModel(call, served, { ...control, clock, newId }))
+  }
+}
+
+function callMaker({ clock = systemClock, newId = randomId }: ModelsOptions) {
+  return (caller: Caller, request: ModelRequest, operation: Operation = 'generate'): ModelCall => {
+    const { body, dialect = 'chat', round, signal = caller.signal, passing, ownTools, deployment, onServed } = request
+    const model = readModel(body)
+    const trace: CallTrace = {
+      callId: newId('gen'),
+      kind: 'generation',
+      method: operation === 'embed' ? 'embeddings' : methods[dialect],
+      startedAt: clock.now(),
+      publicName: model,
+      round,
+    }
+    return { operation, caller, trace, model, dialect, body, passing, ownTools, signal, deployment, onServed }
+  }
+}
+
 function speakAll(serving: readonly Deployment[], dialect: Exclude<WireDialect, 'chat'>): boolean {
   return serving.length > 0 && serving.every(({ provider }) => speaks(provider, dialect))
 }
 
-async function countWith(call: ModelCall, route: (call: ModelCall) => Route): Promise<JsonObject | undefined> {
-  authorizeModel(call.caller.principal, call.model)
-  const { deployment, model } = route(call)
-  return deployment.provider.native?.countTokens?.generate({ ...call.body, model }, call.signal, call.passing)
+async function countWith(call: ModelCall, router: Router): Promise<JsonObject | undefined> {
+  const { caller, model: name, body, signal, passing } = call
+  authorizeModel(caller.principal, name, router.meaning(name))
+  const route = router.choose(name)
+  if (route === undefined) throw unknownModel(name, [])
+  return route.deployment.provider.native?.countTokens?.generate({ ...body, model: route.model }, signal, passing)
+}
+
+/** Of whoever wants to know about one deployment: no other answers in its place. */
+function pinned(deployment: Deployment): Served {
+  const { modelName, upstreamModel } = deployment
+  return { deployment, model: upstreamModel, group: modelName, retries: 0, fallbacks: 0 }
 }
 
 function wholeAnswer({ body }: Generation): JsonObject {
@@ -193,79 +198,19 @@ const methods = { chat: 'chat.completions', responses: 'responses', messages: 'm
   string
 >
 
-async function send(call: ModelCall, { deployment, model }: Route, seams: CrossingSeams): Promise<Generation> {
-  const { provider } = deployment
-  call.trace.model = model
-  call.trace.provider = provider.type
-  if (call.operation === 'embed') return embed(call, provider, model)
-  const body = projected(call, provider)
-  try {
-    return await ask({ ...call, body }, wireOf(provider, call.dialect, seams), model)
-  } catch (error) {
-    throw withBlamedTool(error, body)
-  }
-}
-
-/** Tools of the gateway in the words of the provider; a client's own too where its dialect is not the provider's. */
-function projected({ body, dialect, ownTools = new Set() }: ModelCall, provider: LlmProvider): JsonObject {
-  if (provider.schemas === undefined) return body
-  const only = speaks(provider, dialect) ? ownTools : undefined
-  return projectTools(body, { dialect, profile: provider.schemas, only })
-}
-
-async function ask(call: ModelCall, wire: Wire, model: string): Promise<Generation> {
-  const { trace, body, passing, signal, deliver } = call
-  if (deliver === undefined) {
-    const { stream: _stream, stream_options: _options, ...whole } = body
-    const answer = await wire.generate({ ...whole, model }, signal, passing)
-    const usage = isJsonObject(answer['usage']) ? answer['usage'] : undefined
-    countTokens(trace, usage)
-    return { body: answer, usage }
-  }
-  let usage: JsonObject | undefined
-  let complete = false
-  const bytes = await wire.stream({ ...body, model, stream: true }, signal, passing)
-  const onUsage = (seen: JsonObject) => {
-    usage = { ...usage, ...seen }
-    countTokens(trace, usage)
-  }
-  try {
-    await deliver(watchUsage(bytes, onUsage, () => void (complete = true)))
-  } catch (error) {
-    // A client that hangs up with the whole answer in its hands has been answered.
-    if (!complete || !signal.aborted) throw error
-  }
-  return { usage }
-}
-
-async function embed(call: ModelCall, provider: LlmProvider, model: string): Promise<Generation> {
-  if (provider.embed === undefined) {
-    throw new GatewayError('INVALID_REQUEST', `The model "${call.model}" makes no embeddings: its provider has none.`, {
-      details: { field: 'model', model: call.model },
-    })
-  }
-  const answer = await provider.embed({ ...call.body, model }, call.signal)
-  const usage = isJsonObject(answer['usage']) ? answer['usage'] : undefined
-  countTokens(call.trace, usage)
-  return { body: answer, usage }
-}
-
-/** Each dialect has its own words for the same two counts. */
-function countTokens(trace: CallTrace, usage: JsonObject | undefined): void {
-  const { prompt_tokens, completion_tokens, input_tokens, output_tokens } = usage ?? {}
-  const prompt = prompt_tokens ?? input_tokens
-  const completion = completion_tokens ?? output_tokens
-  if (typeof prompt === 'number') trace.promptTokens = prompt
-  if (typeof completion === 'number') trace.completionTokens = completion
-}
-
 /** A configured pattern is listed as it is, and so is every name granted to the key that a pattern serves. */
-function listModels(deployments: readonly Deployment[], principal: Principal): readonly string[] {
+function listModels(
+  deployments: readonly Deployment[],
+  { aliases }: RouterSettings,
+  principal: Principal,
+): readonly string[] {
   const configured = deployments.map(({ modelName }) => modelName).filter((name) => permitsModel(principal, name))
-  const granted = [...principal.grants.models].filter(
-    (name) => !name.includes('*') && findRoute(deployments, name, () => 0) !== undefined,
-  )
-  return [...new Set([...configured, ...granted])]
+  const granted = [...principal.grants.models].filter((name) => !name.includes('*') && isServed(deployments, name))
+  const standIns = [...aliases].flatMap(([alias, { model, hidden }]) => {
+    const shown = !hidden && isServed(deployments, model)
+    return shown && permitsModel(principal, alias, model) ? [alias] : []
+  })
+  return [...new Set([...configured, ...granted, ...standIns])]
 }
 
 const modelsNamedInErrors = 20

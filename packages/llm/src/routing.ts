@@ -1,6 +1,6 @@
 import type { Deployment } from './deployment.ts'
 
-/** Finds who serves a model name. Pure but for `random`, which spreads requests over the deployments of one name. */
+/** Finds who serves a model name. */
 
 /** Matches a name against a pattern with at most one `*`; answers what the star stood for (empty without one). */
 export function matchName(pattern: string, name: string): string | undefined {
@@ -18,20 +18,14 @@ export interface Route {
   readonly model: string
 }
 
-/** An exact name beats every pattern, a longer pattern beats a shorter one; equals share the load evenly at random. */
-export function findRoute(deployments: readonly Deployment[], name: string, random: () => number): Route | undefined {
+/** Everything that may serve a name: an exact name beats every pattern, a longer pattern a shorter one. */
+export function findRoutes(deployments: readonly Deployment[], name: string): readonly Route[] {
   const pattern = bestPattern(deployments, name)
-  if (pattern === undefined) return undefined
-  const candidates = deployments.filter(({ modelName }) => modelName === pattern)
-  const deployment = candidates[Math.floor(random() * candidates.length)]
+  if (pattern === undefined) return []
   const matched = matchName(pattern, name) ?? ''
-  return deployment && { deployment, model: deployment.upstreamModel.replace('*', () => matched) }
-}
-
-/** Everything that may serve a name. */
-export function findRoutes(deployments: readonly Deployment[], name: string): readonly Deployment[] {
-  const pattern = bestPattern(deployments, name)
-  return deployments.filter(({ modelName }) => modelName === pattern)
+  return deployments
+    .filter(({ modelName }) => modelName === pattern)
+    .map((deployment) => ({ deployment, model: deployment.upstreamModel.replace('*', () => matched) }))
 }
 
 function bestPattern(deployments: readonly Deployment[], name: string): string | undefined {
@@ -40,4 +34,8 @@ function bestPattern(deployments: readonly Deployment[], name: string): string |
   return patterns
     .filter((pattern) => pattern.includes('*') && matchName(pattern, name) !== undefined)
     .toSorted((left, right) => right.length - left.length)[0]
+}
+
+export function isServed(deployments: readonly Deployment[], name: string): boolean {
+  return bestPattern(deployments, name) !== undefined
 }

@@ -64,6 +64,7 @@ function toCallRow(row: LedgerRow): NewCallRow {
     round: countable(row.round),
     promptTokens: countable(row.promptTokens),
     completionTokens: countable(row.completionTokens),
+    attempts: countable(row.attempts),
   }
 }
 

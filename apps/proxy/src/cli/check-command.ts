@@ -2,7 +2,7 @@ import { createOutbound, silentLogger, systemClock } from '@toolgate/core'
 import { createChildProcesses } from '@toolgate/manager'
 import { readEnvironment } from '../config/env.ts'
 import { serverOptions } from '../server-options.ts'
-import { bindModel } from '../services.ts'
+import { bindModel } from '../composition/models.ts'
 import { runCheck } from './check.ts'
 
 /** `config check` with the plugs that a start would use. Prints to standard output; returns the exit code. */

@@ -3,6 +3,7 @@
  */
 import { nearestName } from '@toolgate/core'
 import type { Report } from './report.ts'
+import { namesInRouter } from './router.ts'
 import type { ProxyConfig } from './schema.ts'
 
 /** Reports references that lead nowhere, and a virtual key that would be the master key. */
@@ -27,6 +28,7 @@ export function crossCheck(config: ProxyConfig, report: Report): void {
     }
   }
   checkToolFilter(config, report)
+  checkRouter(config, report)
   const declared = new Set(virtualKeys.map(({ key }) => key.reveal()))
   for (const { path, common } of servers) {
     for (const [index, key] of common.api_keys.entries()) {
@@ -43,6 +45,15 @@ function checkToolFilter({ toolFilter, models }: ProxyConfig, report: Report): v
   if (model === undefined || known.includes(model) || known.some((name) => name.includes('*'))) return
   const path = ['litellm_settings', 'mcp_semantic_tool_filter', 'embedding_model']
   report.warn(path, `names no model of model_list: tools are filtered by their words alone${suggest(model, known)}`)
+}
+
+function checkRouter({ router, models }: ProxyConfig, report: Report): void {
+  const known = models.map(({ name }) => name)
+  if (known.some((name) => name.includes('*'))) return
+  for (const { path, name } of namesInRouter(router)) {
+    if (known.includes(name)) continue
+    report.warn(path, `names no model of model_list${suggest(name, known)}`)
+  }
 }
 
 function suggest(name: string, known: Iterable<string>): string {

@@ -8,18 +8,17 @@ const words = (text: string): readonly string[] => text.trim().split(/\s+/)
 
 export const inertTopLevelKeys = words(`
   agent_list callback_settings credential_list default_vertex_config files_settings finetune_settings guardrails include
-  mcp_tools pass_through_endpoints policies prompts router_settings search_tools vector_store_registry
+  mcp_tools pass_through_endpoints policies prompts search_tools vector_store_registry
 `)
 
 export const inertLitellmSettings = words(`
   mcp_tool_search public_mcp_servers public_mcp_hub_strict_whitelist user_url_validation
   user_url_allowed_hosts key_generation_settings
   enable_redis_auth_cache cache cache_params priority_reservation priority_reservation_settings callbacks
-  success_callback failure_callback service_callback request_timeout json_logs set_verbose drop_params modify_params
-  num_retries retry_after network_mock max_budget budget_duration store_audit_logs redact_user_api_key_info
-  turn_off_message_logging fallbacks default_fallbacks context_window_fallbacks content_policy_fallbacks
-  default_team_settings default_internal_user_params max_internal_user_budget internal_user_budget_duration
-  force_ipv4 ssl_verify ssl_certificate model_alias_map telemetry allowed_fails cooldown_time tag_budget_config
+  success_callback failure_callback service_callback json_logs set_verbose drop_params modify_params
+  network_mock max_budget budget_duration store_audit_logs redact_user_api_key_info
+  turn_off_message_logging default_team_settings default_internal_user_params max_internal_user_budget internal_user_budget_duration
+  force_ipv4 ssl_verify ssl_certificate model_alias_map telemetry tag_budget_config retry_after
 `)
 
 export const inertGeneralSettings = words(`
@@ -39,7 +38,13 @@ export const inertGeneralSettings = words(`
   infer_model_from_keys allow_user_auth default_team_disabled control_plane_url ui_access_mode
 `)
 
-export const inertModelKeys = words('model_info')
+export const inertRouterSettings = words(`
+  redis_host redis_port redis_password redis_url redis_db enable_pre_call_checks routing_strategy_args allowed_fails_policy
+  retry_policy model_group_retry_policy max_fallbacks default_max_parallel_requests set_verbose cache_responses cache_kwargs
+  caching_groups client_ttl debug_level polling_interval disable_cooldowns optional_pre_call_checks provider_budget_config
+  default_litellm_params default_priority assistants_config alerting_config tag_filtering enable_tag_filtering
+  router_general_settings enable_weighted_failover
+`)
 
 export const inertServerKeys = words(`
   registration_url token_exchange_endpoint

@@ -119,8 +119,8 @@ describe('errors name file, line, column, path and what to do', () => {
 
 describe('what LiteLLM accepts loads', () => {
   it('a key that is known there and not acted on here is one warning with its path', () => {
-    expect(warningsOf('general_settings:\n  alerting: [slack]\nrouter_settings: {num_retries: 2}')).toEqual([
-      'config.yaml:3:1 router_settings is accepted, not acted on.',
+    expect(warningsOf('general_settings:\n  alerting: [slack]\nsearch_tools: [x]')).toEqual([
+      'config.yaml:3:1 search_tools is accepted, not acted on.',
       'config.yaml:2:3 general_settings.alerting is accepted, not acted on.',
     ])
   })

@@ -5,13 +5,13 @@
 import { Secret } from '@toolgate/core'
 import { z } from 'zod'
 import { kindOf } from './explain.ts'
-import { inertModelKeys } from './litellm-keys.ts'
 import type { ConfigPath, Finding, Report } from './report.ts'
 import { pathOf, readSection } from './section.ts'
 
 export const modelEntrySchema = z.object({
   model_name: z.string().min(1),
   litellm_params: z.looseObject({ model: z.string().min(1) }),
+  model_info: z.looseObject({}).optional(),
 })
 
 /** One entry of `model_list`. */
@@ -30,6 +30,7 @@ export interface ModelEntry {
 export interface ModelDefinition {
   readonly model_name: string
   readonly litellm_params: Readonly<Record<string, unknown>>
+  readonly model_info?: Readonly<Record<string, unknown>> | undefined
 }
 
 export function readModels(value: unknown, report: Report): ModelEntry[] {
@@ -40,11 +41,7 @@ export function readModels(value: unknown, report: Report): ModelEntry[] {
   }
   return value.flatMap((item: unknown, index) => {
     const path = ['model_list', index]
-    const entry = readSection(
-      item ?? {},
-      { path, report },
-      { schema: modelEntrySchema, dialect: 'litellm', inert: inertModelKeys },
-    )
+    const entry = readSection(item ?? {}, { path, report }, { schema: modelEntrySchema, dialect: 'litellm' })
     if (entry === undefined) return []
     return {
       path,

@@ -26,6 +26,7 @@ export const topLevelSchema = z.object({
   litellm_settings: z.unknown().optional(),
   model_list: z.unknown().optional(),
   mcp_servers: z.unknown().optional(),
+  router_settings: z.unknown().optional(),
   virtual_keys: z.unknown().optional(),
 })
 

@@ -260,11 +260,6 @@ describe('what this version does not act on', () => {
     const quiet = "mcp_servers: {a: {url: 'http://a', allow_sampling: false, isolation: call}}"
     expect(load(quiet).warnings).toEqual([])
   })
-
-  it('in a model is its model_info', () => {
-    const { warnings } = load('model_list: [{model_name: m, litellm_params: {model: mock/m}, model_info: {id: 1}}]')
-    expect(warnings.map(({ path }) => path)).toEqual([['model_list', 0, 'model_info']])
-  })
 })
 
 describe('notices', () => {

@@ -3,6 +3,7 @@
  * both); where both have one, `general_settings` wins and the other is reported.
  */
 import type { JwtSettings, PersonSignInSettings } from '@toolgate/auth'
+import type { RouterSettings } from '@toolgate/llm'
 import { isNetwork, type Secret, secretSchema } from '@toolgate/core'
 import { z } from 'zod'
 import { type KeyParams, readKeyParams } from './key-params.ts'
@@ -10,6 +11,7 @@ import { type JwtVariables, readJwtSettings } from './jwt-settings.ts'
 import { inertGeneralSettings, inertLitellmSettings } from './litellm-keys.ts'
 import { readPersonSignIn } from './person-sign-in.ts'
 import type { Report } from './report.ts'
+import { readRouterSettings, sharedRouterShape } from './router.ts'
 import { flag, headerName } from './scalars.ts'
 import { readSection } from './section.ts'
 
@@ -44,6 +46,7 @@ export const generalSettingsSchema = z.object({
 
 export const litellmSettingsSchema = z.object({
   ...identity,
+  ...sharedRouterShape,
   mcp_aliases: z.record(z.string(), z.string()).optional(),
   mcp_semantic_tool_filter: z.unknown().optional(),
   require_auth_for_metrics_endpoint: flag.optional(),
@@ -99,11 +102,14 @@ export interface Settings extends KeyParams {
   readonly jwt: JwtSettings | undefined
   /** Absent: whoever lets an MCP client in shows a key. */
   readonly personSignIn: PersonSignInSettings | undefined
+  /** How requests are spread over deployments, repeated and passed on. */
+  readonly router: RouterSettings
 }
 
 export interface SettingsSections {
   readonly general_settings?: unknown
   readonly litellm_settings?: unknown
+  readonly router_settings?: unknown
 }
 
 export function readSettings(sections: SettingsSections, variables: JwtVariables, report: Report): Settings {
@@ -143,6 +149,7 @@ export function readSettings(sections: SettingsSections, variables: JwtVariables
     aliases: new Map(Object.entries(litellm?.mcp_aliases ?? {})),
     publicMetrics: litellm?.require_auth_for_metrics_endpoint === false,
     ...readIdentityProviders(general ?? {}, variables, report),
+    router: readRouterSettings(sections.router_settings, litellm ?? {}, report),
     ...readKeyParams(litellm ?? {}, report),
   }
 }

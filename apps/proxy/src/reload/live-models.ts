@@ -1,12 +1,12 @@
 import type { Logger } from '@toolgate/core'
-import type { Deployment, DeploymentEntry, ProviderOptions } from '@toolgate/llm'
+import { type DeploymentEntry, type NamedDeployment, type ProviderOptions, withIds } from '@toolgate/llm'
 import type { LoadedConfig } from '../config/load.ts'
 import { bindModels, type ModelDefinition, type ModelEntry } from '../config/models.ts'
 import { compareByName, type NameChanges } from './changes.ts'
 
 /** The models of the file as one list that a reload replaces: a request goes on with the deployment it began with. */
 export interface LiveModels {
-  deployments(): readonly Deployment[]
+  deployments(): readonly NamedDeployment[]
   /** Builds those of a configuration; `apply` puts them in force. An entry that cannot be built is left out. */
   prepare(loaded: LoadedConfig): PreparedModels
 }
@@ -26,13 +26,13 @@ export interface LiveModelsOptions {
 }
 
 export function createLiveModels({ bind, providerOptions, log }: LiveModelsOptions): LiveModels {
-  let deployments: readonly Deployment[] = []
+  let deployments: readonly NamedDeployment[] = []
   let entries: readonly ModelEntry[] = []
   return {
     deployments: () => deployments,
     prepare(loaded) {
       const { models, problems, notices } = bindModels(loaded.config.models, bind(loaded))
-      const built = models.map((model) => model.create(providerOptions))
+      const built = withIds(models.map((model) => model.create(providerOptions)))
       return {
         changes: compareByName(definitionsOf(entries), definitionsOf(loaded.config.models)),
         problems: problems.map(loaded.explain),

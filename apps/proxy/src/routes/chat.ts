@@ -46,11 +46,12 @@ function completing(options: LoopServices) {
     const asked = withoutReports(await readJsonObject(context))
     readFields(chatBody, asked)
     const request = await readLlmRequest(options, context, asked)
-    const { body, attached } = request
+    const { body, attached, onServed } = request
     const streamed = asked['stream'] === true
     if (attached.tools.length === 0) {
-      if (!streamed) return context.json(withOutcomes(await models.generate(caller, { body }), attached.outcomes))
-      const bytes = streamWithOutcomes(await models.stream(caller, { body }), attached.outcomes)
+      if (!streamed)
+        return context.json(withOutcomes(await models.generate(caller, { body, onServed }), attached.outcomes))
+      const bytes = streamWithOutcomes(await models.stream(caller, { body, onServed }), attached.outcomes)
       return eventStream(relayStream(bytes, (error) => toEvent(renderError(error))))
     }
 

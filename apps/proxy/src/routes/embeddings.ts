@@ -3,6 +3,7 @@ import { type Context, Hono } from 'hono'
 import { z } from 'zod'
 import type { AppEnv } from '../app-env.ts'
 import { readJsonObject } from '../json-body.ts'
+import { answerHeaders, tellingServed } from '../middleware/answer-headers.ts'
 import { readFields } from '../parse-body.ts'
 
 /** What this door itself needs of a request; the rest is its provider's to judge. */
@@ -15,7 +16,7 @@ export function embeddingRoutes({ models }: { models: Pick<Models, 'embed'> }) {
   const embed = async (context: Context<AppEnv>) => {
     const body = await readJsonObject(context)
     readFields(embeddingsBody, body)
-    return context.json(await models.embed(context.var.caller, { body }))
+    return context.json(await models.embed(context.var.caller, { body, onServed: tellingServed(context) }))
   }
-  return new Hono<AppEnv>().post('/v1/embeddings', embed).post('/embeddings', embed)
+  return new Hono<AppEnv>().post('/v1/embeddings', answerHeaders(), embed).post('/embeddings', answerHeaders(), embed)
 }

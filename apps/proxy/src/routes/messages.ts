@@ -16,6 +16,7 @@ import type { AppEnv } from '../app-env.ts'
 import { eventStream } from '../event-stream.ts'
 import { readJsonObject } from '../json-body.ts'
 import { type LlmRequest, looping, type LoopServices, readLlmRequest } from '../llm-loop.ts'
+import { answerHeaders } from '../middleware/answer-headers.ts'
 import { passingHeaders } from '../passing-headers.ts'
 import { readFields } from '../parse-body.ts'
 import { renderAnthropicError } from '../render/anthropic.ts'
@@ -27,7 +28,7 @@ import { renderAnthropicError } from '../render/anthropic.ts'
 export function messageRoutes(options: LoopServices) {
   const complete = completing(options)
   const count = counting(options)
-  return new Hono<AppEnv>().post('/v1/messages', complete).post('/v1/messages/count_tokens', count)
+  return new Hono<AppEnv>().post('/v1/messages', answerHeaders(), complete).post('/v1/messages/count_tokens', count)
 }
 
 export const messagesBody = z
@@ -51,10 +52,10 @@ function completing(options: LoopServices) {
     const asked = await readJsonObject(context)
     readFields(messagesBody, asked)
     const request = await readLlmRequest(options, context, asked)
-    const { body } = request
+    const { body, onServed } = request
     if (request.attached.tools.length > 0) return answerWithTools(options, context, request)
 
-    const asking = { dialect: 'messages', body, passing: passingOf(context) } as const
+    const asking = { dialect: 'messages', body, passing: passingOf(context), onServed } as const
     if (asked['stream'] !== true) return context.json(await models.generate(caller, asking))
     return eventStream(relayStream(await models.stream(caller, asking), toErrorEvent))
   }

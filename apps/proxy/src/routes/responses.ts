@@ -70,13 +70,13 @@ function responding(options: ResponsesOptions) {
     const native = models.speaks(model, 'responses')
     const read = await readLlmRequest(options, context, asked)
     const request = { ...read, body: await storedResponses.continued(owner, read.body, native) }
-    const { body, attached } = request
+    const { body, attached, onServed } = request
     const save = keeping(storedResponses, { owner, asked, body })
     const passing = { headers: passingHeaders(context, openAiHeaders), query: '' }
     const streamed = asked['stream'] === true
     if (attached.tools.length > 0) return answerWithTools(options, context, { request, streamed, save })
 
-    const asking = { dialect: 'responses', body, passing } as const
+    const asking = { dialect: 'responses', body, passing, onServed } as const
     if (!streamed) {
       const response = await models.generate(caller, asking)
       if (!native) await save(response)

@@ -1,4 +1,5 @@
-import { doublePrecision, index, integer, pgTable, text, timestamp } from 'drizzle-orm/pg-core'
+import type { PolicyDecision } from '@toolgate/core'
+import { doublePrecision, index, integer, jsonb, pgTable, text, timestamp } from 'drizzle-orm/pg-core'
 
 /**
  * The ledger: one row per call, for audit, usage and spend alike. Append-only. Holds neither arguments nor results, and
@@ -31,6 +32,13 @@ export const calls = pgTable(
     round: integer(),
     promptTokens: integer('prompt_tokens'),
     completionTokens: integer('completion_tokens'),
+    deploymentId: text('deployment_id'),
+    /** How many deployments were asked. */
+    attempts: integer(),
+    /** Dollars; null where nobody knows. */
+    spend: doublePrecision(),
+    /** What policies decided. */
+    decisions: jsonb().$type<readonly PolicyDecision[]>(),
 
     stage: text(),
     /** `ok`, `tool_error`, `input_required` or an error code. */

@@ -1,0 +1,67 @@
+import type { Recorder } from '@toolgate/core'
+import {
+  createModels,
+  createPostgresRecordStore,
+  createStoredResponses,
+  createStoredTurnRecords,
+  createToolResults,
+  createTurnRecords,
+  type Models,
+  type RecordStore,
+  type RouterListener,
+  type StoredResponses,
+  toDeployment,
+  type ToolResults,
+  type TurnRecords,
+} from '@toolgate/llm'
+import type { LoadedConfig } from '../config/load.ts'
+import type { Foundation } from '../foundation.ts'
+import type { Metrics } from '../metrics.ts'
+import { createLiveModels, type LiveModels } from '../reload/live-models.ts'
+
+/** The second spine, and what is kept of conversations. */
+export interface Llm {
+  readonly models: Models
+  readonly turnRecords: TurnRecords
+  readonly records: RecordStore
+  readonly toolResults: ToolResults
+  readonly storedResponses: StoredResponses
+  readonly liveModels: LiveModels
+}
+
+export function composeModels(foundation: Foundation, record: Recorder): Llm {
+  const { loaded, live, database, outbound, log, clock, newId, metrics } = foundation
+  const records = createPostgresRecordStore({ db: database.db, clock, newId })
+  const liveModels = createLiveModels({ bind: bindModel, providerOptions: { outbound, clock, newId }, log })
+  liveModels.prepare(loaded).apply()
+  return {
+    models: createModels({
+      deployments: liveModels.deployments,
+      routerSettings: () => live.current.config.router,
+      listener: reportDeployments(metrics),
+      record,
+      policies: [],
+      log,
+      clock,
+      newId,
+    }),
+    turnRecords: createStoredTurnRecords({ memory: createTurnRecords({ clock }), store: records, log }),
+    records,
+    toolResults: createToolResults({ store: records, newId, log }),
+    storedResponses: createStoredResponses({ store: records, log }),
+    liveModels,
+  }
+}
+
+/** What makes a deployment of an entry of the file; `config check` needs the same. */
+export function bindModel({ environment: { lookup } }: Pick<LoadedConfig, 'environment'>) {
+  return (definition: object) => toDeployment(definition, { lookup })
+}
+
+function reportDeployments(metrics: Metrics): RouterListener {
+  return {
+    onAttempt: ({ deployment: { modelName: model, id = '' }, outcome }) =>
+      metrics.observeAttempt({ model, deployment: id, outcome }),
+    onCooldown: ({ deployment: { modelName: model, id = '' } }) => metrics.countCooldown({ model, deployment: id }),
+  }
+}

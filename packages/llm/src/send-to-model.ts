@@ -1,0 +1,107 @@
+import { type CallTrace, GatewayError, isJsonObject, type JsonObject } from '@toolgate/core'
+import { type CrossingSeams, speaks, wireOf } from './crossing/wire-of.ts'
+import type { Generation, ModelCall } from './model-call.ts'
+import type { LlmProvider } from './providers/provider.ts'
+import type { AttemptControl, Served } from './router/router.ts'
+import { withBlamedTool } from './schemas/blamed-tool.ts'
+import { projectTools } from './schemas/project-tools.ts'
+import { watchUsage } from './stream-usage.ts'
+import { withFirstBytes } from './streaming/first-bytes.ts'
+import type { Wire } from './wire.ts'
+
+/**
+ * The centre of the second spine: one request to one deployment. The stream goes out once its first bytes are there, so that
+ * what fails before them may still be asked of another.
+ */
+export async function sendToModel(
+  call: ModelCall,
+  served: Served,
+  { signal, begun, ...seams }: AttemptControl & CrossingSeams,
+): Promise<Generation> {
+  const { trace } = call
+  const { model, deployment } = served
+  const { provider } = deployment
+  trace.model = model
+  trace.provider = provider.type
+  trace.deploymentId = deployment.id
+  trace.attempts = served.retries + served.fallbacks + 1
+  if (call.operation === 'embed') return embed(call, served, signal)
+  const body = projected(call, provider)
+  const wire = wireOf(provider, call.dialect, seams)
+  try {
+    const asked = { ...call, body: { ...body, model } }
+    return await (call.deliver === undefined
+      ? whole(asked, served, { wire, signal })
+      : streamed(asked, served, { wire, signal, begun }))
+  } catch (error) {
+    throw withBlamedTool(error, body)
+  }
+}
+
+/** Tools of the gateway in the words of the provider; a client's own too where its dialect is not the provider's. */
+function projected({ body, dialect, ownTools = new Set() }: ModelCall, provider: LlmProvider): JsonObject {
+  if (provider.schemas === undefined) return body
+  const only = speaks(provider, dialect) ? ownTools : undefined
+  return projectTools(body, { dialect, profile: provider.schemas, only })
+}
+
+interface Asking {
+  readonly wire: Wire
+  readonly signal: AbortSignal
+}
+
+async function whole(call: ModelCall, served: Served, { wire, signal }: Asking): Promise<Generation> {
+  const { stream: _stream, stream_options: _options, ...body } = call.body
+  const answer = await wire.generate(body, signal, call.passing)
+  call.onServed?.(served)
+  const usage = isJsonObject(answer['usage']) ? answer['usage'] : undefined
+  countTokens(call.trace, usage)
+  return { body: answer, usage }
+}
+
+async function streamed(
+  { trace, body, passing, deliver, onServed, signal: hungUp }: ModelCall,
+  served: Served,
+  { wire, signal, begun }: Asking & Pick<AttemptControl, 'begun'>,
+): Promise<Generation> {
+  let usage: JsonObject | undefined
+  let complete = false
+  const bytes = await withFirstBytes(await wire.stream({ ...body, stream: true }, signal, passing))
+  const onUsage = (seen: JsonObject) => {
+    usage = { ...usage, ...seen }
+    countTokens(trace, usage)
+  }
+  begun()
+  onServed?.(served)
+  try {
+    await deliver?.(watchUsage(bytes, onUsage, () => void (complete = true)))
+  } catch (error) {
+    // A client that hangs up with the whole answer in its hands has been answered.
+    if (!complete || !hungUp.aborted) throw error
+  }
+  return { usage }
+}
+
+async function embed(call: ModelCall, served: Served, signal: AbortSignal): Promise<Generation> {
+  const { model } = served
+  const { provider } = served.deployment
+  if (provider.embed === undefined) {
+    throw new GatewayError('INVALID_REQUEST', `The model "${call.model}" makes no embeddings: its provider has none.`, {
+      details: { field: 'model', model: call.model },
+    })
+  }
+  const answer = await provider.embed({ ...call.body, model }, signal)
+  call.onServed?.(served)
+  const usage = isJsonObject(answer['usage']) ? answer['usage'] : undefined
+  countTokens(call.trace, usage)
+  return { body: answer, usage }
+}
+
+/** Each dialect has its own words for the same two counts. */
+function countTokens(trace: CallTrace, usage: JsonObject | undefined): void {
+  const { prompt_tokens, completion_tokens, input_tokens, output_tokens } = usage ?? {}
+  const prompt = prompt_tokens ?? input_tokens
+  const completion = completion_tokens ?? output_tokens
+  if (typeof prompt === 'number') trace.promptTokens = prompt
+  if (typeof completion === 'number') trace.completionTokens = completion
+}
