@@ -52,6 +52,7 @@ import { serverOptions } from './server-options.ts'
 import type { ServerSet } from './server-set.ts'
 import type { ServerAdmin } from './stored-servers/admin.ts'
 import type { ServerPreview } from './stored-servers/preview.ts'
+import { createStandingCallers, type StandingCallers } from './standing-callers.ts'
 
 /**
  * THE COMPOSITION ROOT: every service is made here, in dependency order, and joined to the others by nothing but
@@ -62,6 +63,7 @@ export interface Services extends HealthServices, TrustPart, ToolsetsPart {
   readonly log: Logger
   readonly newId: NewId
   readonly lifecycle: Lifecycle
+  readonly standing: StandingCallers
   readonly metrics: Metrics
   readonly authenticate: Authenticate
   readonly withoutOwnKeys: WithoutOwnKeys
@@ -119,6 +121,7 @@ export async function createServices(options: ServicesOptions): Promise<Services
   const { clock, newId, log, metrics, outbound, guardedOutbound, live, database } = foundation
   const lifecycle = createLifecycle(clock)
   const stopFollowing = await followSealingKey(foundation)
+  const standing = createStandingCallers(clock)
   const { keyCache, replaceKeys, closeIdentity, ...identity } = await composeIdentity(foundation)
   const { ledger, record } = composeRecord(foundation)
   const { servers, closeManager, ...manager } = await composeManager(foundation, record)
@@ -128,6 +131,7 @@ export async function createServices(options: ServicesOptions): Promise<Services
   const toolFilter = composeToolFilter(foundation, llm.models)
 
   const closeAll = async () => {
+    standing.close()
     toolFilter.close()
     await stopFollowing()
     await closeManager()
@@ -145,6 +149,7 @@ export async function createServices(options: ServicesOptions): Promise<Services
     newId,
     metrics,
     lifecycle,
+    standing,
     ...identity,
     ...manager,
     ...llm,

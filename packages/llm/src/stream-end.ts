@@ -10,7 +10,7 @@ export interface WatchedStream {
 /** Tells when a stream is over, also for a reader that leaves before it has begun. */
 export function watchEnd(bytes: AsyncIterable<Uint8Array>, signal: AbortSignal): WatchedStream {
   const { promise: ended, resolve, reject } = Promise.withResolvers<void>()
-  const abandon = () => reject(cancelled())
+  const abandon = () => reject(cancelled(signal))
   signal.addEventListener('abort', abandon, { once: true })
   const over = () => signal.removeEventListener('abort', abandon)
   ended.then(over, over)

@@ -104,7 +104,7 @@ async function runCall<Tool extends LoopTool>(
     const text = toResultText(result)
     return result['isError'] === true ? failure(text) : { text, failed: false }
   } catch (error) {
-    if (clientSignal.aborted) throw cancelled(error)
+    if (clientSignal.aborted) throw cancelled(clientSignal, error)
     if (signal.aborted) return failure('Stopped: the time for tool calls of this request is up.')
     const failed = toGatewayError(error)
     if (failed.code === 'CANCELLED') throw failed

@@ -129,7 +129,7 @@ async function runRounds<Tool extends LoopTool>(run: Run<Tool>): Promise<LoopAns
   let limitReached: LimitReached | undefined
 
   for (let round = 1; ; round += 1) {
-    if (signal.aborted) throw cancelled()
+    if (signal.aborted) throw cancelled(signal)
     const handsBack = (name: string) => limitReached === undefined && isHandedBack(offer, name)
     const response = await run.generate(body, { round, signal, isHandedBack: handsBack })
     // Without tools of ours every call is between the model and the client.

@@ -14,6 +14,7 @@ import type { AppEnv } from '../app-env.ts'
 import { doorOf } from '../door.ts'
 import { isForPath } from '../oauth-endpoint.ts'
 import { isPublicPath } from '../public-paths.ts'
+import type { StandingCallers } from '../standing-callers.ts'
 
 export interface AuthenticateOptions {
   readonly authenticate: Authenticate
@@ -21,21 +22,25 @@ export interface AuthenticateOptions {
   /** Asked anew for each request: a reload may change them. */
   readonly headerNames: () => HeaderNames
   readonly newId: NewId
+  readonly standing: Pick<StandingCallers, 'watch'>
 }
 
 /**
  * Turns the request's credential into its Caller, once, for every route but the public ones. What the caller brought for
  * upstreams is set aside in the same step; nothing behind this reads a credential header.
  */
-export function authenticate({ authenticate: admit, withoutOwnKeys, headerNames, newId }: AuthenticateOptions) {
+export function authenticate(options: AuthenticateOptions) {
+  const { authenticate: admit, withoutOwnKeys, headerNames, newId, standing } = options
   return createMiddleware<AppEnv>(async function authenticate(context, next) {
     if (isPublicPath(context.req.path)) return next()
     const names = headerNames()
     const { credential, credentialHeader, forwarded } = readPresented(headersOf(context), names)
-    const signal = clientSignal(context)
+    const client = clientOf(context)
+    const { signal } = client
     const { path } = context.req
+    const again = async (still: AbortSignal) => refuseElsewhere(await admit(credential, still), path)
     const caller: Caller = {
-      principal: refuseElsewhere(await admit(credential, signal), path),
+      principal: await again(signal),
       forwarded: await withoutOwnKeys(forwarded, signal),
       signal,
       request: { requestId: context.get('requestId'), traceId: newId('trace'), door: doorOf(context.req.path) },
@@ -49,9 +54,14 @@ export function authenticate({ authenticate: admit, withoutOwnKeys, headerNames,
         const merged = mergeForwarded(caller.forwarded, headers, { ...names, credential })
         return { ...caller, forwarded: await withoutOwnKeys(merged, signal) }
       },
-      again: async (still) => refuseElsewhere(await admit(credential, still), path),
+      again,
     })
-    return next()
+    client.onEnd(standing.watch({ again, dismiss: client.abort }))
+    try {
+      await next()
+    } finally {
+      client.answered()
+    }
   })
 }
 
@@ -73,15 +83,35 @@ function* headerPairs(raw: readonly string[]): Generator<readonly [name: string,
 }
 
 /**
- * Aborted when the client goes away before it has its answer. Listens to the response itself: the signal of the Request
- * would make the server build a whole Request for every call.
+ * Whether anybody waits for the answer. Listens to the response itself: the signal of the Request would make the server build
+ * a whole Request for every call.
  */
-function clientSignal(context: Context<AppEnv>): AbortSignal {
-  const { outgoing } = context.env ?? {}
-  if (outgoing === undefined) return context.req.raw.signal
+function clientOf({ env, req }: Context<AppEnv>) {
+  const { outgoing } = env ?? {}
   const gone = new AbortController()
-  outgoing.once('close', () => {
-    if (!outgoing.writableFinished) gone.abort(new GatewayError('CANCELLED', 'The client hung up.'))
+  const abort = (reason: unknown) => gone.abort(reason)
+  let end = () => {}
+  if (outgoing === undefined) {
+    const { signal } = req.raw
+    const leave = () => abort(signal.reason)
+    if (signal.aborted) leave()
+    signal.addEventListener('abort', leave, { once: true })
+  }
+  outgoing?.once('close', () => {
+    end()
+    if (!outgoing.writableFinished) abort(new GatewayError('CANCELLED', 'The client hung up.'))
   })
-  return gone.signal
+  return {
+    /** Aborted when the client goes away before it has its answer. */
+    signal: gone.signal,
+    abort,
+    onEnd(run: () => void) {
+      if (outgoing?.destroyed === true) run()
+      end = run
+    },
+    /** A request in process has no connection that would tell its end. */
+    answered() {
+      if (outgoing === undefined) end()
+    },
+  }
 }

@@ -29,7 +29,7 @@ function createMock(model: Mock): LlmProvider {
   return {
     type: 'mock',
     async generate(body, signal) {
-      if (signal.aborted) throw cancelled()
+      if (signal.aborted) throw cancelled(signal)
       const message = reply(body, model)
       const { id, created, model: name } = headOf(body, model)
       return {
@@ -42,11 +42,11 @@ function createMock(model: Mock): LlmProvider {
       }
     },
     async stream(body, signal) {
-      if (signal.aborted) throw cancelled()
+      if (signal.aborted) throw cancelled(signal)
       return toStream(body, model)
     },
     async embed(body, signal) {
-      if (signal.aborted) throw cancelled()
+      if (signal.aborted) throw cancelled(signal)
       return mockEmbeddings(body)
     },
   }

@@ -38,7 +38,7 @@ export function unreadableAnswer(party: ProviderParty, cause: unknown): GatewayE
 
 /** Anything thrown on the way to a provider; `signal` is the client's. */
 export function toProviderFailure(error: unknown, party: ProviderParty, signal: AbortSignal): GatewayError {
-  if (signal.aborted) return cancelled(error)
+  if (signal.aborted) return cancelled(signal, error)
   if (error instanceof GatewayError) {
     if (error.code !== 'UPSTREAM_PROTOCOL') return error
     return providerProtocolError(party, `answered unusably. ${error.message}`, error)

@@ -167,7 +167,7 @@ async function runName<Result>(asking: Asking, group: Group, attempt: Attempt<Re
     try {
       return await runAttempt(asking, { ...route, ...group }, attempt)
     } catch (thrown) {
-      const error = asking.request.signal.aborted ? cancelled(thrown) : toGatewayError(thrown)
+      const error = asking.request.signal.aborted ? cancelled(asking.request.signal, thrown) : toGatewayError(thrown)
       const verdict = verdictOn(error)
       untried = untried.filter((other) => other !== route)
       if (asking.begun || verdict === 'never' || attempts > (retries ?? defaultRetries)) throw error
@@ -244,7 +244,7 @@ async function waitBefore(
   const backoff = Math.min(firstBackoffMs * 2 ** (attempts - 1), longestBackoffMs)
   const jittered = backoff * (1 - random() / 4)
   await sleep(clock, Math.max(jittered, asked, settings().retryAfterMs), request.signal)
-  if (request.signal.aborted) throw cancelled(error)
+  if (request.signal.aborted) throw cancelled(request.signal, error)
 }
 
 function tooLate(group: string, cause: unknown): GatewayError {

@@ -1,5 +1,4 @@
-import type { Clock } from '@toolgate/core'
-import { cancelled } from '../cancelled.ts'
+import { type Clock, GatewayError } from '@toolgate/core'
 
 /**
  * Between what writes a stream and who reads it. Holds a bounded number of bytes: a writer waits for a reader that is
@@ -40,7 +39,7 @@ export function createByteChannel(): ByteChannel {
       return closed
     },
     async send(bytes) {
-      if (abandoned) throw cancelled()
+      if (abandoned) throw new GatewayError('CANCELLED', 'The client closed the request.')
       held.push(bytes)
       size += bytes.length
       wakeReader()

@@ -1,12 +1,10 @@
 import { type Clock, type GatewayError, type JsonRpcNotification, type Principal, toGatewayError } from '@toolgate/core'
 import { KeptNews, type News } from '@toolgate/manager'
+import { isDismissal } from '../../standing-callers.ts'
 import type { EventStream } from './event-stream.ts'
 
 /** Milliseconds between looks at whether the caller may still listen; what there is to tell makes one look sooner. */
 const admissionMs = 2_000
-
-/** Failures that say that the caller may no longer listen, and not that nobody knows. */
-const dismissals = new Set(['CREDENTIAL_MISSING', 'CREDENTIAL_INVALID', 'KEY_EXPIRED', 'KEY_BLOCKED'])
 
 /** Kinds of news that wait at a time; the oldest makes room. A client that misses one of so many lists anew all the same. */
 const maxWaiting = 1_000
@@ -59,7 +57,7 @@ export class AdmittedNews {
     } catch (thrown) {
       const error = toGatewayError(thrown)
       // Where nobody knows the news wait for the next look.
-      if (dismissals.has(error.code)) dismiss(error)
+      if (isDismissal(error)) dismiss(error)
     } finally {
       this.#looking = false
     }

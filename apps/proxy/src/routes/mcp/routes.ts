@@ -4,6 +4,7 @@ import { type Context, Hono } from 'hono'
 import type { AppEnv } from '../../app-env.ts'
 import { mcpEndpointOf, mcpPathPatterns } from '../../mcp-endpoint.ts'
 import type { Lifecycle } from '../../lifecycle.ts'
+import type { StandingCallers } from '../../standing-callers.ts'
 import { routeNotFound } from '../../middleware/errors.ts'
 import type { LiveConfig } from '../../reload/live-config.ts'
 import { createAnswer } from './answer.ts'
@@ -36,6 +37,7 @@ export interface McpServices {
   readonly log: Logger
   readonly newId: NewId
   readonly lifecycle: Pick<Lifecycle, 'leaving'>
+  readonly standing: Pick<StandingCallers, 'watch'>
   readonly live: Pick<LiveConfig, 'current'>
 }
 

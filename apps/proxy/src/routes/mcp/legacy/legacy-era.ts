@@ -17,6 +17,7 @@ import { httpStatus } from '../../../render/status.ts'
 import { closeUnlessAdmitted } from '../admitted-news.ts'
 import { EventStream } from '../event-stream.ts'
 import { isMalformed, type Malformed } from '../read-messages.ts'
+import type { StandingCallers } from '../../../standing-callers.ts'
 import type { McpExchange, McpPost } from '../routes.ts'
 import type { View } from '../view.ts'
 import { hear } from './hear.ts'
@@ -30,11 +31,12 @@ export interface LegacyEraOptions extends LegacyMethodsOptions {
   readonly clock: Clock
   readonly log: Logger
   readonly lifecycle: Pick<Lifecycle, 'leaving'>
+  readonly standing: Pick<StandingCallers, 'watch'>
 }
 
 /** Protocol versions 2024-11-05 to 2025-11-25 over streamable HTTP, with sessions and without. */
 export function createLegacyEra(options: LegacyEraOptions) {
-  const { sessions, clock, log, lifecycle } = options
+  const { sessions, clock, log, lifecycle, standing } = options
   const methods = createLegacyMethods(options)
 
   return {
@@ -53,7 +55,7 @@ export function createLegacyEra(options: LegacyEraOptions) {
       if (requests.length === 0) return context.body(null, 202)
       const batch = received.kind === 'batch'
       return answerAll(
-        { methods, log, clock, streams: sessions.streams },
+        { methods, log, clock, streams: sessions.streams, standing },
         { context, caller, view, session, requests, batch },
       )
     },
@@ -125,8 +127,14 @@ interface Answering {
   readonly batch: boolean
 }
 
+interface AnsweringOptions extends Responding {
+  readonly clock: Clock
+  readonly streams: Streams
+  readonly standing: Pick<StandingCallers, 'watch'>
+}
+
 async function answerAll(
-  { clock, streams, ...responding }: Responding & { clock: Clock; streams: Streams },
+  { clock, streams, standing, ...responding }: AnsweringOptions,
   { context, caller, view, session, requests, batch }: Answering,
 ): Promise<Response> {
   const reply = new ReplyStream({
@@ -139,6 +147,8 @@ async function answerAll(
         : undefined,
     primed: session?.protocolVersion === '2025-11-25',
   })
+  const { again } = context.var.admission
+  const watch = (dismiss: (reason: GatewayError) => void) => standing.watch({ again, dismiss })
   const answers = requests.map(async (request): Promise<Answered> => {
     if (isMalformed(request)) return { response: refusalOf(request) }
     if (batch && request.method === 'initialize') return { response: refusalOf({ ...aloneOnly, id: request.id }) }
@@ -146,7 +156,7 @@ async function answerAll(
       return respond(responding, { caller: { ...caller, peer: peerWithoutSession(reply) }, view, session, request })
     }
     using call = session.begin(request.id)
-    using _ = linked(caller, call, reply)
+    using _ = linked({ caller, call, reply, watch })
     const own = { ...caller, signal: call.signal, peer: session.peer(reply) }
     // Until it is answered the client can cancel it.
     return await respond(responding, { caller: own, view, session, request })

@@ -10,6 +10,7 @@ import {
   silentPeer,
 } from '@toolgate/core'
 import type { Outlet, StreamLog } from '@toolgate/manager'
+import { isDismissal } from '../../../standing-callers.ts'
 import { EventStream } from '../event-stream.ts'
 
 /**
@@ -115,14 +116,32 @@ export function peerWithoutSession(outlet: Outlet): Peer {
   return { ...silentPeer, notify: (notification) => outlet.send(notification) }
 }
 
+export interface LinkedCall {
+  readonly caller: Caller
+  readonly call: { abort(reason: GatewayError): void }
+  readonly reply: ReplyStream
+  /** Goes on looking at the caller for as long as the call outlives its connection. */
+  readonly watch: (dismiss: (reason: GatewayError) => void) => () => void
+}
+
 /** The signal of a request that its client may leave or cancel. */
-export function linked(caller: Caller, call: { abort(reason: GatewayError): void }, reply: ReplyStream): Disposable {
+export function linked({ caller, call, reply, watch }: LinkedCall): Disposable {
+  let stopWatching = () => {}
   const leave = () => {
-    if (!reply.resumable) call.abort(new GatewayError('CANCELLED', 'The client hung up.'))
+    const { reason } = caller.signal
+    const dismissed = reason instanceof GatewayError && isDismissal(reason)
+    if (dismissed) call.abort(reason)
+    else if (reply.resumable) stopWatching = watch((because) => call.abort(because))
+    else call.abort(new GatewayError('CANCELLED', 'The client hung up.'))
   }
   if (caller.signal.aborted) leave()
   caller.signal.addEventListener('abort', leave, { once: true })
   const forget = () => call.abort(new GatewayError('CANCELLED', 'The client did not come back for its answer.'))
   reply.abandoned.addEventListener('abort', forget, { once: true })
-  return { [Symbol.dispose]: () => caller.signal.removeEventListener('abort', leave) }
+  return {
+    [Symbol.dispose]() {
+      caller.signal.removeEventListener('abort', leave)
+      stopWatching()
+    },
+  }
 }
