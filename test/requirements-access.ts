@@ -24,6 +24,11 @@ export const accessRequirements = {
     statement:
       'Per-server headers reach their server only, in one documented order of precedence, nothing is broadcast.',
   },
+  'identity:dual-auth': {
+    status: 'held',
+    statement:
+      'One header holds the gateway’s key and `Authorization` the user’s own credential, which reaches the server that declares it, through every door and over every transport.',
+  },
   'oauth:own-resource': {
     status: 'held',
     pain: 11,

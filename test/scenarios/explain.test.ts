@@ -17,6 +17,7 @@ beforeAll(async () => {
         keyed: { ...server, auth_type: 'bearer_token', authentication_token: 'of-the-operator' },
         personal: { ...server, auth_type: 'true_passthrough' },
       },
+      model_list: [{ model_name: 'gpt', litellm_params: { model: 'mock/gpt', mock_response: 'done' } }],
     },
   })
 })
@@ -111,13 +112,13 @@ describe('x-litellm-mcp-debug', () => {
     expect(await ask('personal')).toEqual({
       'x-mcp-debug-inbound-auth': 'x-litellm-api-key (master_key)',
       'x-mcp-debug-oauth2-token': 'Bearer the-****',
-      'x-mcp-debug-auth-resolution': 'caller',
+      'x-mcp-debug-auth-resolution': 'oauth2-passthrough',
       'x-mcp-debug-server-auth-type': 'true_passthrough',
       'x-mcp-debug-outbound-url': upstream.url,
     })
     const key = await gateway.makeKey({ object_permission: { mcp_servers: ['keyed'] } })
     const own = await ask('keyed', { key })
-    expect(own).toMatchObject({ 'x-mcp-debug-auth-resolution': 'gateway' })
+    expect(own).toMatchObject({ 'x-mcp-debug-auth-resolution': 'static-token' })
     expect(own).not.toHaveProperty('x-mcp-debug-outbound-url')
     // Of another's server nothing is told.
     expect(await ask('personal', { key })).not.toHaveProperty('x-mcp-debug-auth-resolution')
@@ -125,5 +126,52 @@ describe('x-litellm-mcp-debug', () => {
     expect(
       JSON.stringify(await ask('personal', { headers: { ...debug, authorization: 'Bearer short' } })),
     ).not.toContain('short')
+  })
+
+  verifies('identity:explained', 'is answered at every door, for one server or for each of several', async () => {
+    const debug = { 'x-litellm-mcp-debug': 'true', authorization: 'Bearer the-token-of-a-user' }
+    const named = { 'x-mcp-personal-authorization': 'Bearer of-this-user' }
+    const resolution = async (path: string, body: object, headers: object = {}) => {
+      const accept = 'application/json, text/event-stream'
+      const answer = await gateway.request(path, { body, headers: { ...debug, accept, ...headers } })
+      await answer.text()
+      return [answer.status, answer.headers.get('x-mcp-debug-auth-resolution')]
+    }
+    const legacy = { jsonrpc: '2.0', id: 1, method: 'tools/list' }
+    const ofModern = {
+      'io.modelcontextprotocol/protocolVersion': '2026-07-28',
+      'io.modelcontextprotocol/clientInfo': { name: 'test', version: '1' },
+      'io.modelcontextprotocol/clientCapabilities': {},
+    }
+    const modern = { ...legacy, params: { _meta: ofModern } }
+    const modernHeaders = { 'mcp-protocol-version': '2026-07-28', 'mcp-method': 'tools/list' }
+    expect(await resolution('/mcp/personal', legacy)).toEqual([200, 'oauth2-passthrough'])
+    expect(await resolution('/personal/mcp', legacy, named)).toEqual([200, 'per-request-header'])
+    expect(await resolution('/mcp/personal', modern, modernHeaders)).toEqual([200, 'oauth2-passthrough'])
+    const several = 'open=static-headers, keyed=static-token'
+    expect(await resolution('/mcp/keyed,open', legacy)).toEqual([200, several])
+    expect(await resolution('/mcp', legacy, { 'x-mcp-servers': 'keyed,open' })).toEqual([200, several])
+    expect(await resolution('/mcp/nowhere', legacy)).toEqual([403, null])
+    const entry = (server: string, headers = {}) => ({
+      type: 'mcp',
+      server_label: server,
+      server_url: `litellm_proxy/mcp/${server}`,
+      require_approval: 'never',
+      headers,
+    })
+    for (const stream of [false, true]) {
+      const chat = { model: 'gpt', messages: [{ role: 'user', content: 'x' }], stream }
+      expect(await resolution('/v1/chat/completions', { ...chat, tools: [entry('keyed')] })).toEqual([
+        200,
+        'static-token',
+      ])
+      const tools = [entry('keyed'), entry('personal', named)]
+      expect(await resolution('/v1/chat/completions', { ...chat, tools })).toEqual([
+        200,
+        'keyed=static-token, personal=per-request-header',
+      ])
+      const input = { model: 'gpt', input: 'x', stream, tools: [entry('plain')] }
+      expect(await resolution('/v1/responses', input)).toEqual([200, 'no-auth'])
+    }
   })
 })

@@ -89,6 +89,16 @@ describe('a server whose users sign in', () => {
         (await here.json('/v1/mcp/explain?server=repo', { key: by }))['credential']
       expect(await explained(key)).toMatchObject({ source: 'user_token' })
       expect(await explained(here.masterKey)).toMatchObject({ source: 'missing' })
+      const resolution = async (path: string, body: object) => {
+        const accept = 'application/json, text/event-stream'
+        const answer = await here.request(path, { key, body, headers: { accept, 'x-litellm-mcp-debug': 'true' } })
+        await answer.text()
+        return answer.headers.get('x-mcp-debug-auth-resolution')
+      }
+      expect([
+        await resolution('/mcp-rest/tools/call', { server_id: 'repo', name: 'echo' }),
+        await resolution('/mcp/repo', { jsonrpc: '2.0', id: 1, method: 'tools/list' }),
+      ]).toEqual(['per-user-token', 'per-user-token'])
       // The same user behind another key; another user; nobody in particular.
       expect(await call(await here.makeKey({ user_id: 'ada', object_permission: { mcp_servers: ['repo'] } }))).toEqual({
         status: 200,

@@ -1,5 +1,6 @@
 import type { HttpBindings } from '@hono/node-server'
 import type { Caller, Principal } from '@toolgate/core'
+import type { ManagedServer } from '@toolgate/manager'
 
 /** With which credential the request came in, for those who may not see it. */
 export interface Admission {
@@ -13,6 +14,14 @@ export interface Admission {
   readonly again: (signal: AbortSignal) => Promise<Principal>
 }
 
+/** Servers that a request is for, as one caller. */
+export interface Aim {
+  readonly caller: Caller
+  readonly servers: readonly ManagedServer[]
+  /** They are all that the request is for, and one. */
+  readonly onlyServer: boolean
+}
+
 /** What travels with a request through Hono. `Bindings` is empty where a test calls the app in process. */
 export interface AppEnv {
   Bindings: Partial<HttpBindings>
@@ -20,8 +29,8 @@ export interface AppEnv {
     requestId: string
     caller: Caller
     admission: Admission
-    /** The one server that the request is for, as it names it, where there is one. */
-    onlyServer: string | undefined
+    /** Which servers the request may be for, where it is for any; asked by whoever wants to say so. May reject as the request does. */
+    aims?: () => Promise<readonly Aim[]>
     /** For the answer, whatever it turns out to be. */
     answerHeaders?: Readonly<Record<string, string>>
   }

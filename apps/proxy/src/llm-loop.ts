@@ -30,7 +30,7 @@ import {
 } from '@toolgate/llm'
 import { type Gateway, isVirtualServer, type SendRequest } from '@toolgate/manager'
 import type { Context } from 'hono'
-import type { Admission, AppEnv } from './app-env.ts'
+import type { Admission, Aim, AppEnv } from './app-env.ts'
 import { addAnswerHeaders, tellingServed } from './middleware/answer-headers.ts'
 import { toolFilterHeaders } from './render/tool-filter.ts'
 import type { Services } from './services.ts'
@@ -74,6 +74,7 @@ export async function readLlmRequest(
     callerFor: entryCallers(context.var),
     onlyServer: namesOneServer(services.gateway, caller, selections),
   }
+  context.set('aims', () => aimsOf(services, caller, { ...asking, selections }))
   const all = await attach(services, asking, selections)
   const narrowed = await services.toolFilter.narrow({ caller, body, tools: all.tools })
   const { maxHeaderLength } = services.live.current.environment.toolFilter
@@ -114,6 +115,20 @@ function namesOneServer(gateway: Gateway, caller: Caller, selections: readonly T
       caller,
       named.flatMap((names) => names ?? []),
     ).servers.length === 1
+  )
+}
+
+function aimsOf(
+  { gateway }: LoopServices,
+  caller: Caller,
+  { callerFor, onlyServer, selections }: Asking & { selections: readonly ToolSelection[] },
+): Promise<readonly Aim[]> {
+  return Promise.all(
+    selections.map(async (selection) => ({
+      caller: await callerFor(selection),
+      servers: gateway.select(caller, selection.servers).servers,
+      onlyServer,
+    })),
   )
 }
 

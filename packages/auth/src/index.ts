@@ -4,6 +4,7 @@ export { signedInPersonSchema } from './inbound/jwt/person.ts'
 export type { JwtIssuer, JwtMapping, JwtSettings } from './inbound/jwt/jwt-settings.ts'
 export { createOwnKeyFilter, type WithoutOwnKeys } from './inbound/own-keys.ts'
 export {
+  gatewayCookie,
   gatewayKeyHeader,
   type HeaderList,
   type HeaderNames,
@@ -73,4 +74,5 @@ export { createUserTokens, ownerOf, type UserTokens } from './user-tokens/user-t
 export { isForwardableHeader, isReservedUpstream } from './upstream/header-names.ts'
 export { upstreamAuthMethods } from './upstream/index.ts'
 export type { UpstreamAuthOptions } from './upstream/options.ts'
-export { type CredentialPlan, createCredentialSource, type ExplainedCredentialSource } from './upstream/resolve.ts'
+export type { CredentialPlan } from './upstream/credential-plan.ts'
+export { createCredentialSource, type ExplainedCredentialSource } from './upstream/resolve.ts'

@@ -44,6 +44,8 @@ export interface CredentialSource {
  */
 export interface UpstreamAuth {
   readonly type: string
+  /** How what it presents is come by, for whoever asks why: `m2m-client-credentials`, … Absent: it was configured as it is. */
+  readonly resolution?: string
   /** True where the caller's own `Authorization` is what this server wants. */
   readonly forwardsAuthorization: boolean
   /** True where only a user's token opens the server; discovery then reports `needs_auth`. */

@@ -1,10 +1,4 @@
-import {
-  type CredentialPlan,
-  type ExplainedCredentialSource,
-  keyHashOf,
-  type KeyPrincipals,
-  ownerOf,
-} from '@toolgate/auth'
+import { type CredentialPlan, type ExplainedCredentialSource, keyHashOf, type KeyPrincipals } from '@toolgate/auth'
 import { type Caller, GatewayError, nothingForwarded, type Principal } from '@toolgate/core'
 import {
   type Gateway,
@@ -59,8 +53,7 @@ export function mcpExplainRoutes(services: McpExplainRoutes) {
       separator: separatorOf(services),
       toolsets: services.toolsets,
     })
-    const planned = services.credentials.plan(server, asked.caller, { onlyServer: true })
-    const plan = await withUserToken(planned, server, asked.caller.principal)
+    const plan = await services.credentials.plan(server, asked.caller, { onlyServer: true })
     return context.json({
       key: describeKey(asked.caller.principal, asked.unusable),
       server: { server_id: server.id, server_name: server.name, alias: server.alias ?? null },
@@ -69,6 +62,7 @@ export function mcpExplainRoutes(services: McpExplainRoutes) {
       ...ruleText(verdict.rule, caller.principal.admin),
       credential: {
         source: plan.source,
+        resolution: plan.resolution,
         auth_type: plan.authType,
         explanation: credentialText(plan, key !== undefined),
         ...(caller.principal.admin && { from_caller: plan.fromCaller, from_operator: plan.fromOperator }),
@@ -165,18 +159,6 @@ const credentials = {
   missing: 'The server wants a credential of the caller’s, and the request brings none.',
   none: 'None.',
 } as const satisfies Record<CredentialPlan['source'], string>
-
-/** The token of an account that the user has connected, where nothing comes before it. */
-async function withUserToken(
-  plan: CredentialPlan,
-  server: ManagedServer,
-  principal: Principal,
-): Promise<CredentialPlan> {
-  const owner = ownerOf(principal)
-  if (plan.source !== 'missing' || owner === undefined) return plan
-  const status = await server.auth.userTokens?.status(server, owner)
-  return status?.needsSignIn === false ? { ...plan, source: 'user_token' } : plan
-}
 
 function credentialText({ source }: CredentialPlan, isOther: boolean): string {
   return isOther ? `${credentials[source]} A request may bring one of its own.` : credentials[source]

@@ -6,9 +6,17 @@ import {
   outcomeError,
   type ServerOutcome,
 } from '@toolgate/core'
-import { type Gateway, isVirtualTool, type ListedItem, type Offer, type Reach } from '@toolgate/manager'
+import {
+  type Gateway,
+  isVirtualTool,
+  type ListedItem,
+  type ManagedServer,
+  type Offer,
+  type Reach,
+} from '@toolgate/manager'
 import { type Context, Hono } from 'hono'
 import { z } from 'zod'
+import { aimAt } from '../aim-at.ts'
 import type { AppEnv } from '../app-env.ts'
 import { readJsonObject } from '../json-body.ts'
 import { parseBody } from '../parse-body.ts'
@@ -26,8 +34,9 @@ export function mcpRestRoutes({ gateway }: { gateway: Gateway }) {
     const named = context.req.query('server_id') ?? context.req.query('mcp_server_name')
     const servers = named === undefined ? undefined : [named]
     const { caller } = context.var
-    context.set('onlyServer', named)
-    const reach = toolsetReach(gateway, caller, context.req.query('toolset_name'))
+    const toolset = context.req.query('toolset_name')
+    aimAt(context, () => selected(gateway, caller, { named, toolset }))
+    const reach = toolsetReach(gateway, caller, toolset)
     const offer = await gateway.list(caller, { kind: 'tools', servers, reach })
     if (named !== undefined) throwFault(offer.outcomes)
     return context.body(encode(offer), 200, { 'content-type': 'application/json' })
@@ -41,15 +50,25 @@ export function mcpRestRoutes({ gateway }: { gateway: Gateway }) {
       // The tools of tool search belong to no server.
       const schema = isVirtualTool(body['name']) ? virtualToolCall : serverToolCall
       const { server_id: server, ...call } = parseBody(schema, body)
-      context.set('onlyServer', server)
+      aimAt(context, () => selected(gateway, context.var.caller, { named: server }))
       const request = { server, method: 'tools/call', params: toParams(call) }
       return context.json(await gateway.send(context.get('caller'), request))
     })
     .post('/mcp/tools/call', async (context) => {
       const body = await readJsonObject(context)
       const call = parseBody(toolCall, isJsonObject(body['params']) ? body['params'] : body)
+      aimAt(context, () => selected(gateway, context.var.caller, {}))
       return context.json(await gateway.send(context.get('caller'), { method: 'tools/call', params: toParams(call) }))
     })
+}
+
+function selected(
+  gateway: Gateway,
+  caller: Caller,
+  { named, toolset }: { named?: string | undefined; toolset?: string | undefined },
+): readonly ManagedServer[] {
+  if (toolset !== undefined && named === undefined) return gateway.toolset(caller, toolset)?.servers ?? []
+  return gateway.select(caller, named === undefined ? undefined : [named]).servers
 }
 
 function toolsetReach(gateway: Gateway, caller: Caller, toolset: string | undefined): Reach | undefined {

@@ -36,6 +36,10 @@ const gatewayHeaders = [gatewayKeyHeader, 'x-litellm-key']
 /** Ours where no header before them is there, else the caller's for an upstream. In this order. */
 const sharedHeaders = ['authorization', 'api-key', 'x-api-key', 'x-goog-api-key']
 
+/** The sign-in page knows a browser by it. Ours alone, also where a server is to have all cookies. */
+export const gatewayCookie = 'toolgate-browser'
+const ownCookies = new Set([gatewayCookie, `__Host-${gatewayCookie}`, `__Secure-${gatewayCookie}`])
+
 const defaultLegacyAuthHeader = 'x-mcp-auth'
 const serverHeaderPrefix = 'x-mcp-'
 /** `x-mcp-…` headers that speak to the gateway and belong to no server. */
@@ -161,7 +165,7 @@ function setAside(given: ReadonlyMap<string, string>, { credential, names }: Con
     else if (isServers) serverHeaders.push([name.slice(serverHeaderPrefix.length), secret])
     else if (name !== 'authorization') headers.push([name, secret])
   }
-  const cookies = cookiesIn(given.get('cookie')).filter(([, value]) => !holdsOwn(value))
+  const cookies = cookiesIn(given.get('cookie')).filter(([name, value]) => !ownCookies.has(name) && !holdsOwn(value))
   return { ...single, serverHeaders: mapOf(serverHeaders), headers: mapOf(headers), cookies: mapOf(secrets(cookies)) }
 }
 

@@ -57,6 +57,7 @@ export const oauth2 = definePlug<typeof schema, UpstreamAuthOptions, UpstreamAut
     }
     return {
       type: 'oauth2',
+      resolution: 'm2m-client-credentials',
       forwardsAuthorization: false,
       needsUserToken: false,
       present: options.tokens.of(grant),

@@ -13,6 +13,7 @@ import {
   type ServerDefinition,
   sharedScope,
 } from '@toolgate/core'
+import { type CredentialPlan, planOf, withUserToken } from './credential-plan.ts'
 import { gatewayKeyHeader } from '../inbound/presented.ts'
 import { identifiesCaller, isForwardableHeader } from './header-names.ts'
 import { environmentValues, filledStaticHeaders } from './request-templates.ts'
@@ -40,22 +41,8 @@ export interface CredentialSourceOptions {
 }
 
 export interface ExplainedCredentialSource extends CredentialSource {
-  /** What `forCaller` would present, without asking anybody for a token. Says names of headers and never a value. */
-  plan(server: ServerDefinition, caller: Caller, request: { readonly onlyServer: boolean }): CredentialPlan
-}
-
-export interface CredentialPlan {
-  /**
-   * `missing`: the server wants a credential of the caller's and the request brings none. `user_token`: whoever asked the store
-   * found that the user has one there.
-   */
-  readonly source: 'caller' | 'user_token' | 'gateway' | 'static_headers' | 'missing' | 'none'
-  /** The server's `auth_type`. */
-  readonly authType: string
-  /** Names of the headers that the caller's request would add. */
-  readonly fromCaller: readonly string[]
-  /** Names of the headers that the operator wrote. */
-  readonly fromOperator: readonly string[]
+  /** What `forCaller` would present, without asking anybody for a token; of the user's account it asks the store. */
+  plan(server: ServerDefinition, caller: Caller, request: { readonly onlyServer: boolean }): Promise<CredentialPlan>
 }
 
 type Headers = ReadonlyMap<string, Secret>
@@ -91,15 +78,14 @@ export function createCredentialSource(options: CredentialSourceOptions): Explai
         identifying(server, brought).length > 0 ? undefined : await server.auth.present({ server, caller, signal })
       return assemble({ server, caller, own, brought, scopeOf, connectUrl })
     },
-    plan(server, caller, { onlyServer }) {
-      const brought = broughtFor(server, caller, onlyServer)
-      const fromCaller = callerHeaders(server, caller.forwarded, brought)
-      return {
-        source: sourceOf(server, { brought, fromCaller }),
-        authType: server.auth.type,
-        fromCaller: identifying(server, fromCaller).map(([name]) => name),
-        fromOperator: [...server.staticHeaders.keys()],
-      }
+    async plan(server, caller, { onlyServer }) {
+      const all = broughtFor(server, caller, onlyServer)
+      const brought = identifying(server, all)
+      const declared = declaredAuthorization(server, caller.forwarded)
+      const byName = brought.some(([name, value]) => declared.get(name) !== value)
+      const fromCaller = identifying(server, callerHeaders(server, caller.forwarded, all))
+      const plan = planOf(server, { brought, byName, fromCaller })
+      return withUserToken(plan, { server, principal: caller.principal, brought })
     },
     async forDiscovery(server, signal) {
       const auth = server.discoveryAuth ?? server.auth
@@ -152,18 +138,6 @@ function identifying({ staticHeaders }: ServerDefinition, fromCaller: Headers): 
 /** Everything of a caller's that may go to this server; what was brought for it by name wins. */
 function callerHeaders(server: ServerDefinition, forwarded: Forwarded, brought: Headers): Headers {
   return joined(extraHeaders(server, forwarded), cookieHeader(server, forwarded), brought)
-}
-
-function sourceOf(
-  server: ServerDefinition,
-  { brought, fromCaller }: { brought: Headers; fromCaller: Headers },
-): CredentialPlan['source'] {
-  if (identifying(server, brought).length > 0) return 'caller'
-  const { auth, staticHeaders } = server
-  if (auth.type !== 'none' && !auth.needsUserToken) return 'gateway'
-  if (identifying(server, fromCaller).length > 0) return 'caller'
-  if (auth.needsUserToken && !staticHeaders.has('authorization')) return 'missing'
-  return staticHeaders.size > 0 ? 'static_headers' : 'none'
 }
 
 interface Assembly {

@@ -1,6 +1,7 @@
 import { type Caller, type Clock, GatewayError, type JsonRpcMessage, type Logger, type NewId } from '@toolgate/core'
 import type { Gateway, Sessions, Subscriptions } from '@toolgate/manager'
 import { type Context, Hono } from 'hono'
+import { aimAt } from '../../aim-at.ts'
 import type { AppEnv } from '../../app-env.ts'
 import { mcpEndpointOf, mcpPathPatterns } from '../../mcp-endpoint.ts'
 import type { Lifecycle } from '../../lifecycle.ts'
@@ -15,7 +16,7 @@ import { createModernEra } from './modern/modern-era.ts'
 import { originRules, refuseForeignOrigin } from './origin.ts'
 import { isMalformed, type Malformed, readMessages, type Received } from './read-messages.ts'
 import { createSseTransport } from './sse/sse-transport.ts'
-import { type View, viewOf } from './view.ts'
+import { serversOf, type View, viewOf } from './view.ts'
 
 /** One HTTP request to an MCP endpoint: who asks, and what there is to see. */
 export interface McpExchange {
@@ -60,10 +61,12 @@ export function mcpRoutes(services: McpServices) {
     if (endpoint === undefined) return routeNotFound(context)
     refuseForeignOrigin(context, originRules(live))
     const { caller } = context.var
+    const header = context.req.header('x-mcp-servers')
+    aimAt(context, () => serversOf(gateway, { caller, endpoint, header }))
     if (endpoint.transport === 'sse' && method === 'GET') return sse.open({ context, caller, endpoint })
     if (endpoint.transport === 'sse-messages' && method === 'POST') return sse.post({ context, caller, endpoint })
     if (endpoint.transport !== 'streamable') return otherMethod(context, endpoint.transport === 'sse' ? 'GET' : 'POST')
-    const view = viewOf(gateway, { caller, endpoint, header: context.req.header('x-mcp-servers') })
+    const view = viewOf(gateway, { caller, endpoint, header })
     const exchange = { context, caller, view }
     if (method === 'POST') return post({ ...exchange, received: await readMessages(context) })
     if (method !== 'OPTIONS' && namesModernVersion(context.req.header('mcp-protocol-version')))

@@ -22,6 +22,19 @@ export interface ViewRequest {
   readonly header: string | undefined
 }
 
+/** The servers that an endpoint leads to. */
+export function serversOf(
+  gateway: Pick<Gateway, 'select' | 'toolset'>,
+  { caller, endpoint, header }: ViewRequest,
+): readonly ManagedServer[] {
+  if (endpoint.toolset !== undefined) return gateway.toolset(caller, endpoint.toolset)?.servers ?? []
+  return gateway.select(caller, namesIn(endpoint, header)).servers
+}
+
+function namesIn({ names }: McpEndpoint, header: string | undefined): readonly string[] | undefined {
+  return names ?? (header === undefined ? undefined : listOf(header))
+}
+
 const everything: View = { unresolved: [] }
 
 /**
@@ -30,7 +43,7 @@ const everything: View = { unresolved: [] }
  */
 export function viewOf(gateway: Pick<Gateway, 'select' | 'toolset'>, { caller, endpoint, header }: ViewRequest): View {
   if (endpoint.toolset !== undefined) return toolsetView(gateway, caller, endpoint.toolset)
-  const names = endpoint.names ?? (header === undefined ? undefined : listOf(header))
+  const names = namesIn(endpoint, header)
   const { onlySearch = false } = endpoint
   if (names === undefined) return onlySearch ? { ...everything, onlySearch } : everything
   const { servers, unresolved, reach } = gateway.select(caller, names)

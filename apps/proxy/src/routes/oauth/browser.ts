@@ -3,9 +3,7 @@ import { randomBytes } from 'node:crypto'
 import type { Context } from 'hono'
 import { getCookie, setCookie } from 'hono/cookie'
 import type { AppEnv } from '../../app-env.ts'
-import { oauthError } from '@toolgate/auth'
-
-const cookieName = 'toolgate-browser'
+import { gatewayCookie as cookieName, oauthError } from '@toolgate/auth'
 
 /** Behind https the name carries the browser's own word that no other host has set it. */
 function prefixOf(base: string): 'host' | undefined {
