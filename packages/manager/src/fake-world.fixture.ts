@@ -111,6 +111,7 @@ export function fakePool(upstreams: Readonly<Record<string, FakeUpstream>>): Fak
         },
       },
       exclusive: false,
+      toldLevel: {},
       headers: () => new Map(),
       discard: () => void (discarded += 1),
       [Symbol.dispose]: () => void (leased -= 1),

@@ -77,3 +77,27 @@ it('holds a definition that cannot be compared, and only that one', async () => 
   const listing = await trust.observe(server, listingOf('tools', [huge, ...toolsNamed('read')]))
   expect(trust.review(server, listing)).toMatchObject({ items: [{ name: 'read' }], held: [{ name: 'huge' }] })
 })
+
+it('lets no older answer of the store take the place of a decision', async () => {
+  const store = fakeStore()
+  const answered = Promise.withResolvers<void>()
+  const slowStore: ToolDefinitions = {
+    ...store,
+    async observe(serverId, seen) {
+      const answer = await store.observe(serverId, seen)
+      if (store.kept.length > 1) await answered.promise
+      return answer
+    },
+  }
+  const options = { feed: { listen: async () => async () => {} }, clock: fakeClock(), log: silentLogger }
+  const trust = createToolTrust({ ...options, store: slowStore })
+  await trust.observe(server, listOf('read'))
+
+  const observing = trust.observe(server, listOf('read', 'write'))
+  await vi.waitFor(() => expect(store.kept).toHaveLength(2))
+  store.kept.splice(0, 2, ...store.kept.map((definition) => ({ ...definition, verdict: 'approved' as const })))
+  const refreshing = trust.refresh(server.id)
+  answered.resolve()
+  await refreshing
+  expect(trust.review(server, await observing)).toMatchObject({ items: [{}, {}], held: [] })
+})

@@ -65,6 +65,8 @@ class FollowedTrust implements ToolTrust {
   /** What was made of a list holds as long as both are the same. */
   readonly #reviewed = new WeakMap<Listing, { readonly approvals: Approvals; readonly listing: Listing }>()
   readonly #watchers: ((serverId: string) => void)[] = []
+  /** The last question about each server that is under way: an older answer must not take the place of a newer one. */
+  readonly #turns = new Map<string, Promise<unknown>>()
   #storeAnswers = true
   #following: StopListening | undefined
 
@@ -91,18 +93,23 @@ class FollowedTrust implements ToolTrust {
   }
 
   async refresh(serverId: string): Promise<void> {
-    if (!this.#approvals.has(serverId)) return
-    const approvals = approvalsOf(await this.#contact(() => this.#options.store.load(serverId)))
-    // The poll finds a change several times.
-    if (isDeepStrictEqual(this.#approvals.get(serverId), approvals)) return
-    this.#approvals.set(serverId, approvals)
-    for (const watcher of this.#watchers) watcher(serverId)
+    const isNews = await this.#inTurn(serverId, async () => {
+      if (!this.#approvals.has(serverId)) return false
+      const approvals = approvalsOf(await this.#contact(() => this.#options.store.load(serverId)))
+      // The poll finds a change several times.
+      if (isDeepStrictEqual(this.#approvals.get(serverId), approvals)) return false
+      this.#approvals.set(serverId, approvals)
+      return true
+    })
+    if (isNews) for (const watcher of this.#watchers) watcher(serverId)
   }
 
   async forget(serverId: string): Promise<void> {
-    this.#approvals.delete(serverId)
-    this.#unkept.delete(serverId)
-    await this.#options.store.forget(serverId)
+    await this.#inTurn(serverId, async () => {
+      this.#approvals.delete(serverId)
+      this.#unkept.delete(serverId)
+      await this.#options.store.forget(serverId)
+    })
   }
 
   watch(watcher: (serverId: string) => void): void {
@@ -141,7 +148,7 @@ class FollowedTrust implements ToolTrust {
   async #keep(unkept: Unkept): Promise<void> {
     const { id } = unkept.server
     try {
-      await this.#compare(unkept)
+      await this.#inTurn(id, () => this.#compare(unkept))
       if (this.#unkept.get(id) === unkept) this.#unkept.delete(id)
     } catch {
       // Logged where the store is asked.
@@ -167,6 +174,18 @@ class FollowedTrust implements ToolTrust {
     }
     if (first) log.info(line, 'first list of a pinned server: its tools are trusted as they are')
     else log.warn(line, server.toolPinning === 'hold' ? 'tools are held until they are approved' : 'tools changed')
+  }
+
+  /** One question about a server at a time. The store bounds each in time. */
+  async #inTurn<Answer>(serverId: string, ask: () => Promise<Answer>): Promise<Answer> {
+    const before = this.#turns.get(serverId)
+    const answer = before === undefined ? ask() : before.then(ask, ask)
+    this.#turns.set(serverId, answer)
+    try {
+      return await answer
+    } finally {
+      if (this.#turns.get(serverId) === answer) this.#turns.delete(serverId)
+    }
   }
 
   async #contact<Answer>(question: () => Promise<Answer>): Promise<Answer> {

@@ -1,12 +1,14 @@
 import { eraOfVersion, silentPeer } from '@toolgate/core'
-import { type Connection, SessionExpired, type UpstreamRequest } from './connection.ts'
+import { SessionExpired, type UpstreamRequest } from './connection.ts'
 import type { Lease } from './pool.ts'
 
 /** Milliseconds that a server has to take a level; the call that it is told for does not wait any longer. */
 const tellingMs = 2_000
 
-/** What each connection was told last, and until when that takes. */
-const told = new WeakMap<Connection, { readonly level: string; readonly telling: Promise<void> }>()
+/** What a connection was told last, and until when that takes. */
+export interface ToldLevel {
+  last?: { readonly level: string; readonly telling: Promise<void> } | undefined
+}
 
 export interface LogLevelFor extends Pick<UpstreamRequest, 'headers' | 'signal'> {
   readonly level: string
@@ -17,20 +19,17 @@ export interface LogLevelFor extends Pick<UpstreamRequest, 'headers' | 'signal'>
  * level. Only where the connection is that client's alone: the level of one must not be another's. Rejects with
  * {@link SessionExpired}; any other refusal leaves the level to the gateway's filter.
  */
-export async function tellLogLevel(
-  { connection, exclusive }: Lease,
-  { level, ...request }: LogLevelFor,
-): Promise<void> {
+export async function tellLogLevel(lease: Lease, request: LogLevelFor): Promise<void> {
+  const { connection, exclusive, toldLevel } = lease
   const { protocolVersion, capabilities } = connection.handshake
   if (!exclusive || capabilities['logging'] === undefined || eraOfVersion(protocolVersion) === 'modern') return
-  const before = told.get(connection)
-  if (before?.level === level) return before.telling
-  const telling = tell(connection, { level, ...request })
-  told.set(connection, { level, telling })
+  if (toldLevel.last?.level === request.level) return toldLevel.last.telling
+  const telling = tell(lease, request)
+  toldLevel.last = { level: request.level, telling }
   await telling
 }
 
-async function tell(connection: Connection, { level, headers, signal }: LogLevelFor): Promise<void> {
+async function tell({ connection, toldLevel }: Lease, { level, headers, signal }: LogLevelFor): Promise<void> {
   try {
     await connection.request({
       method: 'logging/setLevel',
@@ -44,7 +43,7 @@ async function tell(connection: Connection, { level, headers, signal }: LogLevel
   } catch (error) {
     if (error instanceof SessionExpired) throw error
     // Whoever was to tell it left first: the next call does.
-    if (signal.aborted) told.delete(connection)
+    if (signal.aborted) toldLevel.last = undefined
     // The client hears what the server says by itself, from its level on.
   }
 }

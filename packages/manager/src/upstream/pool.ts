@@ -1,6 +1,7 @@
 import type { Caller, Credential } from '@toolgate/core'
 import type { ManagedServer } from '../registry/managed-server.ts'
 import type { Connection } from './connection.ts'
+import type { ToldLevel } from './log-level.ts'
 
 /** Lends connections by (server, revision, scope, isolation); see `connectionKey`. */
 export interface Pool {
@@ -33,6 +34,8 @@ export interface Lease extends Disposable {
   readonly connection: Connection
   /** It serves one downstream session, or one call, and nobody else. */
   readonly exclusive: boolean
+  /** Of the connection, whoever borrows it. */
+  readonly toldLevel: ToldLevel
   /** What the connection was made with, for what is said on it beside calls; asked anew each time. */
   headers(): ReturnType<Credential['headers']>
   /** Drops the connection from the pool: its session expired or it answered out of protocol. */

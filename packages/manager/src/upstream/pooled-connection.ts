@@ -1,5 +1,6 @@
 import type { Clock, Credential } from '@toolgate/core'
 import type { Connection } from './connection.ts'
+import type { ToldLevel } from './log-level.ts'
 import type { Lease } from './pool.ts'
 
 export interface PooledConnectionOptions {
@@ -37,6 +38,7 @@ export class PooledConnection {
   readonly #lastUse: boolean
   readonly #onLeave: (connection: PooledConnection) => void
   readonly #close: () => void
+  readonly #toldLevel: ToldLevel = {}
   #leases = 0
   #leaving = false
   #closing = false
@@ -89,6 +91,7 @@ export class PooledConnection {
     return {
       connection: this.connection,
       exclusive: this.#exclusive,
+      toldLevel: this.#toldLevel,
       headers: () => this.#credential.headers(),
       discard: () => this.leave(),
       [Symbol.dispose]: () => {
