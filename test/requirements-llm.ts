@@ -64,6 +64,16 @@ export const llmRequirements = {
     statement:
       'A request narrows the bounds of its own tool loop and never widens them; at a bound the model answers without tools.',
   },
+  'chat:ceilings': {
+    status: 'held',
+    statement:
+      'The file sets the ceiling of every tool loop and a key its own; a request stays below it, whatever it asks for.',
+  },
+  'chat:spend': {
+    status: 'held',
+    statement:
+      'What rounds and calls cost is in their ledger rows, as far as prices are known, and bounds the loop between two rounds.',
+  },
   'chat:long-results': {
     status: 'held',
     statement:

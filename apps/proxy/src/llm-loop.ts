@@ -1,9 +1,12 @@
 import {
   type Caller,
   type Clock,
+  createSpending,
+  defaultLoopLimits,
   GatewayError,
   isJsonObject,
   type JsonObject,
+  type LoopLimits,
   type NewId,
   type Peer,
 } from '@toolgate/core'
@@ -14,7 +17,6 @@ import {
   type CallTool,
   type ClientStream,
   type Dialect,
-  type LoopLimits,
   type Models,
   type Passing,
   resolveApproval,
@@ -52,7 +54,7 @@ export interface LlmRequest extends Asking {
   /** Without what is ours. */
   readonly body: JsonObject
   readonly attached: AttachedTools
-  readonly limits: Partial<LoopLimits>
+  readonly limits: LoopLimits
   readonly onServed: (served: Served) => void
 }
 
@@ -63,7 +65,10 @@ export async function readLlmRequest(
   asked: JsonObject,
 ): Promise<LlmRequest> {
   const { caller } = context.var
-  const { body: sent, limits } = takeLimits(asked)
+  const { config, environment } = services.live.current
+  // What a key has of its own its administrator gave it: also more than others have.
+  const ceiling = { ...defaultLoopLimits, ...config.loopLimits, ...caller.principal.loopLimits }
+  const { body: sent, limits } = takeLimits(asked, ceiling)
   const { selections, body } = selectTools({
     body: sent,
     serversHeader: context.req.header('x-mcp-servers'),
@@ -77,10 +82,18 @@ export async function readLlmRequest(
   context.set('aims', () => aimsOf(services, caller, { ...asking, selections }))
   const all = await attach(services, asking, selections)
   const narrowed = await services.toolFilter.narrow({ caller, body, tools: all.tools })
-  const { maxHeaderLength } = services.live.current.environment.toolFilter
+  const { maxHeaderLength } = environment.toolFilter
   addAnswerHeaders(context, toolFilterHeaders(narrowed, maxHeaderLength))
-  const onServed = tellingServed(context)
-  return { caller, body, limits, onServed, attached: { ...all, tools: narrowed.tools }, ...asking }
+  const spending = createSpending()
+  const onServed = tellingServed(context, spending)
+  return {
+    caller: { ...caller, spending },
+    body,
+    limits,
+    onServed,
+    attached: { ...all, tools: narrowed.tools },
+    ...asking,
+  }
 }
 
 /** MCP entries for other servers are the provider's to call; a gateway key in one of them would be told to the provider. */
@@ -173,6 +186,7 @@ export function looping(services: LoopServices, request: LlmRequest, how: LoopDi
       owner: caller.principal.id,
       turnRecords,
       limits,
+      spent: () => caller.spending?.total ?? 0,
       keepResult: (text) => toolResults.keep(caller.principal.id, text),
       clock,
       newId,
@@ -189,8 +203,9 @@ export function looping(services: LoopServices, request: LlmRequest, how: LoopDi
 function calling({ gateway }: LoopServices, { caller, callerFor, onlyServer }: LlmRequest): CallTool<AttachedTool> {
   return async ({ server, toolName, selection }, input, { signal, round, onProgress }) => {
     const { peer, ...entryCaller } = await callerFor(selection)
+    const { spending } = caller
     return gateway.send(
-      { ...entryCaller, signal, peer: onProgress === undefined ? peer : hearing(peer, onProgress) },
+      { ...entryCaller, spending, signal, peer: onProgress === undefined ? peer : hearing(peer, onProgress) },
       {
         server: server.id,
         onlyServer,

@@ -2,6 +2,7 @@ import type { ProtocolEra } from './era.ts'
 import type { JsonObject, JsonRpcNotification } from './json-rpc.ts'
 import type { Principal } from './principal.ts'
 import type { Secret } from './secret.ts'
+import type { Spending } from './spending.ts'
 
 /**
  * One request's caller, made once by `authenticate` and passed along unchanged. After this nobody looks at a header.
@@ -13,6 +14,8 @@ export interface Caller {
   readonly signal: AbortSignal
   readonly request: RequestInfo
   readonly peer: Peer
+  /** Where somebody counts what the request costs. */
+  readonly spending?: Spending | undefined
 }
 
 /** What identifies the request in logs, the ledger and error bodies. */

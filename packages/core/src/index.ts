@@ -48,6 +48,13 @@ export {
 } from './json-rpc.ts'
 export { type Logger, silentLogger } from './log.ts'
 export {
+  defaultLoopLimits,
+  type LoopLimits,
+  loopLimitsSchema,
+  toLoopLimits,
+  withinCeiling,
+} from './loop-limits.ts'
+export {
   classifyOutboundFailure,
   createOutbound,
   type Outbound,
@@ -63,6 +70,7 @@ export { fillTemplate, namesRequestHeader, templateHeaders } from './request-tem
 export { Secret, secretSchema } from './secret.ts'
 export type { ApprovalPolicy, Isolation, ServerDefinition, ServerTimeouts, ToolPinning } from './server.ts'
 export { createSingleFlight } from './single-flight.ts'
+export { createSpending, spend, type Spending } from './spending.ts'
 export { type CallTrace, type PolicyDecision, type Recorder, settled, type TracedCall } from './trace.ts'
 export { untilAborted } from './until-aborted.ts'
 export { mapSubschemas, schemaLists, schemaMaps, schemaParts, valueAtPointer } from './json-schema.ts'

@@ -1,3 +1,5 @@
+import type { LoopLimits } from './loop-limits.ts'
+
 /**
  * Who is calling and what they may reach. Everything after `authenticate` sees this and never the credential it came
  * from: a principal is logged and traced, so it holds nothing that must not be printed.
@@ -26,6 +28,8 @@ export interface Principal {
   readonly autoTools: boolean
   /** Lists show two tools that search and call, in place of all the others. */
   readonly toolSearch: boolean
+  /** The ceiling of its tool loops, where it differs from everybody's. */
+  readonly loopLimits?: Partial<LoopLimits> | undefined
 }
 
 /**

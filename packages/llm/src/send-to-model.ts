@@ -1,10 +1,12 @@
-import { type CallTrace, GatewayError, isJsonObject, type JsonObject } from '@toolgate/core'
+import { GatewayError, isJsonObject, type JsonObject, spend } from '@toolgate/core'
 import { type CrossingSeams, speaks, wireOf } from './crossing/wire-of.ts'
+import type { ModelPrices } from './deployment-routing.ts'
 import type { Generation, ModelCall } from './model-call.ts'
 import type { LlmProvider } from './providers/provider.ts'
 import type { AttemptControl, Served } from './router/router.ts'
 import { withBlamedTool } from './schemas/blamed-tool.ts'
 import { projectTools } from './schemas/project-tools.ts'
+import { costOf } from './spend.ts'
 import { watchUsage } from './stream-usage.ts'
 import { withFirstBytes } from './streaming/first-bytes.ts'
 import type { Wire } from './wire.ts'
@@ -53,23 +55,24 @@ interface Asking {
 async function whole(call: ModelCall, served: Served, { wire, signal }: Asking): Promise<Generation> {
   const { stream: _stream, stream_options: _options, ...body } = call.body
   const answer = await wire.generate(body, signal, call.passing)
-  call.onServed?.(served)
   const usage = isJsonObject(answer['usage']) ? answer['usage'] : undefined
-  countTokens(call.trace, usage)
+  countTokens(call, usage, served.deployment.prices)
+  call.onServed?.({ ...served, spend: call.trace.spend })
   return { body: answer, usage }
 }
 
 async function streamed(
-  { trace, body, passing, deliver, onServed, signal: hungUp }: ModelCall,
+  call: ModelCall,
   served: Served,
   { wire, signal, begun }: Asking & Pick<AttemptControl, 'begun'>,
 ): Promise<Generation> {
+  const { body, passing, deliver, onServed, signal: hungUp } = call
   let usage: JsonObject | undefined
   let complete = false
   const bytes = await withFirstBytes(await wire.stream({ ...body, stream: true }, signal, passing))
   const onUsage = (seen: JsonObject) => {
     usage = { ...usage, ...seen }
-    countTokens(trace, usage)
+    countTokens(call, usage, served.deployment.prices)
   }
   begun()
   onServed?.(served)
@@ -91,14 +94,16 @@ async function embed(call: ModelCall, served: Served, signal: AbortSignal): Prom
     })
   }
   const answer = await provider.embed({ ...call.body, model }, signal)
-  call.onServed?.(served)
   const usage = isJsonObject(answer['usage']) ? answer['usage'] : undefined
-  countTokens(call.trace, usage)
+  countTokens(call, usage, served.deployment.prices)
+  call.onServed?.({ ...served, spend: call.trace.spend })
   return { body: answer, usage }
 }
 
 /** Each dialect has its own words for the same two counts. */
-function countTokens(trace: CallTrace, usage: JsonObject | undefined): void {
+function countTokens(call: ModelCall, usage: JsonObject | undefined, prices: ModelPrices | undefined): void {
+  const { trace } = call
+  spend(call, costOf(usage, prices))
   const { prompt_tokens, completion_tokens, input_tokens, output_tokens } = usage ?? {}
   const prompt = prompt_tokens ?? input_tokens
   const completion = completion_tokens ?? output_tokens

@@ -1,7 +1,9 @@
 import {
   type Clock,
+  defaultLoopLimits,
   GatewayError,
   type JsonObject,
+  type LoopLimits,
   type NewId,
   randomId,
   type ServerOutcome,
@@ -11,7 +13,6 @@ import type { Dialect, PlayedTurn, ToolOutcome, Turn, TurnCall } from './dialect
 import type { LoopTool } from './loop-tool.ts'
 import { type Decision, decideApproved, decideCalls, isAnswerable, isHandedBack, type Offer } from './call-decision.ts'
 import { cancelled } from './cancelled.ts'
-import { defaultLoopLimits, type LoopLimits } from './loop-limits.ts'
 import { type CallTool, executeCalls, type ExecutionOptions, type ToolEvent } from './tool-execution.ts'
 import { createToolReport, type LimitReached } from './tool-report.ts'
 import type { TurnRecords } from './records/turn-records.ts'
@@ -37,6 +38,8 @@ export interface ToolLoopOptions<Tool extends LoopTool = LoopTool> {
   readonly turnRecords: TurnRecords
   readonly signal: AbortSignal
   readonly limits?: Partial<LoopLimits> | undefined
+  /** Dollars that models and tools of this request have cost so far. */
+  readonly spent?: (() => number) | undefined
   /** Keeps a result that is too long for the model; resolves with the id it is found by. */
   readonly keepResult?: ((text: string) => Promise<string | undefined>) | undefined
   readonly clock?: Clock
@@ -203,12 +206,13 @@ interface Reached<Tool extends LoopTool> {
 }
 
 function boundReached<Tool extends LoopTool>(
-  { toolSignal, limits }: Run<Tool>,
+  { toolSignal, limits, spent = () => 0 }: Run<Tool>,
   { round, decisions, usage }: Reached<Tool>,
 ): LimitReached | undefined {
   if (toolSignal.aborted) return 'time'
   if (decisions.some((decision) => decision.kind === 'refuse' && decision.overLimit)) return 'calls'
   if (totalTokens(usage) >= limits.maxTokens) return 'tokens'
+  if (spent() >= limits.maxSpend) return 'spend'
   return round >= limits.maxRounds ? 'rounds' : undefined
 }
 

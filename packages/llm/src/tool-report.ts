@@ -6,7 +6,7 @@ import { outcomeFields } from './server-outcomes.ts'
 import { toFunctionTool } from './tool-mapping.ts'
 
 /** Which bound ended the tool calls of a request. */
-export type LimitReached = 'rounds' | 'calls' | 'time' | 'tokens'
+export type LimitReached = 'rounds' | 'calls' | 'time' | 'tokens' | 'spend'
 
 export interface ToolReport {
   /** Calls of gateway tools so far, also those that failed. */

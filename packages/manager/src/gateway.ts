@@ -9,9 +9,11 @@ import {
   type Layer,
   type NewId,
   type Recorder,
+  spend,
   type Target,
 } from '@toolgate/core'
 import { authorize, serverNotFound } from './authorize.ts'
+import { callCost } from './call-cost.ts'
 import { type Catalog, patienceMs } from './catalog/catalog.ts'
 import { type Offer, offerTo } from './catalog/offer.ts'
 import { offerBasis } from './catalog/offer-basis.ts'
@@ -185,6 +187,7 @@ function performing({ policies, rounds, ...upstreams }: GatewayOptions) {
       rounds.ask(passed, { server, state, exchange: exchangeFor(passed, { server, onlyServer, perCaller }) })
     const result = await compose(policies, centre)(call)
     trace.outcome = result['isError'] === true ? 'tool_error' : 'ok'
+    if (kind === 'tool') spend(call, callCost(server, name))
     rounds.settle(call, result)
     return result
   }

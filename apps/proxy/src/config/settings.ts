@@ -4,7 +4,7 @@
  */
 import type { JwtSettings, PersonSignInSettings } from '@toolgate/auth'
 import type { RouterSettings } from '@toolgate/llm'
-import { isNetwork, type Secret, secretSchema } from '@toolgate/core'
+import { isNetwork, type LoopLimits, loopLimitsSchema, type Secret, secretSchema, toLoopLimits } from '@toolgate/core'
 import { z } from 'zod'
 import { type KeyParams, readKeyParams } from './key-params.ts'
 import { type JwtVariables, readJwtSettings } from './jwt-settings.ts'
@@ -37,6 +37,7 @@ export const generalSettingsSchema = z.object({
   mcp_allowed_origins: z.array(z.string()).optional(),
   mcp_allowed_hosts: z.array(z.string().toLowerCase()).optional(),
   config_watch: flag.optional(),
+  mcp_limits: loopLimitsSchema.optional(),
   allow_public_health_readiness_details: flag.optional(),
   enable_drain_endpoint: flag.optional(),
   enable_jwt_auth: flag.optional(),
@@ -102,6 +103,8 @@ export interface Settings extends KeyParams {
   readonly jwt: JwtSettings | undefined
   /** Absent: whoever lets an MCP client in shows a key. */
   readonly personSignIn: PersonSignInSettings | undefined
+  /** The ceiling of every tool loop, where the file sets one. */
+  readonly loopLimits: Partial<LoopLimits>
   /** How requests are spread over deployments, repeated and passed on. */
   readonly router: RouterSettings
 }
@@ -149,6 +152,7 @@ export function readSettings(sections: SettingsSections, variables: JwtVariables
     aliases: new Map(Object.entries(litellm?.mcp_aliases ?? {})),
     publicMetrics: litellm?.require_auth_for_metrics_endpoint === false,
     ...readIdentityProviders(general ?? {}, variables, report),
+    loopLimits: toLoopLimits(general?.mcp_limits ?? {}),
     router: readRouterSettings(sections.router_settings, litellm ?? {}, report),
     ...readKeyParams(litellm ?? {}, report),
   }

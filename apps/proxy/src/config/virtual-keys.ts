@@ -3,7 +3,7 @@
  * errors; fields are named as in `/key/generate`.
  */
 import { configKeyProblems } from '@toolgate/auth'
-import { type Secret, secretSchema } from '@toolgate/core'
+import { loopLimitsSchema, type Secret, secretSchema } from '@toolgate/core'
 import { z } from 'zod'
 import { kindOf } from './explain.ts'
 import { inertVirtualKeySettings } from './litellm-keys.ts'
@@ -38,6 +38,7 @@ export const virtualKeySchema = z.looseObject({
   team_id: z.string().min(1).optional(),
   metadata: freeForm.optional(),
   auto_tools: flag.optional(),
+  mcp_limits: loopLimitsSchema.optional(),
 })
 
 /** One key of the file. An absent list inherits, an empty one is none (for models: every model). */

@@ -1,3 +1,4 @@
+import type { Spending } from '@toolgate/core'
 import type { Served } from '@toolgate/llm'
 import type { Context, MiddlewareHandler } from 'hono'
 import type { AppEnv } from '../app-env.ts'
@@ -15,7 +16,13 @@ export function addAnswerHeaders(context: Context<AppEnv>, headers: Readonly<Rec
   context.set('answerHeaders', { ...context.var.answerHeaders, ...headers })
 }
 
-/** Has the answer say which deployment it is from; of several rounds the last that began before the answer did. */
-export function tellingServed(context: Context<AppEnv>): (served: Served) => void {
-  return (served) => addAnswerHeaders(context, servedHeaders(served))
+/**
+ * Has the answer say which deployment it is from, of several rounds the last that began before the answer did, and what all of
+ * them cost, where that is known by then.
+ */
+export function tellingServed(context: Context<AppEnv>, spending?: Spending): (served: Served) => void {
+  return (served) => {
+    const spend = served.spend === undefined ? undefined : (spending?.total ?? served.spend)
+    addAnswerHeaders(context, servedHeaders({ ...served, spend }))
+  }
 }

@@ -42,6 +42,7 @@ const settings = {
   publicMetrics: live('litellm_settings.require_auth_for_metrics_endpoint'),
   jwt: live('general_settings.enable_jwt_auth and litellm_jwtauth'),
   personSignIn: live('general_settings.mcp_sign_in'),
+  loopLimits: live('general_settings.mcp_limits'),
   router: live('router_settings'),
   keyDefaults: live('litellm_settings.default_key_generate_params'),
   keyUpperBounds: live('litellm_settings.upperbound_key_generate_params'),

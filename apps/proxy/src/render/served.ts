@@ -1,12 +1,19 @@
 import type { Served } from '@toolgate/llm'
 
 /** LiteLLM's headers that say which deployment answered. Its address is the operator's and is not told. */
-export function servedHeaders({ deployment, group, retries, fallbacks }: Served): Readonly<Record<string, string>> {
+export function servedHeaders({
+  deployment,
+  group,
+  retries,
+  fallbacks,
+  spend,
+}: Served): Readonly<Record<string, string>> {
   return {
     ...(deployment.id !== undefined && { 'x-litellm-model-id': printable(deployment.id) }),
     'x-litellm-model-group': printable(group),
     'x-litellm-attempted-retries': String(retries),
     'x-litellm-attempted-fallbacks': String(fallbacks),
+    ...(spend !== undefined && { 'x-litellm-response-cost': String(spend) }),
   }
 }
 

@@ -1,4 +1,4 @@
-import { type Clock, GatewayError, type Principal } from '@toolgate/core'
+import { type Clock, GatewayError, loopLimitsSchema, type Principal, toLoopLimits } from '@toolgate/core'
 import type { VirtualKeyRow } from '@toolgate/db'
 import { type DefaultAccess, grantsOf } from '../keys/grants.ts'
 import type { KeyCache } from '../keys/key-cache.ts'
@@ -68,5 +68,13 @@ export function toPrincipal(row: VirtualKeyRow, defaultAccess: DefaultAccess): P
     grants: grantsOf(row, defaultAccess),
     autoTools: row.autoTools,
     toolSearch: row.objectPermission?.mcp_tool_search_enabled === true,
+    ...limitsOf(row),
   }
+}
+
+/** Checked when they were written; what somebody wrote past that says nothing. */
+function limitsOf({ metadata }: VirtualKeyRow): Pick<Principal, 'loopLimits'> {
+  const written = metadata['mcp_limits']
+  const parsed = written == null ? undefined : loopLimitsSchema.safeParse(written)
+  return parsed?.success === true ? { loopLimits: toLoopLimits(parsed.data) } : {}
 }

@@ -37,6 +37,8 @@ export interface Served extends Route {
   readonly retries: number
   /** Names before this one. */
   readonly fallbacks: number
+  /** Dollars, of an answer that is there whole. */
+  readonly spend?: number | undefined
 }
 
 export interface AttemptControl {
