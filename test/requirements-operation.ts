@@ -17,6 +17,11 @@ export const operationRequirements = {
     pain: 23,
     statement: 'Health probes as calls do, tells stage and reason, and never shows down as healthy.',
   },
+  'ledger:every-field': {
+    status: 'held',
+    statement:
+      'The row of a call names key, user, team, client, server, tool, kind and scope of the credential, outcome, stage and duration, through every door.',
+  },
   'ledger:every-round': {
     status: 'held',
     pain: 24,

@@ -26,6 +26,8 @@ export interface RequestInfo {
   readonly traceId: string
   /** The door it came through: `mcp-rest`, `chat`, `admin`, … */
   readonly door: string
+  /** What the program that calls calls itself (`User-Agent`), bounded. */
+  readonly client?: string | undefined
 }
 
 /**

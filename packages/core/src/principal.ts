@@ -16,6 +16,8 @@ export interface Principal {
   readonly keyAlias?: string | undefined
   readonly userId?: string | undefined
   readonly teamId?: string | undefined
+  /** The MCP client that the credential was given to, where it was given to one. */
+  readonly clientId?: string | undefined
   /**
    * The MCP endpoint that the credential is for, as a path, and nothing above it; absent: every door. Whoever has the
    * paths compares it.

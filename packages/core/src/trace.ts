@@ -32,6 +32,7 @@ export interface CallTrace {
   /** The upstream's own name of the tool, prompt or resource. */
   targetName?: string | undefined
   credentialType?: string | undefined
+  credentialScope?: 'shared' | 'holder' | undefined
   stage?: UpstreamStage | undefined
   model?: string | undefined
   provider?: string | undefined

@@ -37,6 +37,7 @@ export function exchanging({ credentials, pool, circuits, gaps }: ExchangeOption
           async resolve() {
             const credential = await credentials.forCaller(server, caller, { onlyServer: onlyServer?.id === server.id })
             trace.credentialType = credential.type
+            trace.credentialScope = credential.scope.kind
             return credential
           },
           async use(connection, credential) {

@@ -49,7 +49,7 @@ function toRow({ caller: { principal, request }, trace }: TracedCall, durationMs
     putOff: _off,
     ...passed
   } = trace
-  const { keyHash, keyAlias, userId, teamId } = principal
+  const { keyHash, keyAlias, userId, teamId, clientId } = principal
   const { traceId, requestId, door } = request
   return {
     ...passed,
@@ -62,6 +62,7 @@ function toRow({ caller: { principal, request }, trace }: TracedCall, durationMs
     keyAlias,
     userId,
     teamId,
+    client: clientId ?? request.client,
     outcome,
     startedAt: new Date(startedAt),
     durationMs,

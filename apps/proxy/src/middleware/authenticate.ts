@@ -7,7 +7,7 @@ import {
   readPresented,
   type WithoutOwnKeys,
 } from '@toolgate/auth'
-import { type Caller, GatewayError, type NewId, type Principal, silentPeer } from '@toolgate/core'
+import { type Caller, type Forwarded, GatewayError, type NewId, type Principal, silentPeer } from '@toolgate/core'
 import type { Context } from 'hono'
 import { createMiddleware } from 'hono/factory'
 import type { AppEnv } from '../app-env.ts'
@@ -25,6 +25,9 @@ export interface AuthenticateOptions {
   readonly standing: Pick<StandingCallers, 'watch'>
 }
 
+/** Characters of a name that the ledger keeps. */
+const longestProgramName = 200
+
 /**
  * Turns the request's credential into its Caller, once, for every route but the public ones. What the caller brought for
  * upstreams is set aside in the same step; nothing behind this reads a credential header.
@@ -39,11 +42,14 @@ export function authenticate(options: AuthenticateOptions) {
     const { signal } = client
     const { path } = context.req
     const again = async (still: AbortSignal) => refuseElsewhere(await admit(credential, still), path)
+    const principal = await again(signal)
+    const brought = await withoutOwnKeys(forwarded, signal)
+    const request = { requestId: context.get('requestId'), traceId: newId('trace'), door: doorOf(context.req.path) }
     const caller: Caller = {
-      principal: await again(signal),
-      forwarded: await withoutOwnKeys(forwarded, signal),
+      principal,
+      forwarded: brought,
       signal,
-      request: { requestId: context.get('requestId'), traceId: newId('trace'), door: doorOf(context.req.path) },
+      request: { ...request, client: programOf(brought) },
       peer: silentPeer,
     }
     context.set('caller', caller)
@@ -63,6 +69,11 @@ export function authenticate(options: AuthenticateOptions) {
       client.answered()
     }
   })
+}
+
+/** Of what was brought, where no key of this gateway is left. */
+function programOf({ headers }: Forwarded): string | undefined {
+  return headers.get('user-agent')?.reveal().slice(0, longestProgramName)
 }
 
 /** A token that was given for one endpoint is no credential at another (RFC 8707 §2), nor at any other door. */

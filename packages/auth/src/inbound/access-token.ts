@@ -22,7 +22,8 @@ export function accessTokenAuthenticator({ tokens, consenters }: AccessTokenOpti
       if (token === undefined) throw refused('It has expired or was revoked')
       const principal = await consenters.admit(token.grant, signal)
       if (principal === undefined) throw refused('The key of whoever consented to it is gone')
-      return { ...principal, source: 'oauth', audience: token.grant.audience }
+      const { audience, clientId } = token.grant
+      return { ...principal, source: 'oauth', audience, clientId }
     },
   }
 }

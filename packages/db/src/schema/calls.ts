@@ -20,12 +20,17 @@ export const calls = pgTable(
     keyAlias: text('key_alias'),
     userId: text('user_id'),
     teamId: text('team_id'),
+    /** The program that called: the id of an MCP client that signed in, else what it calls itself. */
+    client: text(),
 
     serverId: text('server_id'),
     serverName: text('server_name'),
     publicName: text('public_name'),
     targetName: text('target_name'),
+    /** How the credential was come by that the server was shown; never the credential. */
     credentialType: text('credential_type'),
+    /** `shared`: the same for everybody; `holder`: one caller's. */
+    credentialScope: text('credential_scope'),
 
     model: text(),
     provider: text(),
