@@ -18,6 +18,10 @@ export const llmRequirements = {
     statement:
       'With the semantic filter a model is offered the tools nearest to what the user said; what a request names stays, headers say what was kept, and no request fails because of it.',
   },
+  'models:completions': {
+    status: 'held',
+    statement: 'OpenAI’s older completions are relayed, whole and streamed, with the permissions of a chat completion.',
+  },
   'models:embeddings': {
     status: 'held',
     statement:

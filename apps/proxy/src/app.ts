@@ -10,6 +10,7 @@ import { requestLog } from './middleware/request-log.ts'
 import { routeAccess } from './middleware/route-access.ts'
 import { rememberingRouter } from './remembering-router.ts'
 import { chatRoutes } from './routes/chat.ts'
+import { completionRoutes } from './routes/completions.ts'
 import { configRoutes } from './routes/config.ts'
 import { embeddingRoutes } from './routes/embeddings.ts'
 import { healthRoutes } from './routes/health.ts'
@@ -71,6 +72,7 @@ export function createApp(services: Services): App {
     messageRoutes(services),
     toolResultRoutes(services),
     embeddingRoutes(services),
+    completionRoutes(services),
     keyRoutes(services),
     // Last: their paths begin or end with a server's name.
     mcpRoutes(services),

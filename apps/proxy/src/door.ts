@@ -26,6 +26,8 @@ const doors: readonly (readonly [prefix: string, door: Door])[] = [
   ['/v1/mcp/', 'mcp-admin'],
   ['/v1/chat/completions', 'chat'],
   ['/chat/completions', 'chat'],
+  ['/v1/completions', 'chat'],
+  ['/completions', 'chat'],
   ['/v1/messages', 'messages'],
   ['/v1/responses', 'chat'],
   ['/responses', 'chat'],

@@ -26,6 +26,8 @@ const openAi = [
   '/v1/responses/*',
   '/responses',
   '/v1/tool_results/*',
+  '/v1/completions',
+  '/completions',
   '/v1/embeddings',
   '/embeddings',
   '/v1/models',

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { LlmProvider, ProviderOptions } from './providers/provider.ts'
+import type { LlmProvider, ProviderOptions, ProviderPlug } from './providers/provider.ts'
 import { type DeploymentRouting, type ModelPrices, readEntrySettings, routingKeys } from './deployment-routing.ts'
 import { offline, providers } from './providers/index.ts'
 
@@ -64,12 +64,11 @@ export function toDeployment(entry: unknown, { lookup }: ToDeploymentOptions = {
 
   const placed = place(model, named)
   // As in LiteLLM: an entry with a canned answer asks nobody, whatever provider it names.
-  const plug = 'mock_response' in settings ? offline : providers.find(({ type }) => type === placed?.provider)
+  const plug = 'mock_response' in settings ? offline : findPlug(placed)
   if (plug === undefined) return { ok: false, issues: [unknownProvider(model, placed?.provider)] }
 
   const known = Object.entries(settings).filter(([key]) => plug.keys.includes(key))
-  const usualKey = plug.apiKeyVariable === undefined ? undefined : lookup?.(plug.apiKeyVariable)
-  const bound = plug.bind({ ...(usualKey && { api_key: usualKey }), ...Object.fromEntries(known) })
+  const bound = plug.bind({ ...usualSettings(plug, lookup), ...Object.fromEntries(known) })
   if (!bound.ok) {
     return {
       ok: false,
@@ -92,6 +91,17 @@ export function toDeployment(entry: unknown, { lookup }: ToDeploymentOptions = {
   }
 }
 
+/** What entries do not say, as LiteLLM's users have it in the environment. */
+function usualSettings({ variables = {} }: ProviderPlug, lookup: ToDeploymentOptions['lookup']) {
+  const found = Object.entries(variables).map(([setting, variable]) => [setting, lookup?.(variable)])
+  return Object.fromEntries(found.filter(([, value]) => value))
+}
+
+function findPlug(placed: ReturnType<typeof place>): ProviderPlug | undefined {
+  if (placed === undefined) return undefined
+  return providers.find(({ type, serves }) => type === placed.provider && serves?.test(placed.model) !== false)
+}
+
 function place(model: string, named: string | undefined): { provider: string; model: string } | undefined {
   if (named !== undefined) {
     return { provider: named, model: model.startsWith(`${named}/`) ? model.slice(named.length + 1) : model }
@@ -107,7 +117,7 @@ function unknownProvider(model: string, provider: string | undefined): Deploymen
     provider === undefined
       ? `"${model}" names no provider and its name tells none`
       : `"${model}": the provider "${provider}" is not supported`
-  const supported = providers.map(({ type }) => `${type}/…`).join(', ')
+  const supported = [...new Set(providers.map(({ type }) => `${type}/…`))].join(', ')
   return {
     path: ['litellm_params', 'model'],
     message: `${problem}. Supported are ${supported}; any server that speaks OpenAI's dialect is openai/… with its api_base`,

@@ -4,7 +4,7 @@ import type { Served } from './router/router.ts'
 import type { Passing, WireDialect } from './wire.ts'
 
 /** What a model is asked for. */
-export type Operation = 'generate' | 'embed'
+export type Operation = 'generate' | 'complete' | 'embed'
 
 /** What the policies see. */
 export interface ModelCall extends TracedCall {

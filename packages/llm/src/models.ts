@@ -37,7 +37,7 @@ export interface Models {
   deployments(principal: Principal): readonly Deployment[]
   /** Whether everything that serves the name speaks the dialect itself: then such requests are relayed. */
   speaks(model: string, dialect: Exclude<WireDialect, 'chat'>): boolean
-  /** How many tokens a request in Anthropic's dialect is, where its provider counts. No answer of a model, so no row. */
+  /** How many tokens a request in Anthropic's or Gemini's dialect is, where its provider counts. No answer of a model, so no row. */
   countTokens(caller: Caller, request: ModelRequest): Promise<JsonObject | undefined>
   /** One whole answer, as the provider gave it. */
   generate(caller: Caller, request: ModelRequest): Promise<JsonObject>
@@ -48,6 +48,8 @@ export interface Models {
 }
 
 export interface ModelRequest {
+  /** `complete`: OpenAI's older completions. `INVALID_REQUEST` where the model has none. */
+  readonly operation?: 'generate' | 'complete' | undefined
   /** `model` is the public name. */
   readonly body: JsonObject
   /** What the body is written in, and the answer; chat completions where nothing is said. */
@@ -142,13 +144,13 @@ function routing(options: ModelsOptions, { router, list }: Routing): (call: Mode
 }
 
 function callMaker({ clock = systemClock, newId = randomId }: ModelsOptions) {
-  return (caller: Caller, request: ModelRequest, operation: Operation = 'generate'): ModelCall => {
+  return (caller: Caller, request: ModelRequest, operation: Operation = request.operation ?? 'generate'): ModelCall => {
     const { body, dialect = 'chat', round, signal = caller.signal, passing, ownTools, deployment, onServed } = request
     const model = readModel(body)
     const trace: CallTrace = {
       callId: newId('gen'),
       kind: 'generation',
-      method: operation === 'embed' ? 'embeddings' : methods[dialect],
+      method: operation === 'generate' ? methods[dialect] : methodsBeside[operation],
       startedAt: clock.now(),
       publicName: model,
       round,
@@ -166,7 +168,9 @@ async function countWith(call: ModelCall, router: Router): Promise<JsonObject | 
   authorizeModel(caller.principal, name, router.meaning(name))
   const route = router.choose(name)
   if (route === undefined) throw unknownModel(name, [])
-  return route.deployment.provider.native?.countTokens?.generate({ ...body, model: route.model }, signal, passing)
+  const { countTokens: countMessages, countGeminiTokens } = route.deployment.provider.native ?? {}
+  const counter = call.dialect === 'gemini' ? countGeminiTokens : countMessages
+  return counter?.generate({ ...body, model: route.model }, signal, passing)
 }
 
 /** Of whoever wants to know about one deployment: no other answers in its place. */
@@ -193,10 +197,14 @@ function readModel({ model }: JsonObject): string {
 }
 
 /** As the ledger names them. */
-const methods = { chat: 'chat.completions', responses: 'responses', messages: 'messages' } as const satisfies Record<
-  WireDialect,
-  string
->
+const methods = {
+  chat: 'chat.completions',
+  responses: 'responses',
+  messages: 'messages',
+  gemini: 'generateContent',
+} as const satisfies Record<WireDialect, string>
+
+const methodsBeside = { complete: 'completions', embed: 'embeddings' } as const
 
 /** A configured pattern is listed as it is, and so is every name granted to the key that a pattern serves. */
 function listModels(

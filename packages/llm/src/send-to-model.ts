@@ -7,7 +7,7 @@ import type { AttemptControl, Served } from './router/router.ts'
 import { withBlamedTool } from './schemas/blamed-tool.ts'
 import { projectTools } from './schemas/project-tools.ts'
 import { costOf } from './spend.ts'
-import { watchUsage } from './stream-usage.ts'
+import { usageIn, watchUsage } from './stream-usage.ts'
 import { withFirstBytes } from './streaming/first-bytes.ts'
 import type { Wire } from './wire.ts'
 
@@ -29,7 +29,7 @@ export async function sendToModel(
   trace.attempts = served.retries + served.fallbacks + 1
   if (call.operation === 'embed') return embed(call, served, signal)
   const body = projected(call, provider)
-  const wire = wireOf(provider, call.dialect, seams)
+  const wire = call.operation === 'complete' ? completionsOf(call, provider) : wireOf(provider, call.dialect, seams)
   try {
     const asked = { ...call, body: { ...body, model } }
     return await (call.deliver === undefined
@@ -55,7 +55,7 @@ interface Asking {
 async function whole(call: ModelCall, served: Served, { wire, signal }: Asking): Promise<Generation> {
   const { stream: _stream, stream_options: _options, ...body } = call.body
   const answer = await wire.generate(body, signal, call.passing)
-  const usage = isJsonObject(answer['usage']) ? answer['usage'] : undefined
+  const usage = usageIn(answer)
   countTokens(call, usage, served.deployment.prices)
   call.onServed?.({ ...served, spend: call.trace.spend })
   return { body: answer, usage }
@@ -83,6 +83,13 @@ async function streamed(
     if (!complete || !hungUp.aborted) throw error
   }
   return { usage }
+}
+
+function completionsOf({ model }: ModelCall, { completions }: LlmProvider): Wire {
+  if (completions !== undefined) return completions
+  throw new GatewayError('INVALID_REQUEST', `The model "${model}" has no completions: ask it for chat completions.`, {
+    details: { field: 'model', model },
+  })
 }
 
 async function embed(call: ModelCall, served: Served, signal: AbortSignal): Promise<Generation> {

@@ -1,4 +1,4 @@
-import { isJsonObject, type JsonObject } from '@toolgate/core'
+import { isJsonObject, type JsonObject, type JsonValue } from '@toolgate/core'
 import { createParser } from 'eventsource-parser'
 
 /** Characters of one event; a longer one is relayed all the same and only not looked into. */
@@ -18,7 +18,7 @@ export async function* watchUsage(
     maxBufferSize: maxEventLength,
     onEvent: ({ data }) => {
       if (isEnd(data)) onEnd()
-      const usage = data.includes('"usage"') ? readUsage(data) : undefined
+      const usage = /"usage(?:Metadata)?"/.test(data) ? readUsage(data) : undefined
       if (usage !== undefined) onUsage(usage)
     },
   })
@@ -28,7 +28,30 @@ export async function* watchUsage(
   }
 }
 
-const ends = ['"type":"response.completed"', '"type":"response.incomplete"', '"type":"message_stop"']
+/** The counts in an answer or a piece of one; Gemini's in the words of chat completions. */
+export function usageIn({ usage, usageMetadata: counts }: JsonObject): JsonObject | undefined {
+  if (isJsonObject(usage)) return usage
+  if (!isJsonObject(counts)) return undefined
+  const { promptTokenCount: prompt, candidatesTokenCount: said, thoughtsTokenCount: thought } = counts
+  return {
+    prompt_tokens: countOf(prompt),
+    // Gemini counts thoughts beside the answer.
+    completion_tokens: countOf(said) + countOf(thought),
+    prompt_tokens_details: { cached_tokens: countOf(counts['cachedContentTokenCount']) },
+  }
+}
+
+function countOf(value: JsonValue | undefined): number {
+  return typeof value === 'number' ? value : 0
+}
+
+const ends = [
+  // A piece of Gemini's that says how it finished; more than one may.
+  '"finishReason":',
+  '"type":"response.completed"',
+  '"type":"response.incomplete"',
+  '"type":"message_stop"',
+]
 
 /** After this a client has its answer, whatever becomes of the connection: Codex hangs up at once. */
 function isEnd(data: string): boolean {
@@ -49,7 +72,7 @@ function readUsage(data: string): JsonObject | undefined {
     if (!isJsonObject(chunk)) return undefined
     // Where the dialects have it: a chunk itself, the response of an event, the message that a stream begins with.
     const within = [chunk, chunk['response'], chunk['message']].filter(isJsonObject)
-    return within.map(({ usage }) => usage).find(isJsonObject)
+    return within.map(usageIn).find((usage) => usage !== undefined)
   } catch {
     // Not JSON: relayed as it is, and without usage.
     return undefined

@@ -28,6 +28,7 @@ const charactersPerToken = 4
 
 /** About how many tokens a request is, where nobody counts them. */
 export function estimateTokens(body: JsonObject): number {
-  const { system, messages, tools } = body
-  return Math.ceil(JSON.stringify([system ?? '', messages ?? [], tools ?? []]).length / charactersPerToken)
+  const { system, systemInstruction, messages, contents, tools } = body
+  const said = [system ?? systemInstruction ?? '', messages ?? contents ?? [], tools ?? []]
+  return Math.ceil(JSON.stringify(said).length / charactersPerToken)
 }

@@ -1,7 +1,7 @@
 import type { JsonObject } from '@toolgate/core'
 
 /** The APIs in which a model can be asked. Every provider speaks `chat` on this side; some speak others natively. */
-export type WireDialect = 'chat' | 'responses' | 'messages'
+export type WireDialect = 'chat' | 'responses' | 'messages' | 'gemini'
 
 /** What of the client's own request goes along to a provider that speaks its dialect: never a credential. */
 export interface Passing {

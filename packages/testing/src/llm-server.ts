@@ -26,6 +26,8 @@ export type ScriptedAnswer =
   | { readonly text: string; readonly status?: number }
   /** Server-sent events, byte for byte; after them the stream ends, is cut, or stays open. */
   | { readonly events: readonly string[]; readonly afterwards?: 'end' | 'cut' | 'stay' }
+  /** Whatever the bytes are. */
+  | { readonly bytes: Uint8Array; readonly contentType: string }
   /** Never answers. */
   | { readonly hang: true }
 
@@ -89,6 +91,11 @@ function answer(outgoing: ServerResponse, scripted: ScriptedAnswer | undefined):
   if ('text' in scripted) {
     outgoing.writeHead(scripted.status ?? 200, { 'content-type': 'text/plain' })
     outgoing.end(scripted.text)
+    return
+  }
+  if ('bytes' in scripted) {
+    outgoing.writeHead(200, { 'content-type': scripted.contentType })
+    outgoing.end(scripted.bytes)
     return
   }
   outgoing.writeHead(200, { 'content-type': 'text/event-stream' })

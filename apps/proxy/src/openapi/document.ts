@@ -9,6 +9,7 @@ import { serverOperations } from './servers.ts'
 import { chatBody } from '../routes/chat.ts'
 import { messagesBody } from '../routes/messages.ts'
 import { responsesBody } from '../routes/responses.ts'
+import { completionsBody } from '../routes/completions.ts'
 import { embeddingsBody } from '../routes/embeddings.ts'
 import { serverToolCall, toolCall } from '../routes/mcp-rest.ts'
 import { version } from '../version.ts'
@@ -30,6 +31,7 @@ const responses: Operation = {
   summary: 'OpenAI’s Responses; tools of MCP servers are executed until the model answers',
   body: responsesBody,
 }
+const completions: Operation = { summary: 'A text, continued', body: completionsBody }
 const embeddings: Operation = { summary: 'Vectors for texts', body: embeddingsBody }
 const models: Operation = { summary: 'Models the key may ask for' }
 const toolList: Operation = { summary: 'Tools the key may call, with their server', query: oneServer }
@@ -66,6 +68,8 @@ const operations: Readonly<Record<string, Operation>> = {
     path: z.object({ id: z.string() }),
     contentType: 'text/plain',
   },
+  'POST /v1/completions': completions,
+  'POST /completions': completions,
   'POST /v1/embeddings': embeddings,
   'POST /embeddings': embeddings,
   ...keyOperations,

@@ -2,7 +2,7 @@ import { isJsonObject, type JsonObject, type JsonValue } from '@toolgate/core'
 import { parseArguments } from '../dialects/call-arguments.ts'
 import { toText } from '../dialects/chat-turn.ts'
 import { listOf, textOf } from '../json-fields.ts'
-import type { CrossedNames } from './messages-request.ts'
+import type { CrossedNames } from './crossed-names.ts'
 
 /** A chat completion as an Anthropic message. */
 export function toMessage(completion: JsonObject, message: JsonObject, names: CrossedNames): JsonObject {

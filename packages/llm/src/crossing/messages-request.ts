@@ -1,20 +1,10 @@
 import { GatewayError, isJsonObject, type JsonObject, type JsonValue } from '@toolgate/core'
 import { listOf, textOf } from '../json-fields.ts'
-import { toFunctionNames } from '../tool-mapping.ts'
+import { type CrossedNames, nameCrossing } from './crossed-names.ts'
 
 /** Tool names of Anthropic's clients are longer than other providers take them. */
-export interface CrossedNames {
-  toFunction(name: string): string
-  toTool(functionName: string): string
-}
-
 export function crossNames(body: JsonObject): CrossedNames {
-  const names = toFunctionNames(clientTools(body).map(({ name }) => textOf(name)))
-  const back = new Map([...names].map(([name, functionName]) => [functionName, name]))
-  return {
-    toFunction: (name) => names.get(name) ?? name,
-    toTool: (functionName) => back.get(functionName) ?? functionName,
-  }
+  return nameCrossing(clientTools(body).map(({ name }) => textOf(name)))
 }
 
 /** Claude Code's stand-in for tools that it has not sent yet. */

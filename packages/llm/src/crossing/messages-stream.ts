@@ -3,7 +3,7 @@ import { assembleChat, type AssembledCall } from '../dialects/chat-assembly.ts'
 import { readChatChunks } from '../dialects/chat-chunks.ts'
 import { listOf, textOf } from '../json-fields.ts'
 import { toMessageUsage, toStopReason, toToolUse } from './messages-answer.ts'
-import type { CrossedNames } from './messages-request.ts'
+import type { CrossedNames } from './crossed-names.ts'
 
 const encoder = new TextEncoder()
 

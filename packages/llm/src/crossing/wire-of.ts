@@ -1,6 +1,7 @@
 import type { Clock, NewId } from '@toolgate/core'
 import type { LlmProvider } from '../providers/provider.ts'
 import type { Wire, WireDialect } from '../wire.ts'
+import { crossGemini } from './gemini.ts'
 import { crossMessages } from './messages.ts'
 import { crossResponses } from './responses.ts'
 
@@ -17,6 +18,7 @@ export function speaks(provider: LlmProvider, dialect: WireDialect): boolean {
 /** How a provider is asked in a dialect: its own way where it speaks it, else crossed to chat completions. */
 export function wireOf(provider: LlmProvider, dialect: WireDialect, seams: CrossingSeams): Wire {
   if (dialect === 'chat') return provider
+  if (dialect === 'gemini') return provider.native?.gemini ?? crossGemini(provider, seams)
   if (dialect === 'messages') return provider.native?.messages ?? crossMessages(provider, seams)
   return provider.native?.responses ?? crossResponses(provider, seams)
 }

@@ -1,24 +1,13 @@
-import { AISDKError, APICallError, type LanguageModelV4, UnsupportedFunctionalityError } from '@ai-sdk/provider'
-import {
-  type Deadline,
-  definePlug,
-  GatewayError,
-  isJsonObject,
-  type JsonObject,
-  type Secret,
-  startDeadline,
-} from '@toolgate/core'
+import type { SharedV4ProviderOptions } from '@ai-sdk/provider'
+import { definePlug, isJsonObject, type JsonObject } from '@toolgate/core'
 import { z } from 'zod'
-import { toCallOptions } from './ai-sdk/chat-to-options.ts'
-import { toChatCompletion } from './ai-sdk/result-to-chat.ts'
-import { toChatEvents } from './ai-sdk/stream-to-chat.ts'
-import { textOf } from '../json-fields.ts'
 import { followsReferences } from '../schemas/profiles.ts'
-import { type ChunkHead, wantsUsage } from './chat-events.ts'
+import { crossedProvider } from './ai-sdk/crossed-provider.ts'
+import { fetchWithBody } from './ai-sdk/fetch-with-body.ts'
+import { anthropicSignatures } from './ai-sdk/signatures.ts'
 import { relayJson } from './json-relay.ts'
-import type { LlmProvider, ProviderOptions, ProviderParty, ProviderPlug } from './provider.ts'
-import { providerError, toProviderFailure, unreadableAnswer } from './provider-failure.ts'
-import { apiBaseSchema, apiKeySchema, timeoutMsSchema } from './settings.ts'
+import type { LlmProvider, ProviderOptions, ProviderPlug } from './provider.ts'
+import { apiBaseSchema, apiKeySchema, commonSettings } from './settings.ts'
 
 /**
  * Anthropic's Messages API: relayed where it is what the client speaks, else crossed to and from chat completions by the AI
@@ -27,32 +16,51 @@ import { apiBaseSchema, apiKeySchema, timeoutMsSchema } from './settings.ts'
 const plug = definePlug({
   type: 'anthropic',
   schema: z.object({
+    ...commonSettings,
     api_key: apiKeySchema,
     api_base: apiBaseSchema.default('https://api.anthropic.com').transform(toVersionedBase),
-    timeout: timeoutMsSchema,
   }),
   create: (settings, options: ProviderOptions): LlmProvider => {
-    const { api_key: apiKey, api_base: baseUrl, timeout: timeoutMs } = settings
+    const { api_key: apiKey, api_base: baseUrl, timeout: timeoutMs, extra_headers: extraHeaders } = settings
     const relay = (path: string) =>
       relayJson({
         type: 'anthropic',
         outbound: options.outbound,
         clock: options.clock,
-        address: `${baseUrl}/${path}`,
+        address: () => `${baseUrl}/${path}`,
         timeoutMs,
         apiKey,
-        headers: () => ({ 'x-api-key': apiKey.reveal() }),
+        headers: () => ({ ...extraHeaders, 'x-api-key': apiKey.reveal() }),
         defaults: { 'anthropic-version': '2023-06-01' },
+        toBody: (body) => ({ ...body, ...settings.extra_body }),
       })
-    return {
-      ...createAnthropicProvider({ ...options, apiKey, baseUrl, timeoutMs }),
+    const crossed = crossedProvider({
+      ...options,
+      type: 'anthropic',
+      settings,
+      secret: apiKey,
       schemas: followsReferences,
-      native: { messages: relay('messages'), countTokens: relay('messages/count_tokens') },
-    }
+      signatures: anthropicSignatures,
+      providerOptions: toThinkingOptions,
+      async load(model) {
+        const { createAnthropic } = await import('@ai-sdk/anthropic')
+        return createAnthropic({
+          apiKey: apiKey.reveal(),
+          baseURL: baseUrl,
+          fetch: fetchWithBody(options.outbound.fetch, settings.extra_body),
+          generateId: () => options.newId('call'),
+        })(model)
+      },
+    })
+    return { ...crossed, native: { messages: relay('messages'), countTokens: relay('messages/count_tokens') } }
   },
 })
 
-export const anthropic: ProviderPlug = { ...plug, modelNames: /^claude-/, apiKeyVariable: 'ANTHROPIC_API_KEY' }
+export const anthropic: ProviderPlug = {
+  ...plug,
+  modelNames: /^claude-/,
+  variables: { api_key: 'ANTHROPIC_API_KEY', api_base: 'ANTHROPIC_API_BASE' },
+}
 
 /** LiteLLM's `api_base` is the host, with or without the version or the whole path; the AI SDK's ends in the version. */
 function toVersionedBase(apiBase: string): string {
@@ -60,112 +68,14 @@ function toVersionedBase(apiBase: string): string {
   return base.endsWith('/v1') ? base : `${base}/v1`
 }
 
-interface AnthropicSettings extends ProviderOptions {
-  readonly apiKey: Secret
-  readonly baseUrl: string
-  readonly timeoutMs: number
-}
-
-function createAnthropicProvider(settings: AnthropicSettings): LlmProvider {
-  const { clock, newId, timeoutMs, apiKey } = settings
-
-  const begin = async (body: JsonObject, signal: AbortSignal) => {
-    const model = textOf(body['model'])
-    const head: ChunkHead = { id: newId('chatcmpl'), created: Math.floor(clock.now() / 1_000), model }
-    const call = {
-      ...toCallOptions(body, signal),
-      ...(body['parallel_tool_calls'] === false && {
-        providerOptions: { anthropic: { disableParallelToolUse: true } },
-      }),
-    }
-    return { head, call, model: await loadModel(settings, model) }
+/** Anthropic's words in a chat completion, as LiteLLM's clients write them. */
+export function toThinkingOptions({
+  parallel_tool_calls: parallel,
+  thinking,
+}: JsonObject): SharedV4ProviderOptions | undefined {
+  const options = {
+    ...(parallel === false && { disableParallelToolUse: true }),
+    ...(isJsonObject(thinking) && { thinking: { ...thinking, budgetTokens: thinking['budget_tokens'] } }),
   }
-  const partyOf = ({ model }: JsonObject): ProviderParty => ({ provider: 'anthropic', model: textOf(model), apiKey })
-
-  return {
-    type: 'anthropic',
-    async generate(body, signal) {
-      using deadline = startDeadline(clock, timeoutMs, signal)
-      try {
-        const { head, call, model } = await begin(body, deadline.signal)
-        return toChatCompletion(await model.doGenerate(call), head)
-      } catch (error) {
-        throw toFailure(error, partyOf(body), signal)
-      }
-    },
-    async stream(body, signal) {
-      const deadline = startDeadline(clock, timeoutMs, signal)
-      try {
-        const { head, call, model } = await begin(body, deadline.signal)
-        const { stream } = await model.doStream(call)
-        const events = toChatEvents(stream, { head, includeUsage: wantsUsage(body) })
-        return bounded(events, deadline, (error) => toFailure(error, partyOf(body), signal))
-      } catch (error) {
-        deadline[Symbol.dispose]()
-        throw toFailure(error, partyOf(body), signal)
-      }
-    },
-  }
-}
-
-async function loadModel(
-  { apiKey, baseUrl, outbound, newId }: AnthropicSettings,
-  model: string,
-): Promise<LanguageModelV4> {
-  const { createAnthropic } = await import('@ai-sdk/anthropic')
-  return createAnthropic({
-    apiKey: apiKey.reveal(),
-    baseURL: baseUrl,
-    fetch: outbound.fetch,
-    generateId: () => newId('call'),
-  })(model)
-}
-
-/** Ends the deadline with the stream. */
-async function* bounded(
-  events: AsyncIterable<Uint8Array>,
-  deadline: Deadline,
-  toFailure: (error: unknown) => GatewayError,
-) {
-  try {
-    yield* events
-  } catch (error) {
-    throw toFailure(error)
-  } finally {
-    deadline[Symbol.dispose]()
-  }
-}
-
-/** The SDK's errors hold the whole request; what goes into a log is only what they wrap. */
-function toFailure(error: unknown, party: ProviderParty, signal: AbortSignal): GatewayError {
-  if (signal.aborted) return toProviderFailure(error, party, signal)
-  if (UnsupportedFunctionalityError.isInstance(error)) {
-    return new GatewayError(
-      'INVALID_REQUEST',
-      `The provider "${party.provider}" cannot do this: ${error.functionality}.`,
-    )
-  }
-  if (isReportedInStream(error)) {
-    const { statusCode, type, message } = error
-    return providerError(party, {
-      status: statusCode,
-      text: JSON.stringify({ type: 'error', error: { type, message } }),
-    })
-  }
-  if (APICallError.isInstance(error)) {
-    const status = error.statusCode
-    if (status !== undefined && status >= 300) {
-      const retryAfter = error.responseHeaders?.['retry-after']
-      return providerError(party, { status, retryAfter, text: error.responseBody ?? error.message })
-    }
-    // A success that could not be read: either its text made no sense, or the connection broke under it.
-    if (!AISDKError.isInstance(error.cause)) return toProviderFailure(error.cause, party, signal)
-  }
-  if (!AISDKError.isInstance(error)) return toProviderFailure(error, party, signal)
-  return unreadableAnswer(party, error.cause)
-}
-
-/** An error event of a stream, which the SDK reports as a plain object with the status it stands for. */
-function isReportedInStream(error: unknown): error is { statusCode: number; type: string; message: string } {
-  return isJsonObject(error) && !(error instanceof Error) && typeof error['statusCode'] === 'number'
+  return Object.keys(options).length === 0 ? undefined : { anthropic: options }
 }

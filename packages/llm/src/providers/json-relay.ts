@@ -13,15 +13,20 @@ export interface JsonRelay {
   readonly type: string
   readonly outbound: Outbound
   readonly clock: Clock
-  readonly address: string
+  /** Where a request goes; `streamed` where an event stream is asked for. */
+  readonly address: (body: JsonObject, streamed: boolean) => string
   readonly timeoutMs: number
   /** Absent: local servers want none. */
   readonly apiKey: Secret | undefined
   /** The credential; it wins over what passes. */
-  readonly headers: () => Readonly<Record<string, string>>
+  readonly headers: (signal: AbortSignal) => Headers | Promise<Headers>
   /** What the provider wants where the client said nothing. */
   readonly defaults?: Readonly<Record<string, string>>
+  /** What is sent, where it is not the body as it is. */
+  readonly toBody?: (body: JsonObject) => JsonObject
 }
+
+type Headers = Readonly<Record<string, string>>
 
 /**
  * A provider that speaks the client's own dialect: bodies go through as they are, and so do the bytes of a stream, except
@@ -39,7 +44,7 @@ export function relayJson(relay: JsonRelay): Wire {
       const party = partyOf(body)
       using deadline = startDeadline(relay.clock, relay.timeoutMs, signal)
       try {
-        const response = await post(relay, body, { signal: deadline.signal, passing })
+        const response = await post(relay, body, { signal: deadline.signal, passing, streamed: false })
         if (!isSuccess(response.status)) throw await readError(party, response)
         return parseAnswer(await response.text(maxAnswerBytes), party)
       } catch (error) {
@@ -49,7 +54,7 @@ export function relayJson(relay: JsonRelay): Wire {
     async stream(body, signal, passing) {
       const party = partyOf(body)
       try {
-        const response = await post(relay, body, { signal, passing })
+        const response = await post(relay, body, { signal, passing, streamed: true })
         if (!isSuccess(response.status)) throw await readError(party, response)
         return relayBytes(response.body, party, signal)
       } catch (error) {
@@ -64,24 +69,25 @@ type ProviderResponse = Awaited<ReturnType<Outbound['request']>>
 interface Sending {
   readonly signal: AbortSignal
   readonly passing: Passing | undefined
+  readonly streamed: boolean
 }
 
-function post(
-  { outbound, address, timeoutMs, headers, defaults }: JsonRelay,
+async function post(
+  { outbound, address, timeoutMs, headers, defaults, toBody }: JsonRelay,
   body: JsonObject,
-  { signal, passing = nothingPasses }: Sending,
+  { signal, passing = nothingPasses, streamed }: Sending,
 ) {
   return outbound.request({
-    url: `${address}${passing.query}`,
+    url: `${address(body, streamed)}${passing.query}`,
     method: 'POST',
     headers: {
       ...defaults,
       ...passing.headers,
       'content-type': 'application/json',
       accept: 'application/json, text/event-stream',
-      ...headers(),
+      ...(await headers(signal)),
     },
-    body: JSON.stringify(body),
+    body: JSON.stringify(toBody?.(body) ?? body),
     signal,
     headersTimeoutMs: timeoutMs,
     bodyTimeoutMs: timeoutMs,

@@ -1,10 +1,8 @@
 import { definePlug } from '@toolgate/core'
 import { z } from 'zod'
-import { followsReferences, plainSchemas } from '../schemas/profiles.ts'
-import { relayJson } from './json-relay.ts'
-import type { LlmProvider, ProviderOptions, ProviderPlug } from './provider.ts'
-import { withChatInstead } from './responses-or-chat.ts'
-import { apiBaseSchema, apiKeySchema, timeoutMsSchema } from './settings.ts'
+import { openAiShaped } from './openai-shaped.ts'
+import type { ProviderOptions, ProviderPlug } from './provider.ts'
+import { apiBaseSchema, commonSettings } from './settings.ts'
 
 /**
  * OpenAI, and every server that speaks its chat completions and embeddings at an `api_base`. Same dialect on both sides, so it relays;
@@ -15,9 +13,10 @@ const defaultBase = 'https://api.openai.com/v1'
 
 const schema = z
   .object({
-    api_key: apiKeySchema.optional(),
+    ...commonSettings,
     api_base: apiBaseSchema.default(defaultBase),
-    timeout: timeoutMsSchema,
+    /** Sent as `OpenAI-Organization`. */
+    organization: z.string().min(1).optional(),
     /** Requests to `/v1/responses` are crossed to chat completions. */
     use_chat_completions_api: z.boolean().default(false),
   })
@@ -29,30 +28,44 @@ const schema = z
 const plug = definePlug({
   type: 'openai',
   schema,
-  create: (settings, { outbound, clock, newId }: ProviderOptions): LlmProvider => {
-    const { api_key: apiKey, api_base: base } = settings
-    const at = (address: string) =>
-      relayJson({
-        type: 'openai',
-        outbound,
-        clock,
-        address,
-        timeoutMs: settings.timeout,
-        apiKey,
-        headers: () => (apiKey === undefined ? {} : { authorization: `Bearer ${apiKey.reveal()}` }),
-      })
-    const schemas = base === defaultBase ? followsReferences : plainSchemas
-    const chat = at(`${base}/chat/completions`)
-    const embed: LlmProvider['embed'] = (body, signal) => at(`${base}/embeddings`).generate(body, signal)
-    if (settings.use_chat_completions_api) return { type: 'openai', schemas, ...chat, embed }
-    const responses = at(`${base}/responses`)
-    const own = base === defaultBase ? responses : withChatInstead(responses, { chat, clock, newId })
-    return { type: 'openai', schemas, ...chat, embed, native: { responses: own } }
+  create: (settings, options: ProviderOptions) => {
+    const { api_key: apiKey, api_base: base, organization } = settings
+    const isOpenAi = base === defaultBase
+    const has = isOpenAi ? 'own' : 'maybe'
+    return openAiShaped({
+      ...options,
+      type: 'openai',
+      settings,
+      headers: {
+        ...(organization !== undefined && { 'openai-organization': organization }),
+        ...(apiKey && { authorization: `Bearer ${apiKey.reveal()}` }),
+      },
+      address: (path) => `${base}/${path}`,
+      responses: settings.use_chat_completions_api ? 'none' : has,
+      followsReferences: isOpenAi,
+      refuses: refusedBy,
+    })
   },
 })
+
+/** Models that reason take no sampling parameters. */
+const reasoning = /^(?:o\d|gpt-5)/
+const refusedByReasoning = [
+  'temperature',
+  'top_p',
+  'presence_penalty',
+  'frequency_penalty',
+  'logprobs',
+  'top_logprobs',
+  'logit_bias',
+]
+
+function refusedBy(model: string): readonly string[] {
+  return reasoning.test(model) ? refusedByReasoning : []
+}
 
 export const openAiCompatible: ProviderPlug = {
   ...plug,
   modelNames: /^(?:gpt-|chatgpt-|o1|o3|o4)/,
-  apiKeyVariable: 'OPENAI_API_KEY',
+  variables: { api_key: 'OPENAI_API_KEY' },
 }

@@ -86,7 +86,8 @@ function parseBody(text: string): unknown {
 
 function messageOf(body: unknown): string {
   const error = isJsonObject(body) ? body['error'] : undefined
-  const message = isJsonObject(error) ? error['message'] : (error ?? body)
+  const within = isJsonObject(error) ? error : body
+  const message = isJsonObject(within) ? within['message'] : (error ?? body)
   const text = typeof message === 'string' && message !== '' ? message : 'no message'
   return text.slice(0, maxMessageLength)
 }

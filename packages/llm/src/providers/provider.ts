@@ -22,21 +22,28 @@ export interface LlmProvider extends Wire {
   readonly schemas?: SchemaProfile | undefined
   /** OpenAI's `/embeddings`. Absent where the provider has none. */
   embed?(body: JsonObject, signal: AbortSignal): Promise<JsonObject>
+  /** OpenAI's older `/completions`. Absent where the provider has none. */
+  readonly completions?: Wire | undefined
 }
 
 export interface NativeWires {
   readonly responses?: Wire | undefined
   readonly messages?: Wire | undefined
+  readonly gemini?: Wire | undefined
   /** Anthropic's `count_tokens`: costs nothing, and is no answer of a model. */
   readonly countTokens?: Pick<Wire, 'generate'> | undefined
+  /** Gemini's `countTokens`, likewise. */
+  readonly countGeminiTokens?: Pick<Wire, 'generate'> | undefined
 }
 
 /** A provider is all of its file: also which names and which variable LiteLLM's users expect it to answer to. */
 export interface ProviderPlug extends Plug<ProviderOptions, LlmProvider> {
   /** Model names without `provider/` that belong here. */
   readonly modelNames?: RegExp
-  /** The environment variable with the key of entries that have none. */
-  readonly apiKeyVariable?: string
+  /** Of several plugs of one name, the models of this one; absent: all. */
+  readonly serves?: RegExp
+  /** Setting → the environment variable that gives it to entries without it. */
+  readonly variables?: Readonly<Record<string, string>>
 }
 
 /** What went wrong is told with the provider's and the model's name, never with the key. */

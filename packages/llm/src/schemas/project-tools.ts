@@ -1,5 +1,5 @@
 import { isJsonObject, type JsonObject, type JsonValue } from '@toolgate/core'
-import { textOf } from '../json-fields.ts'
+import { listOf, textOf } from '../json-fields.ts'
 import type { WireDialect } from '../wire.ts'
 import type { SchemaProfile } from './profiles.ts'
 
@@ -38,6 +38,7 @@ const schemaFields = {
   chat: ['parameters'],
   responses: ['parameters'],
   messages: ['input_schema'],
+  gemini: ['parametersJsonSchema', 'parameters'],
 } as const satisfies Record<WireDialect, readonly string[]>
 
 function projectSchema(tool: JsonObject, fields: readonly string[], profile: SchemaProfile): JsonObject {
@@ -46,8 +47,23 @@ function projectSchema(tool: JsonObject, fields: readonly string[], profile: Sch
   return field !== undefined && isJsonObject(schema) ? { ...tool, [field]: profile(schema) } : tool
 }
 
-/** What has the name and the schema: the tool itself, or its `function` in chat completions. */
+/** What functions a request in Gemini's dialect declares. */
+export function geminiDeclarations({ tools }: JsonObject): readonly JsonObject[] {
+  return listOf(tools)
+    .filter(isJsonObject)
+    .flatMap((tool) => listOf(declarationsOf(tool)).filter(isJsonObject))
+}
+
+function declarationsOf(tool: JsonObject): JsonValue | undefined {
+  return tool['functionDeclarations'] ?? tool['function_declarations']
+}
+
+/** What has the name and the schema: the tool itself, its `function` in chat completions, several within one in Gemini's dialect. */
 function mapDeclarations(tool: JsonValue, map: (declared: JsonObject) => JsonObject): JsonValue {
   if (!isJsonObject(tool)) return tool
+  const declared = declarationsOf(tool)
+  if (Array.isArray(declared)) {
+    return { ...tool, functionDeclarations: declared.map((one) => (isJsonObject(one) ? map(one) : one)) }
+  }
   return isJsonObject(tool['function']) ? { ...tool, function: map(tool['function']) } : map(tool)
 }

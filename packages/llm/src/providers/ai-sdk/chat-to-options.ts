@@ -5,19 +5,18 @@ import type {
 } from '@ai-sdk/provider'
 import { isJsonObject, type JsonObject, type JsonValue } from '@toolgate/core'
 import { listOf } from '../../json-fields.ts'
-import { toPrompt } from './chat-to-prompt.ts'
+import { type PromptOptions, toPrompt } from './chat-to-prompt.ts'
 
 /**
  * A chat completion request as AI SDK call options. What OpenAI's dialect has and the AI SDK has not is left out: no
  * other provider would take it.
  */
-export function toCallOptions(body: JsonObject, abortSignal: AbortSignal): LanguageModelV4CallOptions {
-  const prompt = toPrompt(body)
+export function toCallOptions(body: JsonObject, options: PromptOptions): LanguageModelV4CallOptions {
+  const prompt = toPrompt(body, options)
   const declared = listOf(body['tools']).flatMap(toFunctionTool)
   const tools = declared.length > 0 ? declared : toolsOfThePast(prompt)
   return {
     prompt,
-    abortSignal,
     ...optional('maxOutputTokens', asNumber(body['max_completion_tokens']) ?? asNumber(body['max_tokens'])),
     ...optional('temperature', asNumber(body['temperature'])),
     ...optional('topP', asNumber(body['top_p'])),
@@ -26,6 +25,7 @@ export function toCallOptions(body: JsonObject, abortSignal: AbortSignal): Langu
     ...optional('frequencyPenalty', asNumber(body['frequency_penalty'])),
     ...optional('seed', asNumber(body['seed'])),
     ...optional('stopSequences', toStopSequences(body['stop'])),
+    ...optional('reasoning', toReasoning(body['reasoning_effort'])),
     ...optional('responseFormat', toResponseFormat(body['response_format'])),
     ...(tools.length > 0 && { tools }),
     ...optional('toolChoice', declared.length > 0 ? toToolChoice(body['tool_choice']) : noTools(tools)),
@@ -46,6 +46,12 @@ function toStopSequences(stop: JsonValue | undefined): string[] | undefined {
   if (typeof stop === 'string') return [stop]
   const sequences = listOf(stop).filter((one) => typeof one === 'string')
   return sequences.length > 0 ? sequences : undefined
+}
+
+const efforts = ['none', 'minimal', 'low', 'medium', 'high', 'xhigh'] as const
+
+function toReasoning(effort: JsonValue | undefined): LanguageModelV4CallOptions['reasoning'] {
+  return efforts.find((known) => known === effort)
 }
 
 function toResponseFormat(format: JsonValue | undefined): LanguageModelV4CallOptions['responseFormat'] {

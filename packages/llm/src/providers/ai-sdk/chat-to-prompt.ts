@@ -3,17 +3,27 @@ import { GatewayError, isJsonObject, type JsonObject, type JsonValue } from '@to
 import { parseArguments } from '../../dialects/call-arguments.ts'
 import { toText } from '../../dialects/chat-turn.ts'
 import { listOf, textOf } from '../../json-fields.ts'
+import { callOptions, type SignatureKeys, toThoughts } from './signatures.ts'
 
 type Message<Role> = Extract<LanguageModelV4Message, { role: Role }>
 type UserContent = Message<'user'>['content']
 type AssistantContent = Message<'assistant'>['content']
 
+export interface PromptOptions {
+  readonly signatures: SignatureKeys
+  /** A conversation that the assistant begins is given a user before it: several providers want one. */
+  readonly startsWithUser: boolean
+}
+
+const silentUser: LanguageModelV4Message = { role: 'user', content: [{ type: 'text', text: '.' }] }
+
 /** OpenAI's messages as an AI SDK prompt. Parts that cannot be carried over are an error naming the message. */
-export function toPrompt(body: JsonObject): LanguageModelV4Prompt {
+export function toPrompt(body: JsonObject, { signatures, startsWithUser }: PromptOptions): LanguageModelV4Prompt {
   const messages = listOf(body['messages']).filter(isJsonObject)
   const toolNames = new Map(messages.flatMap((message) => listOf(message['tool_calls'])).flatMap(toNamedId))
   const system = messages.filter(isSystem).map(({ content }) => toText(content))
-  const conversation = messages.flatMap((message, index) => toMessage(message, { index, toolNames }))
+  const said = messages.flatMap((message, index) => toMessage(message, { index, toolNames, signatures }))
+  const conversation = startsWithUser && said[0]?.role === 'assistant' ? [silentUser, ...said] : said
   // Providers that take a system prompt take one, in front.
   return system.length === 0 ? conversation : [{ role: 'system', content: system.join('\n\n') }, ...conversation]
 }
@@ -31,13 +41,14 @@ interface Position {
   readonly index: number
   /** Call id → tool: results name only the call. */
   readonly toolNames: ReadonlyMap<string, string>
+  readonly signatures: SignatureKeys
 }
 
-function toMessage(message: JsonObject, { index, toolNames }: Position): LanguageModelV4Message[] {
+function toMessage(message: JsonObject, { index, toolNames, signatures }: Position): LanguageModelV4Message[] {
   const { role, content, tool_call_id: callId } = message
   if (isSystem(message)) return []
   if (role === 'user') return [{ role: 'user', content: toUserContent(content, index) }]
-  if (role === 'assistant') return toAssistant(message)
+  if (role === 'assistant') return toAssistant(message, signatures)
   if (role !== 'tool') throw unsupported(index, `role ${JSON.stringify(role ?? null)}`)
   const toolCallId = textOf(callId)
   const toolName = toolNames.get(toolCallId)
@@ -54,9 +65,11 @@ function toMessage(message: JsonObject, { index, toolNames }: Position): Languag
   ]
 }
 
-function toAssistant({ content, tool_calls: calls }: JsonObject): LanguageModelV4Message[] {
+function toAssistant(message: JsonObject, signatures: SignatureKeys): LanguageModelV4Message[] {
+  const { content, tool_calls: calls } = message
   const text = toText(content)
   const parts: AssistantContent = [
+    ...toThoughts(message, signatures).map((thought) => ({ type: 'reasoning' as const, ...thought })),
     // Anthropic refuses empty text.
     ...(text === '' ? [] : [{ type: 'text' as const, text }]),
     ...listOf(calls).flatMap((call) => {
@@ -69,6 +82,7 @@ function toAssistant({ content, tool_calls: calls }: JsonObject): LanguageModelV
           toolCallId: textOf(call['id']),
           toolName: textOf(name),
           input: parsed.ok ? parsed.value : {},
+          ...callOptions(call, signatures),
         },
       ]
     }),

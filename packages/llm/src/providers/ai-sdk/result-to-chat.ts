@@ -1,17 +1,24 @@
 import type {
   LanguageModelV4Content,
+  LanguageModelV4File,
   LanguageModelV4FinishReason,
   LanguageModelV4GenerateResult,
   LanguageModelV4Usage,
+  SharedV4ProviderMetadata,
 } from '@ai-sdk/provider'
 import type { JsonObject } from '@toolgate/core'
 import type { ChunkHead } from '../chat-events.ts'
+import { signatureOf, toThinkingBlock } from './signatures.ts'
 
 /** An AI SDK result as a chat completion. Reasoning is shown as `reasoning_content`, as LiteLLM does. */
 export function toChatCompletion(result: LanguageModelV4GenerateResult, head: ChunkHead): JsonObject {
   const { content, finishReason, usage } = result
   const text = joined(content, 'text')
   const reasoning = joined(content, 'reasoning')
+  const thoughts = content.flatMap((part) =>
+    part.type === 'reasoning' ? (toThinkingBlock(part.text, part.providerMetadata) ?? []) : [],
+  )
+  const images = content.flatMap((part) => (part.type === 'file' ? toImage(part) : []))
   const calls = content.flatMap((part) => (part.type === 'tool-call' && !part.providerExecuted ? [toCall(part)] : []))
   return {
     id: head.id,
@@ -25,6 +32,8 @@ export function toChatCompletion(result: LanguageModelV4GenerateResult, head: Ch
           role: 'assistant',
           content: text === '' ? null : text,
           ...(reasoning !== '' && { reasoning_content: reasoning }),
+          ...(thoughts.length > 0 && { thinking_blocks: thoughts }),
+          ...(images.length > 0 && { images }),
           ...(calls.length > 0 && { tool_calls: calls }),
         },
         finish_reason: toFinishReason(finishReason),
@@ -42,10 +51,24 @@ interface Called {
   readonly toolCallId: string
   readonly toolName: string
   readonly input: string
+  readonly providerMetadata?: SharedV4ProviderMetadata | undefined
 }
 
-export function toCall({ toolCallId, toolName, input }: Called): JsonObject {
-  return { id: toolCallId, type: 'function', function: { name: toolName, arguments: input === '' ? '{}' : input } }
+export function toCall({ toolCallId, toolName, input, providerMetadata }: Called): JsonObject {
+  const signature = signatureOf(providerMetadata)
+  return {
+    id: toolCallId,
+    type: 'function',
+    function: { name: toolName, arguments: input === '' ? '{}' : input },
+    ...(signature !== undefined && { provider_specific_fields: { thought_signature: signature } }),
+  }
+}
+
+/** A picture that the model made, as LiteLLM and OpenRouter show it. */
+export function toImage({ mediaType, data }: LanguageModelV4File): JsonObject[] {
+  if (data.type === 'url') return [{ type: 'image_url', image_url: { url: data.url.href } }]
+  const base64 = typeof data.data === 'string' ? data.data : Buffer.from(data.data).toString('base64')
+  return [{ type: 'image_url', image_url: { url: `data:${mediaType};base64,${base64}` } }]
 }
 
 const finishReasons = {

@@ -1,7 +1,8 @@
-import type { LanguageModelV4StreamPart } from '@ai-sdk/provider'
+import type { LanguageModelV4StreamPart, SharedV4ProviderMetadata } from '@ai-sdk/provider'
 import type { JsonObject } from '@toolgate/core'
 import { type ChunkHead, doneEvent, toChunk, toEvent, toUsageChunk } from '../chat-events.ts'
-import { toCall, toChatUsage, toFinishReason } from './result-to-chat.ts'
+import { toCall, toChatUsage, toFinishReason, toImage } from './result-to-chat.ts'
+import { toThinkingBlock } from './signatures.ts'
 
 export interface ChatStreamOptions {
   readonly head: ChunkHead
@@ -16,6 +17,7 @@ export async function* toChatEvents(
 ): AsyncGenerator<Uint8Array> {
   yield toEvent(toChunk(head, { role: 'assistant', content: '' }))
   let calls = 0
+  const thoughts = openThoughts()
   for await (const part of parts) {
     if (part.type === 'error') throw part.error
     if (part.type === 'finish') {
@@ -23,7 +25,7 @@ export async function* toChatEvents(
       if (includeUsage) yield toEvent(toUsageChunk(head, toChatUsage(part.usage)))
       continue
     }
-    const delta = toDelta(part, calls)
+    const delta = thoughts.read(part) ?? toDelta(part, calls)
     if (delta === undefined) continue
     if ('tool_calls' in delta) calls += 1
     yield toEvent(toChunk(head, delta))
@@ -34,6 +36,29 @@ export async function* toChatEvents(
 function toDelta(part: LanguageModelV4StreamPart, index: number): JsonObject | undefined {
   if (part.type === 'text-delta') return { content: part.delta }
   if (part.type === 'reasoning-delta') return { reasoning_content: part.delta }
+  if (part.type === 'file') return { images: toImage(part) }
   if (part.type === 'tool-call' && !part.providerExecuted) return { tool_calls: [{ index, ...toCall(part) }] }
   return undefined
+}
+
+/** Puts thoughts together: the signature comes with their end, and is wanted back with the whole. */
+function openThoughts() {
+  const open = new Map<string, { text: string; metadata: SharedV4ProviderMetadata | undefined }>()
+  return {
+    read(part: LanguageModelV4StreamPart): JsonObject | undefined {
+      if (part.type !== 'reasoning-start' && part.type !== 'reasoning-delta' && part.type !== 'reasoning-end') {
+        return undefined
+      }
+      const { text = '', metadata } = open.get(part.id) ?? {}
+      const thought = {
+        text: part.type === 'reasoning-delta' ? text + part.delta : text,
+        metadata: part.providerMetadata ?? metadata,
+      }
+      open.set(part.id, thought)
+      if (part.type !== 'reasoning-end') return undefined
+      open.delete(part.id)
+      const block = toThinkingBlock(thought.text, thought.metadata)
+      return block === undefined ? undefined : { thinking_blocks: [block] }
+    },
+  }
 }

@@ -1,0 +1,89 @@
+import type { LanguageModelV4, LanguageModelV4CallOptions, SharedV4ProviderOptions } from '@ai-sdk/provider'
+import { type Deadline, type GatewayError, type JsonObject, type Secret, startDeadline } from '@toolgate/core'
+import { textOf } from '../../json-fields.ts'
+import type { SchemaProfile } from '../../schemas/profiles.ts'
+import { projectTools } from '../../schemas/project-tools.ts'
+import { type ChunkHead, wantsUsage } from '../chat-events.ts'
+import type { LlmProvider, ProviderOptions, ProviderParty } from '../provider.ts'
+import { refuseUnsupported } from '../parameters.ts'
+import type { CommonSettings } from '../settings.ts'
+import { toCallOptions } from './chat-to-options.ts'
+import { toFailure } from './failure.ts'
+import { toChatCompletion } from './result-to-chat.ts'
+import type { SignatureKeys } from './signatures.ts'
+import { toChatEvents } from './stream-to-chat.ts'
+
+/** A provider that speaks no dialect of ours, behind its package of the AI SDK. */
+export interface CrossedProvider extends ProviderOptions {
+  readonly type: string
+  readonly settings: CommonSettings
+  /** Taken out of what the provider says. */
+  readonly secret: Secret | undefined
+  readonly schemas: SchemaProfile
+  /** Under which name the package carries the signatures of thoughts. */
+  readonly signatures: SignatureKeys
+  /** Loads the package when it is first used. */
+  readonly load: (model: string) => Promise<LanguageModelV4>
+  /** Of a request, what the AI SDK has no common word for. */
+  readonly providerOptions?: (body: JsonObject) => SharedV4ProviderOptions | undefined
+}
+
+export function crossedProvider(options: CrossedProvider): LlmProvider {
+  const { type, clock, newId, settings, secret, schemas, signatures } = options
+  const partyOf = ({ model }: JsonObject): ProviderParty => ({ provider: type, model: textOf(model), apiKey: secret })
+
+  const begin = async (asked: JsonObject, abortSignal: AbortSignal) => {
+    const body = projectTools(refuseUnsupported(asked, settings), { dialect: 'chat', profile: schemas })
+    const model = textOf(body['model'])
+    const head: ChunkHead = { id: newId('chatcmpl'), created: Math.floor(clock.now() / 1_000), model }
+    const providerOptions = options.providerOptions?.(body)
+    const call: LanguageModelV4CallOptions = {
+      ...toCallOptions(body, { signatures, startsWithUser: settings.modify_params === true }),
+      abortSignal,
+      ...(settings.extra_headers && { headers: settings.extra_headers }),
+      ...(providerOptions && { providerOptions }),
+    }
+    return { head, call, model: await options.load(model) }
+  }
+
+  return {
+    type,
+    schemas,
+    async generate(body, signal) {
+      using deadline = startDeadline(clock, settings.timeout, signal)
+      try {
+        const { head, call, model } = await begin(body, deadline.signal)
+        return toChatCompletion(await model.doGenerate(call), head)
+      } catch (error) {
+        throw toFailure(error, partyOf(body), signal)
+      }
+    },
+    async stream(body, signal) {
+      const deadline = startDeadline(clock, settings.timeout, signal)
+      try {
+        const { head, call, model } = await begin(body, deadline.signal)
+        const { stream } = await model.doStream(call)
+        const events = toChatEvents(stream, { head, includeUsage: wantsUsage(body) })
+        return bounded(events, deadline, (error) => toFailure(error, partyOf(body), signal))
+      } catch (error) {
+        deadline[Symbol.dispose]()
+        throw toFailure(error, partyOf(body), signal)
+      }
+    },
+  }
+}
+
+/** Ends the deadline with the stream. */
+async function* bounded(
+  events: AsyncIterable<Uint8Array>,
+  deadline: Deadline,
+  toGatewayFailure: (error: unknown) => GatewayError,
+) {
+  try {
+    yield* events
+  } catch (error) {
+    throw toGatewayFailure(error)
+  } finally {
+    deadline[Symbol.dispose]()
+  }
+}
