@@ -1,7 +1,7 @@
 /** A real OAuth and OpenID Connect server on loopback: `oidc-provider`, with people that are at their browser in no time. */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { exportJWK, generateKeyPair } from 'jose'
+import { exportJWK, exportPKCS8, generateKeyPair } from 'jose'
 import { type ClientMetadata, type Configuration, Provider } from 'oidc-provider'
 
 /** Whoever sits in front of the browser, and what the server says of them. `nobody` says no. */
@@ -30,6 +30,13 @@ export interface OidcServerOptions {
   readonly clients?: readonly ClientMetadata[]
   /** Claims that it tells at the userinfo endpoint for `profile`. */
   readonly claims?: readonly string[]
+}
+
+/** For a client that proves itself by signing (`private_key_jwt`): its key, and what the server is given of it. */
+export async function newClientKey() {
+  const { publicKey, privateKey } = await generateKeyPair('ES256', { extractable: true })
+  const jwk = { ...(await exportJWK(publicKey)), alg: 'ES256', use: 'sig', kid: 'key-1' }
+  return { pem: await exportPKCS8(privateKey), keyId: jwk.kid, jwks: { keys: [jwk] } }
 }
 
 const steps = 12
@@ -83,7 +90,15 @@ async function configuration(
       claims: () => ({ ...(server.person === 'nobody' ? {} : server.person), sub: id }),
     }),
     issueRefreshToken: async () => true,
-    ttl: { AccessToken: 3600, Grant: 3600, IdToken: 3600, Interaction: 600, RefreshToken: 86_400, Session: 3600 },
+    ttl: {
+      AccessToken: 3600,
+      ClientCredentials: 3600,
+      Grant: 3600,
+      IdToken: 3600,
+      Interaction: 600,
+      RefreshToken: 86_400,
+      Session: 3600,
+    },
     rotateRefreshToken: true,
     pkce: { required: () => true },
     features: {
