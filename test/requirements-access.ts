@@ -49,6 +49,11 @@ export const accessRequirements = {
     statement:
       'A person lets a client in by signing in at the company’s identity provider; whom no mapping names is not let in.',
   },
+  'oauth:relay': {
+    status: 'held',
+    statement:
+      'A client of a server in a relay mode gets that server’s own token by way of the gateway, which keeps none and lets nobody in for it.',
+  },
   'oauth:tokens-follow-keys': {
     status: 'held',
     statement: 'A token of an MCP client is good for one endpoint, and as long as the key that consented is.',

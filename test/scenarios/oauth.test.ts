@@ -1,15 +1,11 @@
-import {
-  Client as Client2,
-  type OAuthDiscoveryState,
-  StreamableHTTPClientTransport as Transport2,
-} from '@modelcontextprotocol/client'
+import { Client as Client2, StreamableHTTPClientTransport as Transport2 } from '@modelcontextprotocol/client'
 import { Client as Client1 } from '@modelcontextprotocol/sdk/client/index.js'
 import { StreamableHTTPClientTransport as Transport1 } from '@modelcontextprotocol/sdk/client/streamableHttp.js'
-import type { OAuthClientInformationMixed, OAuthTokens } from '@modelcontextprotocol/sdk/shared/auth.js'
 import { startRawMcpServer, type RawMcpServer } from '@toolgate/testing/mcp-raw'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { boot, type Booted } from '../boot.ts'
 import { verifies } from '../verifies.ts'
+import { application } from './oauth-application.ts'
 import { authorizeUrl, base, browse, callback, clientOf, textOf } from './oauth-browser.ts'
 
 const behind = new AsyncDisposableStack()
@@ -25,54 +21,6 @@ beforeAll(async () => {
   key = await gateway.makeKey({ user_id: 'ada', object_permission: { mcp_servers: ['git', 'open'] } })
 })
 afterAll(() => behind.disposeAsync())
-
-/** What the SDKs ask of an application, for both lines of them; it remembers, and has nothing but the browser's answer. */
-function application() {
-  let client: OAuthClientInformationMixed | undefined
-  let tokens: OAuthTokens | undefined
-  let discovery: OAuthDiscoveryState | undefined
-  let verifier = ''
-  let sentTo: URL | undefined
-  return {
-    get sentTo() {
-      return String(sentTo)
-    },
-    get token() {
-      return tokens?.access_token
-    },
-    loseAccessToken() {
-      tokens = tokens && { ...tokens, access_token: 'tgat_forgotten' }
-    },
-    redirectUrl: callback,
-    clientMetadata: {
-      client_name: 'An editor',
-      redirect_uris: [callback],
-      grant_types: ['authorization_code', 'refresh_token'],
-      response_types: ['code'],
-      token_endpoint_auth_method: 'none',
-    },
-    state: () => 'state-of-the-editor',
-    clientInformation: () => client,
-    saveClientInformation(saved: OAuthClientInformationMixed) {
-      client = saved
-    },
-    tokens: () => tokens,
-    saveTokens(saved: OAuthTokens) {
-      tokens = saved
-    },
-    redirectToAuthorization(url: URL) {
-      sentTo = url
-    },
-    saveCodeVerifier(saved: string) {
-      verifier = saved
-    },
-    codeVerifier: () => verifier,
-    saveDiscoveryState(saved: OAuthDiscoveryState) {
-      discovery = saved
-    },
-    discoveryState: () => discovery,
-  }
-}
 
 const lines = {
   'the maintenance line': (url: URL, authProvider: ReturnType<typeof application>) => ({

@@ -56,7 +56,7 @@ describe('the API of stored servers', () => {
     ['timeout', { timeout: -1 }],
     ['spec_path', { spec_path: '/etc/passwd' }],
     ['is_byok', { is_byok: true }],
-    ['delegate_auth_to_upstream', { delegate_auth_to_upstream: true }],
+    ['dcr_bridge', { dcr_bridge: true }],
     ['available_on_public_internet', { available_on_public_internet: false }],
     ['credentials.aws_access_key_id', { credentials: { aws_access_key_id: 'x' } }],
     ['static_headers', { static_headers: { 'not a header': 'x' } }],

@@ -240,7 +240,7 @@ describe('the way to the server and back', () => {
     without.searchParams.delete('iss')
     expect(isFault(await browser.open(without))).toEqual([502, true, false])
     expect(isFault(await browser.open(answer))).toEqual([200, false, true])
-    expect(isFault(await browser.open(answer))).toEqual([502, true, false])
+    expect(isFault(await browser.open(answer))).toEqual([400, true, false])
   })
 
   it('is for a key that may use the server, and tells nobody else whether there is one', async () => {

@@ -54,6 +54,8 @@ export interface UpstreamAuth {
   present(request: PresentRequest): Promise<PresentedCredential | undefined>
   /** Where users may have tokens of their own, kept here: how they get and lose them. */
   readonly userTokens?: UserTokenAccess | undefined
+  /** Where users keep their tokens themselves: how their client gets one. */
+  readonly relay?: SignInRelay | undefined
   /** A bare value of a caller's, written into the header as the method writes its own. Absent: as `Authorization`. */
   writeValue?(value: Secret): ReadonlyMap<string, Secret>
 }
@@ -108,6 +110,35 @@ export interface GivenTokens {
   readonly refresh: Secret | undefined
   readonly lifetimeMs: number | undefined
   readonly scopes: readonly string[]
+}
+
+/**
+ * How a client gets a token of a server's own by way of the gateway, which keeps none. What `kept` holds is sealed by whoever hands
+ * it out, and comes back.
+ */
+export interface SignInRelay {
+  begin(at: ServerAsked, redirectUri: string): Promise<SignInLeg>
+  /** Undefined where the server gives nothing for this answer, or not any more. */
+  finish(at: ServerAsked, answer: SignInAnswer): Promise<RelayedTokens | undefined>
+  /** Undefined where the refresh token was refused for good. */
+  refresh(
+    at: ServerAsked,
+    token: { readonly refresh: Secret; readonly kept: string },
+  ): Promise<RelayedTokens | undefined>
+}
+
+export interface ServerAsked {
+  readonly server: ServerDefinition
+  readonly signal: AbortSignal
+}
+
+export interface RelayedTokens {
+  readonly access: Secret
+  readonly refresh: Secret | undefined
+  readonly lifetimeMs: number | undefined
+  readonly scopes: readonly string[] | undefined
+  /** For the next refresh. */
+  readonly kept: string
 }
 
 export interface SignInLeg {

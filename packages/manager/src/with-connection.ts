@@ -119,9 +119,12 @@ function isRejection(error: unknown): error is GatewayError {
 function signInOr(rejection: GatewayError, server: ManagedServer, credential: Credential): GatewayError {
   const ownedByService = credential.scope.kind === 'shared' && credential.type !== 'none'
   if (ownedByService) return rejection
+  const { challenge, ...details } = rejection.details
+  // Where the gateway relays sign-ins, a client is led by the gateway: the server's own word would lead past it.
+  const theirs = server.auth.relay === undefined && challenge !== undefined ? { challenge } : {}
   return new GatewayError(
     'UPSTREAM_SIGN_IN_REQUIRED',
     `MCP server "${server.name}" wants a credential of yours: sign in there, or send one with the request.`,
-    { cause: rejection, details: { ...rejection.details, server: server.name } },
+    { cause: rejection, details: { ...details, ...theirs, server: server.name } },
   )
 }

@@ -40,6 +40,7 @@ export function chooseAuth(entry: ServerEntry, settings: OpenSettings, sources: 
   const { authMethods, environment } = sources
   const block = isJsonObject(settings['auth']) ? settings['auth']['oauth2'] : undefined
   const declared = entry.common.auth_type
+  if (relaysSignIn(entry)) return chooseRelay(entry, settings, sources)
   if (isJsonObject(block)) {
     if (declared !== undefined && declared !== 'oauth2') {
       throw new Unusable([...entry.path, 'auth_type'], 'must be oauth2 or absent beside auth.oauth2')
@@ -55,6 +56,26 @@ export function chooseAuth(entry: ServerEntry, settings: OpenSettings, sources: 
     return { ...choice('oauth2', environment.settings, entry.path), fromEnvironment: true }
   }
   return choice('none', {}, entry.path)
+}
+
+/** LiteLLM's two flags: clients sign in at the server's own authorization server, and hold what they get. */
+function relaysSignIn({ common }: ServerEntry): boolean {
+  return common.oauth_passthrough || common.delegate_auth_to_upstream
+}
+
+const relayed = 'oauth_delegate'
+const relayable: ReadonlySet<string> = new Set(['none', 'oauth2', relayed, 'true_passthrough'])
+
+/** With either of them callers bring the server's token, whatever kind of OAuth the entry says beside it. */
+function chooseRelay(entry: ServerEntry, settings: OpenSettings, { authMethods }: AuthSources): Choice {
+  const { auth_type: declared = relayed, oauth_passthrough: passes } = entry.common
+  const flag = passes ? 'oauth_passthrough' : 'delegate_auth_to_upstream'
+  if (!relayable.has(declared) || settings['oauth2_flow'] === 'client_credentials') {
+    const path = [...entry.path, flag]
+    throw new Unusable(path, 'has callers bring a token of their own, and the entry has the gateway present one')
+  }
+  const type = declared === 'true_passthrough' ? declared : relayed
+  return choice(type, pick(settings, keysOf(authMethods, type)), entry.path)
 }
 
 /** The credential for discovery, where the entry has one of its own. */

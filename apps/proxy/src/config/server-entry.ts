@@ -48,6 +48,8 @@ export const serverEntrySchema = z.object({
   auth_type: text.optional(),
   discovery_auth: freeForm.optional(),
   auth: freeForm.optional(),
+  oauth_passthrough: flag.default(false),
+  delegate_auth_to_upstream: flag.default(false),
   static_headers: z.record(headerName, secretSchema).superRefine(refuseReserved).default({}),
   extra_headers: z.array(upstreamHeader).default([]),
   access_groups: names.default([]),

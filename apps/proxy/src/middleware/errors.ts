@@ -80,12 +80,16 @@ function gatewayChallenge(
   const door = doorOf(path)
   if (door === 'oauth') return 'Basic realm="toolgate"'
   if (door !== 'mcp') return undefined
-  const { origin, pathname } = new URL(`${publicAddress.of(context)}${path}`)
-  const metadata = `${origin}/.well-known/oauth-protected-resource${pathname.replace(/\/$/, '')}`
   // What a server wants of its users is no fault of the credential that came here.
   const isOurs = code !== 'CREDENTIAL_MISSING' && code !== 'UPSTREAM_SIGN_IN_REQUIRED'
   const refused = isOurs ? 'error="invalid_token", ' : ''
-  return `Bearer ${refused}resource_metadata="${metadata}"`
+  return `Bearer ${refused}${resourceMetadata(context, publicAddress)}`
+}
+
+/** RFC 9728 §5.1, for the MCP endpoint that was asked: where its clients sign in. */
+export function resourceMetadata(context: Context<AppEnv>, publicAddress: PublicAddress): string {
+  const { origin, pathname } = new URL(`${publicAddress.of(context)}${context.req.path}`)
+  return `resource_metadata="${origin}/.well-known/oauth-protected-resource${pathname.replace(/\/$/, '')}"`
 }
 
 /** A relayed provider status may be anything; what cannot carry a body becomes a plain 502. */

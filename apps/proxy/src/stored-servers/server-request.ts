@@ -19,10 +19,6 @@ const identityFields = {
 /** Refused wherever they say anything but their default, with the reason. */
 const refusals: Readonly<Record<string, string>> = {
   is_byok: 'keys that users bring for themselves are not supported by this version',
-  delegate_auth_to_upstream:
-    'callers are always admitted by the gateway first; auth_type oauth_delegate passes their credential on',
-  oauth_passthrough:
-    'callers are always admitted by the gateway first; auth_type true_passthrough passes their credential on',
   dcr_bridge: 'dynamic client registration is not supported by this version',
   per_server_oauth_discovery: 'authorization servers per MCP server are not supported by this version',
   api_keys: 'grant the server to keys with object_permission.mcp_servers of the key API',

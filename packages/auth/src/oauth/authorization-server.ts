@@ -11,6 +11,7 @@ import type { GrantStore } from './grant-store.ts'
 import { createIssuedTokens, type IssuedTokens } from './issued-tokens.ts'
 import { createPendingRequests, type PendingRequests } from './pending-requests.ts'
 import type { PersonSignIn } from './person-sign-in.ts'
+import { createRelayTickets, type RelayTickets } from './relay-tickets.ts'
 import { createRateLimit, type RateLimit } from './rate-limit.ts'
 import { createSignIn, type SignIn } from './sign-in.ts'
 import { createTokenIssuer, type TokenIssuer } from './token-issuer.ts'
@@ -24,6 +25,7 @@ export interface AuthorizationServer {
   /** Sign-ins of people that are at the identity provider. */
   readonly signingIn: PendingRequests
   readonly consenters: Consenters
+  readonly relayTickets: RelayTickets
   readonly tokens: TokenIssuer
   readonly issued: IssuedTokens
   /** By the address of whoever asks. */
@@ -64,6 +66,7 @@ export function createAuthorizationServer(options: AuthorizationServerOptions): 
     people,
     signingIn: createPendingRequests({ sealer: options.sealer, clock, purpose: 'sign_in' }),
     consenters,
+    relayTickets: createRelayTickets({ sealer: options.sealer, clock }),
     tokens: createTokenIssuer({ store: grants, clients: store, clock }),
     issued: createIssuedTokens({
       store: grants,

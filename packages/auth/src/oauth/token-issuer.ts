@@ -2,7 +2,6 @@
  * Codes and tokens: a code for a person's consent, tokens for a code or for a refresh token, each of which counts once.
  * Whether the person may consent was found out before.
  */
-import { createHash } from 'node:crypto'
 import { type Clock, type JsonObject, Secret } from '@toolgate/core'
 import type { OauthCodeRow } from '@toolgate/db'
 import { type AuthorizationRequest, single } from './authorization-request.ts'
@@ -11,6 +10,7 @@ import type { OauthClient } from './clients.ts'
 import type { Consenter } from './consenters.ts'
 import type { Exchanged, GrantStore, Issued, NewAccessToken } from './grant-store.ts'
 import { oauthError } from './oauth-error.ts'
+import { challengeOf, notGranted, required } from './token-form.ts'
 import { familyOf, hashToken, isToken, newFamily, newRefreshToken, newToken } from './tokens.ts'
 
 /** The one there is: to use MCP servers as the key may that consented. */
@@ -155,17 +155,6 @@ function answer(exchanged: Exchanged, { access, refresh }: Tokens): JsonObject {
   }
 }
 
-/** One text for everything: which part did not fit is for nobody to try out. */
-function notGranted() {
-  return oauthError('invalid_grant', 'The code or refresh token is not valid for this client, or not any more.')
-}
-
-function required(form: URLSearchParams, name: string): string {
-  const value = single(form, name)
-  if (value === undefined) throw oauthError('invalid_request', `"${name}" is missing.`)
-  return value
-}
-
 function audienceIn(form: URLSearchParams, audienceOf: (resource: string) => string | undefined): string | undefined {
   const resource = single(form, 'resource', 'invalid_target')
   const audience = resource === undefined ? undefined : audienceOf(resource)
@@ -176,10 +165,4 @@ function audienceIn(form: URLSearchParams, audienceOf: (resource: string) => str
 /** RFC 8707 §2.2: what the code was given for, where the request says nothing else. */
 function isFor({ audience }: Pick<OauthCodeRow, 'audience'>, asked: string | undefined): boolean {
   return asked === undefined || asked === audience
-}
-
-/** RFC 7636 §4.1 and §4.6. */
-function challengeOf(verifier: string): string {
-  if (!/^[\w.~-]{43,128}$/.test(verifier)) throw oauthError('invalid_grant', '"code_verifier" is none.')
-  return createHash('sha256').update(verifier).digest('base64url')
 }

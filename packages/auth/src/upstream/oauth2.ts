@@ -3,17 +3,15 @@ import { z } from 'zod'
 import { readPrivateKey } from '../tokens/client-assertion.ts'
 import type { DeclaredGrant } from '../tokens/client-credentials.ts'
 import { type ClientProof, clientAuthMethods } from '../tokens/token-endpoint.ts'
-import type { UserTokenClient } from '../user-tokens/upstream-client.ts'
 import type { UserTokens } from '../user-tokens/user-tokens.ts'
 import type { UpstreamAuthOptions } from './options.ts'
-import { secretSetting, staticValue, staticValueShape, withScheme } from './static-value.ts'
+import { signInClient, signInShape } from './sign-in-settings.ts'
+import { staticValue, staticValueShape, withScheme } from './static-value.ts'
 
 /**
  * `auth_type: oauth2`: the gateway's own token (client credentials), or else the token of a user. A failing token endpoint is
  * an error and never a reason to present something weaker.
  */
-
-const httpUrl = z.url({ protocol: /^https?$/, error: 'must be an http or https address' })
 
 const algorithms = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA'] as const
 
@@ -27,17 +25,11 @@ const privateKey = z
   .transform((text) => (text ? new Secret(text) : undefined))
 
 const schema = z.strictObject({
-  client_id: z.string().nullish(),
-  client_secret: secretSetting,
-  token_url: httpUrl.nullish(),
-  issuer: httpUrl.nullish(),
+  ...signInShape,
   client_private_key: privateKey,
   client_private_key_id: z.string().nullish(),
   client_assertion_signing_alg: z.enum(algorithms).nullish(),
-  scopes: z.union([z.array(z.string()), z.string().transform((text) => text.split(/\s+/))]).nullish(),
   audience: z.string().nullish(),
-  resource: z.string().nullish(),
-  authorization_url: httpUrl.nullish(),
   oauth2_flow: z.enum(['client_credentials', 'authorization_code']).nullish(),
   token_endpoint_auth_method: z.enum(clientAuthMethods).nullish(),
   ...staticValueShape,
@@ -51,7 +43,7 @@ export const oauth2 = definePlug<typeof schema, UpstreamAuthOptions, UpstreamAut
   create(settings, options) {
     const grant = clientCredentialsGrant(settings, options)
     const value = staticValue(settings, options)
-    if (grant === undefined) return userToken(value, options.userTokens?.of(userTokenClient(settings)))
+    if (grant === undefined) return userToken(value, options.userTokens?.of(signInClient(settings)))
     if (value !== undefined) {
       options.report('warning', 'authentication_token is not used: the client credentials of this server come first.')
     }
@@ -104,19 +96,6 @@ function proofOf(settings: Oauth2Settings): ClientProof | undefined {
   const keyId = settings.client_private_key_id || undefined
   const algorithm = settings.client_assertion_signing_alg ?? undefined
   return privateKey && { method, key: { privateKey, keyId, algorithm } }
-}
-
-/** What the operator says of the authorization server that users sign in at. */
-function userTokenClient(settings: Oauth2Settings): UserTokenClient {
-  return {
-    clientId: settings.client_id || undefined,
-    clientSecret: settings.client_secret,
-    issuer: settings.issuer ?? undefined,
-    authorizationUrl: settings.authorization_url ?? undefined,
-    tokenUrl: settings.token_url ?? undefined,
-    scopes: (settings.scopes ?? []).filter((scope) => scope !== ''),
-    resource: settings.resource || undefined,
-  }
 }
 
 /**

@@ -69,7 +69,8 @@ export interface UpstreamClient {
     },
     from: { readonly at: SignInAt; readonly party: TokenParty },
     signal: AbortSignal,
-  ): Promise<ReceivedTokens>
+    /** Undefined where the code was refused. */
+  ): Promise<ReceivedTokens | undefined>
   /** Undefined where the refresh token was refused: then a person must sign in again. */
   refresh(
     token: Secret,
@@ -103,7 +104,9 @@ export function createUpstreamClient(options: UpstreamClientOptions): UpstreamCl
           redirectUri,
           ...(iss !== undefined && { iss }),
         }
-        return received(await exchangeAuthorization(party.issuer, { ...shared(party, fetchFn), ...exchange }))
+        return unlessRefused(async () =>
+          received(await exchangeAuthorization(party.issuer, { ...shared(party, fetchFn), ...exchange })),
+        )
       }),
     refresh: (token, { at, party }, signal) => within(at, signal, (fetchFn) => refreshAt(party, token, fetchFn)),
     partyOf: (at, signal) =>
@@ -131,13 +134,19 @@ async function startAt(at: SignInAt, redirectUri: string, fetchFn: FetchLike): P
 }
 
 async function refreshAt(party: TokenParty, token: Secret, fetchFn: FetchLike): Promise<ReceivedTokens | undefined> {
-  try {
+  return unlessRefused(async () => {
     const refreshToken = token.reveal()
     const tokens = received(await refreshAuthorization(party.issuer, { ...shared(party, fetchFn), refreshToken }))
     // RFC 6749 §6: without a new one the former goes on.
     return { ...tokens, refresh: tokens.refresh ?? token }
+  })
+}
+
+/** What the server says of the code or the token itself; anything else may pass. */
+async function unlessRefused(work: () => Promise<ReceivedTokens>): Promise<ReceivedTokens | undefined> {
+  try {
+    return await work()
   } catch (error) {
-    // What the server says of the token itself; anything else may pass.
     if (error instanceof OAuthError && final.has(error.code)) return undefined
     throw error
   }

@@ -71,6 +71,9 @@ export function createUserSignIn({ store, upstream, seal, clock, newId }: UserSi
       }
       const answer = { code, iss, verifier, redirectUri }
       const got = await upstream.finish(answer, { at: context.at, party }, signal)
+      if (got === undefined) {
+        throw new GatewayError('INVALID_REQUEST', `"${context.at.name}" gave no token for this answer. Start again.`)
+      }
       const { access, refresh, lifetimeMs, scopes = [] } = got
       await save(context, { tokens: { access, refresh, party }, scopes, lifetimeMs })
     },

@@ -3,7 +3,6 @@
  * refused them. A token of one server is presented there and nowhere else, and one that was got for what the server was before
  * a change of its address or client is none any more.
  */
-import { createHash } from 'node:crypto'
 import {
   type Clock,
   type NewId,
@@ -12,12 +11,15 @@ import {
   type Principal,
   Secret,
   type ServerDefinition,
+  type SignInRelay,
   type UserTokenAccess,
   type UserTokenStatus,
 } from '@toolgate/core'
 import type { UserTokenRow } from '@toolgate/db'
 import type { Sealer } from '../tokens/sealing.ts'
 import { createTokenRefresh, type TokenRefresh } from './token-refresh.ts'
+import { createSignInRelay } from './sign-in-relay.ts'
+import { identityOf } from './token-identity.ts'
 import { createTokenSeal, type OpenTokens, type TokenSeal } from './token-seal.ts'
 import { createUserSignIn } from './user-sign-in.ts'
 import type { SignInAt, UpstreamClient, UserTokenClient } from './upstream-client.ts'
@@ -29,6 +31,8 @@ export interface UserTokens {
   of(
     client: UserTokenClient,
   ): UserTokenAccess & { present(request: PresentRequest): Promise<PresentedCredential | undefined> }
+  /** For a server whose users keep their tokens themselves. */
+  relay(client: UserTokenClient): SignInRelay
 }
 
 export interface UserTokensOptions {
@@ -64,6 +68,7 @@ export function createUserTokens(options: UserTokensOptions): UserTokens {
   const usable = createUsableTokens({ store, seal, cache, refresh })
 
   return {
+    relay: (client) => createSignInRelay(client, options.upstream),
     of: (client) => {
       const contextOf = (server: ServerDefinition, owner: string): TokenContext => ({
         at: { name: server.name, address: server.address, client },
@@ -168,12 +173,4 @@ function statusOf({ expiresAt, needsSignIn, connectedAt, scopes }: UserTokenRow,
     scopes,
     isExpired: expiresAt !== null && expiresAt.getTime() <= clock.now(),
   }
-}
-
-function identityOf({ address }: ServerDefinition, client: UserTokenClient): string {
-  const { clientId, issuer, authorizationUrl, tokenUrl, resource } = client
-  const said = [address, clientId, issuer, authorizationUrl, tokenUrl, resource]
-  return createHash('sha256')
-    .update(JSON.stringify(said.map((value) => value ?? null)))
-    .digest('hex')
 }

@@ -5,8 +5,9 @@ import { aimAt } from '../../aim-at.ts'
 import type { AppEnv } from '../../app-env.ts'
 import { mcpEndpointOf, mcpPathPatterns } from '../../mcp-endpoint.ts'
 import type { Lifecycle } from '../../lifecycle.ts'
+import { resourceMetadata, routeNotFound } from '../../middleware/errors.ts'
+import type { PublicAddress } from '../../public-address.ts'
 import type { StandingCallers } from '../../standing-callers.ts'
-import { routeNotFound } from '../../middleware/errors.ts'
 import type { LiveConfig } from '../../reload/live-config.ts'
 import { createAnswer } from './answer.ts'
 import { namesModernVersion, speaksModern } from './era.ts'
@@ -40,6 +41,7 @@ export interface McpServices {
   readonly lifecycle: Pick<Lifecycle, 'leaving'>
   readonly standing: Pick<StandingCallers, 'watch'>
   readonly live: Pick<LiveConfig, 'current'>
+  readonly publicAddress: PublicAddress
 }
 
 /**
@@ -47,7 +49,7 @@ export interface McpServices {
  * finds out what the endpoint leads to, reads the body, and hands the request to the era of the protocol that it speaks. What a request means is the same in all of them: `answer.ts`.
  */
 export function mcpRoutes(services: McpServices) {
-  const { gateway, live } = services
+  const { gateway, live, publicAddress } = services
   const answer = createAnswer({ gateway })
   const introduce = createIntroduction({ gateway, identity: () => live.current.environment.mcpIdentity })
   const legacy = createLegacyEra({ ...services, answer, introduce })
@@ -68,7 +70,9 @@ export function mcpRoutes(services: McpServices) {
     if (endpoint.transport !== 'streamable') return otherMethod(context, endpoint.transport === 'sse' ? 'GET' : 'POST')
     const view = viewOf(gateway, { caller, endpoint, header })
     const exchange = { context, caller, view }
-    if (method === 'POST') return post({ ...exchange, received: await readMessages(context) })
+    if (method === 'POST') {
+      return challenged(context, await post({ ...exchange, received: await readMessages(context) }), publicAddress)
+    }
     if (method !== 'OPTIONS' && namesModernVersion(context.req.header('mcp-protocol-version')))
       refuseAllBut(context, 'POST')
     if (method === 'GET') return legacy.listen(exchange)
@@ -90,6 +94,14 @@ export function mcpRoutes(services: McpServices) {
   const app = new Hono<AppEnv>().get('/mcp/enabled', (context) => context.json({ enabled: true }))
   for (const pattern of mcpPathPatterns) app.all(pattern, handle)
   return app
+}
+
+/** RFC 9110 §15.5.2: a 401 says how to sign in; where the server behind the endpoint does not, by way of the gateway. */
+function challenged(context: Context<AppEnv>, response: Response, publicAddress: PublicAddress): Response {
+  if (response.status === 401 && !response.headers.has('www-authenticate')) {
+    response.headers.set('www-authenticate', `Bearer ${resourceMetadata(context, publicAddress)}`)
+  }
+  return response
 }
 
 /** One message of the era without batches makes none of the whole: the other ones must not be done as if they were alone. */

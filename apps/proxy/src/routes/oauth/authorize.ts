@@ -19,13 +19,16 @@ import type { LiveConfig } from '../../reload/live-config.ts'
 import { oauthErrorOf } from '../../render/oauth.ts'
 import { browserOf, markBrowser, refuseForeignForm } from './browser.ts'
 import { readForm } from './form.ts'
-import type { ConnectDoor, WaitingSignIn } from './connect.ts'
+import type { ConnectDoor, ConnectOptions, WaitingSignIn } from './connect.ts'
 import { consentPage, showPage } from './page.ts'
 import type { PersonDoor } from './person.ts'
 import { addressOf } from './peer-address.ts'
 
 export interface AuthorizeOptions {
-  readonly server: Pick<AuthorizationServer, 'clients' | 'pending' | 'signIn' | 'people' | 'tokens' | 'limits'>
+  readonly server: Pick<
+    AuthorizationServer,
+    'clients' | 'pending' | 'signIn' | 'people' | 'tokens' | 'limits' | 'relayTickets'
+  >
   readonly publicAddress: PublicAddress
   readonly live: Pick<LiveConfig, 'current'>
   readonly connectFirst: ConnectDoor['connectFirst']
@@ -42,6 +45,8 @@ export interface AuthorizeDoor {
   readonly decide: (context: Context<AppEnv>) => Promise<Response>
   /** Of a request that was agreed to, by somebody who is known by now. */
   readonly agreed: (context: Context<AppEnv>, waiting: WaitingSignIn) => Promise<Response>
+  /** Of a request that was agreed to, and answered by a server's own authorization server. */
+  readonly handOver: ConnectOptions['handOver']
   /** Where the client learns that nobody was let in. */
   readonly declined: (context: Context<AppEnv>, asked: Omit<WaitingSignIn, 'consenter'>) => Promise<string>
   /** Of a request that was agreed to, and waited for the user to connect an account. */
@@ -128,7 +133,18 @@ function createGoingOn(options: AuthorizeOptions, read: ReturnType<typeof create
       ? letIn(context, request, { consenter: waiting.consenter, iss })
       : sendBack(context, request, { error: 'access_denied', iss })
   }
-  return { letInOrConnect, agreed, declined, resume }
+  const handOver: AuthorizeDoor['handOver'] = async (context, waiting, answer) => {
+    const request = await read(context, waiting)
+    const iss = issOf(context, waiting)
+    if ('refusal' in request) return refuse(context, request, iss)
+    const { client, redirectUri, codeChallenge, audience } = request
+    const bound = { clientId: client.id, redirectUri, codeChallenge, audience }
+    const { iss: serversIss, ...answered } = answer
+    const ticket = { ...bound, ...answered, ...(serversIss !== undefined && { iss: serversIss }) }
+    const code = await options.server.relayTickets.sealCode(ticket)
+    return sendBack(context, request, { code: code.reveal(), iss })
+  }
+  return { letInOrConnect, agreed, declined, resume, handOver }
 }
 
 /** The person has agreed: the browser goes back with a code. */

@@ -1,6 +1,13 @@
 /** The doors of the authorization server that clients knock at themselves, without a browser. */
-import { type AuthorizationServer, isTrustedRedirect, presentedClient, single } from '@toolgate/auth'
+import {
+  type AuthorizationServer,
+  createRelayedTokens,
+  isTrustedRedirect,
+  presentedClient,
+  single,
+} from '@toolgate/auth'
 import type { JsonObject } from '@toolgate/core'
+import type { Registry } from '@toolgate/manager'
 import type { Context } from 'hono'
 import type { AppEnv } from '../../app-env.ts'
 import { readJsonObject } from '../../json-body.ts'
@@ -13,6 +20,7 @@ import { addressOf } from './peer-address.ts'
 
 export interface ClientDoorServices {
   readonly authorizationServer: AuthorizationServer
+  readonly registry: Pick<Registry, 'find'>
   readonly publicAddress: PublicAddress
   readonly live: Pick<LiveConfig, 'current'>
 }
@@ -20,7 +28,9 @@ export interface ClientDoorServices {
 /** `issuer`: which of our issuers is asked, as a path. */
 export type Door = (context: Context<AppEnv>, issuer: string) => Promise<Response>
 
-export function createClientDoors({ authorizationServer: server, publicAddress, live }: ClientDoorServices) {
+export function createClientDoors(services: ClientDoorServices) {
+  const { authorizationServer: server, publicAddress, live, registry } = services
+  const exchangeRelayed = createRelayedTokens({ tickets: server.relayTickets, serverOf: (id) => registry.find(id) })
   const authenticated = (context: Context<AppEnv>, form: URLSearchParams) =>
     server.clients.authenticate(presentedClient(context.req.raw.headers, form), context.req.raw.signal)
 
@@ -29,7 +39,8 @@ export function createClientDoors({ authorizationServer: server, publicAddress, 
     const client = await authenticated(context, form)
     const base = publicAddress.of(context)
     const audienceOf = (resource: string) => audienceOfResource(resource, { base, issuer })
-    return secretAnswer(context, await server.tokens.exchange(form, client, audienceOf))
+    const relayed = await exchangeRelayed({ form, client, audienceOf, signal: context.req.raw.signal })
+    return secretAnswer(context, relayed ?? (await server.tokens.exchange(form, client, audienceOf)))
   }
 
   const register: Door = async (context) => {

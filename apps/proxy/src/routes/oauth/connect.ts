@@ -69,11 +69,21 @@ export interface ConnectDoor {
 export interface ConnectOptions extends ConnectServices {
   /** Goes on with a sign-in that waited; `false`: the user did not connect. */
   readonly resume: (context: Context<AppEnv>, waiting: WaitingSignIn, connected: boolean) => Promise<Response>
+  /** Goes on with one that waited for a server's own token, which is for the client to fetch. */
+  readonly handOver: (context: Context<AppEnv>, waiting: WaitingSignIn, answer: RelayedAnswer) => Promise<Response>
+}
+
+/** What came back from a server's authorization server. */
+export interface RelayedAnswer {
+  readonly server: string
+  readonly code: string
+  readonly iss: string | undefined
+  readonly kept: string
 }
 
 export function createConnectDoor(options: ConnectOptions): ConnectDoor {
-  const { authenticate, connecting, publicAddress, registry, resume } = options
-  const { pages, legs } = connecting
+  const { authenticate, connecting, publicAddress } = options
+  const { pages } = connecting
 
   const show = async (context: Context<AppEnv>, server: string, fault?: string) => {
     const browser = markBrowser(context, publicAddress.of(context))
@@ -102,23 +112,7 @@ export function createConnectDoor(options: ConnectOptions): ConnectDoor {
         return show(context, named, error.message)
       }
     },
-    async comeBack(context) {
-      const { searchParams } = new URL(context.req.url)
-      const browser = browserOf(context, publicAddress.of(context))
-      const { parameters: leg, issuer } = await legs.open(searchParams.get('state') ?? '', browser)
-      const [id = '', owner = '', kept = ''] = ['server', 'owner', 'kept'].map((name) => leg.get(name) ?? '')
-      const then = leg.get('then')
-      const waiting =
-        then === null ? undefined : { parameters: new URLSearchParams(then), issuer, consenter: consenterIn(leg) }
-      const code = searchParams.get('code')
-      if (code === null && waiting !== undefined) return resume(context, waiting, false)
-      if (code === null) throw oauthError('access_denied', 'The server did not let you in, or you said no there.')
-      const server = registry.find(id)
-      if (server === undefined) throw oauthError('invalid_request', 'The server is not there any more.')
-      const iss = searchParams.get('iss') ?? undefined
-      await accessOf(server).finish({ server, owner, signal: context.req.raw.signal }, { code, iss, kept })
-      return waiting === undefined ? showPage(context, connectedPage(server.name)) : resume(context, waiting, true)
-    },
+    comeBack: createComingBack(options),
     async connectFirst(context, { audience, ...waiting }) {
       const { signal } = context.req.raw
       const [named, ...others] = mcpEndpointOf(audience)?.names ?? []
@@ -126,7 +120,9 @@ export function createConnectDoor(options: ConnectOptions): ConnectDoor {
       const principal = await options.authorizationServer.consenters.admit(waiting.consenter, signal)
       const owner = principal && ownerOf(principal)
       const server = principal && permitted(principal, named, { ...options, signal })
-      if (owner === undefined || server?.auth.userTokens === undefined) return undefined
+      if (owner === undefined || server === undefined) return undefined
+      if (server.auth.relay !== undefined) return leave(context, { server, owner, waiting }, options)
+      if (server.auth.userTokens === undefined) return undefined
       const status = await server.auth.userTokens.status(server, owner)
       return status?.needsSignIn === false ? undefined : leave(context, { server, owner, waiting }, options)
     },
@@ -141,6 +137,30 @@ function consenterIn(leg: URLSearchParams): Consenter {
   }
 }
 
+/** The answer of a server's authorization server, for whatever waited for it. */
+function createComingBack(options: ConnectOptions): ConnectDoor['comeBack'] {
+  const { publicAddress, registry, resume, handOver } = options
+  const { legs } = options.connecting
+  return async (context) => {
+    const { searchParams } = new URL(context.req.url)
+    const browser = browserOf(context, publicAddress.of(context))
+    const { parameters: leg, issuer } = await legs.open(searchParams.get('state') ?? '', browser)
+    const [id = '', owner = '', kept = ''] = ['server', 'owner', 'kept'].map((name) => leg.get(name) ?? '')
+    const then = leg.get('then')
+    const waiting =
+      then === null ? undefined : { parameters: new URLSearchParams(then), issuer, consenter: consenterIn(leg) }
+    const code = searchParams.get('code')
+    if (code === null && waiting !== undefined) return resume(context, waiting, false)
+    if (code === null) throw oauthError('access_denied', 'The server did not let you in, or you said no there.')
+    const server = registry.find(id)
+    if (server === undefined) throw oauthError('invalid_request', 'The server is not there any more.')
+    const iss = searchParams.get('iss') ?? undefined
+    if (waiting !== undefined && leg.has('relay')) return handOver(context, waiting, { server: id, code, iss, kept })
+    await accessOf(server).finish({ server, owner, signal: context.req.raw.signal }, { code, iss, kept })
+    return waiting === undefined ? showPage(context, connectedPage(server.name)) : resume(context, waiting, true)
+  }
+}
+
 /** Where the person goes on to: a link and no redirect, so that the page's policy need not know where that is. */
 async function leave(
   context: Context<AppEnv>,
@@ -149,8 +169,13 @@ async function leave(
 ): Promise<Response> {
   const base = publicAddress.of(context)
   const { signal } = context.req.raw
-  const { url, kept } = await accessOf(server).begin({ server, owner, signal }, `${base}/callback`)
-  const parameters = new URLSearchParams({ server: server.id, owner, kept })
+  const { relay } = server.auth
+  const back = `${base}/callback`
+  const { url, kept } =
+    relay === undefined
+      ? await accessOf(server).begin({ server, owner, signal }, back)
+      : await relay.begin({ server, signal }, back)
+  const parameters = new URLSearchParams({ server: server.id, owner, kept, ...(relay !== undefined && { relay: '' }) })
   if (waiting !== undefined) {
     parameters.set('then', waiting.parameters.toString())
     parameters.set('key', waiting.consenter.keyHash)

@@ -32,7 +32,11 @@ type Told = (page: Page) => Page
 export function oauthRoutes(services: OauthServices) {
   const { authorizationServer: server, publicAddress, live, log } = services
   // Each leads into the other: a client signs in, its user connects an account, and the sign-in goes on.
-  const connect = createConnectDoor({ ...services, resume: (...waiting) => authorize.resume(...waiting) })
+  const connect = createConnectDoor({
+    ...services,
+    resume: (...waiting) => authorize.resume(...waiting),
+    handOver: (...answered) => authorize.handOver(...answered),
+  })
   const person = createPersonDoor({
     server,
     publicAddress,

@@ -1,0 +1,246 @@
+import { Client as Client2, StreamableHTTPClientTransport as Transport2 } from '@modelcontextprotocol/client'
+import { Client as Client1 } from '@modelcontextprotocol/sdk/client/index.js'
+import { StreamableHTTPClientTransport as Transport1 } from '@modelcontextprotocol/sdk/client/streamableHttp.js'
+import { type ProtectedMcpServer, startProtectedMcpServer } from '@toolgate/testing/mcp-protected'
+import { type OidcServer, startOidcServer } from '@toolgate/testing/oidc-server'
+import { startRawMcpServer } from '@toolgate/testing/mcp-raw'
+import { serveOnLoopback } from '@toolgate/testing/loopback'
+import { afterAll, beforeAll, describe, expect } from 'vitest'
+import { boot, type Booted, recordingLog } from '../boot.ts'
+import { verifies } from '../verifies.ts'
+import { application } from './oauth-application.ts'
+import { authorizeUrl, base, browse, callback, clientOf, textOf } from './oauth-browser.ts'
+
+/** Servers whose clients hold the server's own tokens: the gateway leads them there, keeps nothing, and lets nobody in without a key. */
+const modes = {
+  delegate: { auth_type: 'oauth_delegate' },
+  through: { auth_type: 'true_passthrough' },
+  passing: { oauth_passthrough: true },
+  delegated: { auth_type: 'oauth2', delegate_auth_to_upstream: true },
+} as const
+const behind = new AsyncDisposableStack()
+const log = recordingLog()
+const secret = 'secret-of-the-gateway-there'
+let oidc: OidcServer
+let upstream: ProtectedMcpServer
+let gateway: Booted
+let key: string
+let clientId: string
+beforeAll(async () => {
+  oidc = behind.use(
+    await startOidcServer({
+      clients: [{ client_id: 'toolgate', client_secret: secret, redirect_uris: [`${base}/callback`] }],
+    }),
+  )
+  upstream = behind.use(await startProtectedMcpServer(oidc))
+  const { url } = upstream
+  const servers = Object.entries(modes).map(([name, mode]) => [name, { url, ...mode }] as const)
+  const named = {
+    client_id: 'toolgate',
+    client_secret: secret,
+    issuer: oidc.issuer,
+    resource: url,
+    scopes: ['openid', 'tools'],
+  }
+  const mcp_servers = { ...Object.fromEntries(servers), named: { url, ...modes.delegate, ...named } }
+  const general_settings = { mcp_allowed_private_networks: ['127.0.0.0/8'] }
+  gateway = behind.use(await boot({ config: { general_settings, mcp_servers }, log, env: { PROXY_BASE_URL: base } }))
+  key = await gateway.makeKey({ object_permission: { mcp_servers: Object.keys(mcp_servers) } })
+  clientId = await client().newClient()
+})
+afterAll(() => behind.disposeAsync())
+
+type Application = ReturnType<typeof application>
+const lines = {
+  'the maintenance line': (url: URL, authProvider: Application, headers: Record<string, string>) => ({
+    client: new Client1({ name: 'editor', version: '1' }),
+    transport: new Transport1(url, { authProvider, fetch: gateway.fetch, requestInit: { headers } }),
+  }),
+  'the current line': (url: URL, authProvider: Application, headers: Record<string, string>) => ({
+    client: new Client2({ name: 'editor', version: '2' }),
+    transport: new Transport2(url, { authProvider, fetch: gateway.fetch, requestInit: { headers } }),
+  }),
+} as const
+type Line = ReturnType<(typeof lines)[keyof typeof lines]>
+
+const useTools = async ({ client, transport }: Line): Promise<unknown> => {
+  if (client instanceof Client1 && transport instanceof Transport1) await client.connect(transport)
+  else if (client instanceof Client2 && transport instanceof Transport2) await client.connect(transport)
+  const called = await client.callTool({ name: 'echo', arguments: {} })
+  await client.close()
+  return called
+}
+const finish = (transport: Transport1 | Transport2, end: URL): Promise<void> =>
+  transport instanceof Transport1
+    ? transport.finishAuth(end.searchParams.get('code') ?? '')
+    : transport.finishAuth(end.searchParams)
+
+/** The gateway's page with the key, the server's own sign-in, and back to the client. */
+const signIn = async (url: string | URL, as: string, by = key): Promise<URL> => {
+  oidc.person = { sub: as }
+  const browser = browse(gateway)
+  const page = await browser.send(await browser.open(url), { key: by, decision: 'allow' })
+  const link = /class="button" href="([^"]*)"/.exec(page.text)?.[1]?.replaceAll('&amp;', '&')
+  if (link === undefined) throw new Error(`no way on: ${page.text} ${String(page.location)}`)
+  const { location, text } = await browser.open(await oidc.goThrough(link))
+  if (location === undefined) throw new Error(`not let in: ${text}`)
+  return location
+}
+
+describe('a server whose clients hold its tokens', () => {
+  for (const [line, make] of Object.entries(lines)) {
+    for (const server of Object.keys(modes)) {
+      verifies('oauth:relay', `leads a client of ${line} there, which calls and refreshes (${server})`, async () => {
+        const editor = application()
+        const headers = { 'x-litellm-api-key': key }
+        const as = `ada-${server}`
+        const url = new URL(`/mcp/${server}`, base)
+        const first = make(url, editor, headers)
+        await expect(useTools(first)).rejects.toThrow(/nauthorized/)
+        expect(editor.sentTo).toMatch(new RegExp(`^${base}/${server}/authorize\\?`))
+        await finish(first.transport, await signIn(editor.sentTo, as))
+
+        expect(await useTools(make(url, editor, headers))).toMatchObject({ content: [{ text: '{}' }] })
+        expect(upstream.letIn.at(-1)).toBe(as)
+        expect(upstream.requests.at(-1)?.headers.authorization).toBe(`Bearer ${editor.token}`)
+
+        const [former, formerRefresh] = [editor.token, editor.refreshToken]
+        editor.loseAccessToken('forgotten')
+        await useTools(make(url, editor, headers))
+        expect([former, 'forgotten']).not.toContain(editor.token)
+        expect(editor.refreshToken).not.toBe(formerRefresh)
+        expect(upstream.letIn.at(-1)).toBe(as)
+      })
+    }
+  }
+
+  verifies(
+    'oauth:relay',
+    'says to whoever has a key and no token where to sign in, and not what the server says',
+    async () => {
+      const response = await gateway.request(`${base}/mcp/delegate`, {
+        key,
+        headers: { accept: 'application/json, text/event-stream' },
+        body: { jsonrpc: '2.0', id: 1, method: 'tools/list' },
+      })
+      expect(response.status).toBe(401)
+      const challenge = `Bearer resource_metadata="${base}/.well-known/oauth-protected-resource/mcp/delegate"`
+      expect(response.headers.get('www-authenticate')).toBe(challenge)
+      const refused = await gateway.request(`${base}/mcp/delegate`, {
+        key,
+        headers: { accept: 'application/json, text/event-stream', authorization: 'Bearer stale' },
+        body: { jsonrpc: '2.0', id: 1, method: 'tools/list' },
+      })
+      expect([refused.status, refused.headers.get('www-authenticate')]).toEqual([401, challenge])
+    },
+  )
+
+  verifies('oauth:relay', 'lets nobody in for the server’s token alone: callers are the gateway’s first', async () => {
+    const before = upstream.requests.length
+    const { body } = await exchanged(await signIn(authorize('named'), 'eve'))
+    const token = textOf(body['access_token'])
+    expect(await ping('/mcp/named', { authorization: `Bearer ${token}` })).toBe(401)
+    expect(upstream.requests.length).toBe(before)
+    expect(await ping('/mcp/named', { authorization: `Bearer ${token}`, 'x-litellm-api-key': key })).toBe(200)
+  })
+
+  verifies(
+    'oauth:relay',
+    'is for a key that may use it; whose may not, learns nothing and gets no token of it',
+    async () => {
+      const other = await gateway.makeKey({ object_permission: { mcp_servers: [] } })
+      const browser = browse(gateway)
+      const { location } = await browser.send(await browser.open(authorize('named')), { key: other, decision: 'allow' })
+      const { body } = await exchanged(location ?? new URL(callback))
+      expect(body['access_token']).toMatch(/^tgat_/)
+    },
+  )
+})
+
+const client = () => clientOf(gateway)
+const authorize = (server: string, id = clientId): URL =>
+  new URL(`/${server}${authorizeUrl(id, { resource: `${base}/mcp/${server}` }).href.slice(base.length)}`, base)
+const exchanged = async (end: URL, fields: Record<string, string> = {}) =>
+  client().exchange(end.searchParams.get('code') ?? '', { client_id: clientId, ...fields }, '/named/token')
+const ping = async (path: string, headers: Record<string, string>) =>
+  (
+    await gateway.request(path, {
+      key: null,
+      headers: { accept: 'application/json, text/event-stream', ...headers },
+      body: { jsonrpc: '2.0', id: 1, method: 'tools/list' },
+    })
+  ).status
+
+describe('what a relayed sign-in hands out', () => {
+  const refusal = { status: 400, body: { error: 'invalid_grant' } }
+
+  verifies('oauth:attacks', 'is of use to the client it was given to, with its verifier, once', async () => {
+    const other = await client().newClient()
+    const end = await signIn(authorize('named'), 'ada')
+    expect(end.searchParams.get('iss')).toBe(`${base}/named`)
+    for (const fields of [
+      { client_id: other },
+      { code_verifier: 'x'.repeat(43) },
+      { redirect_uri: 'http://127.0.0.1:6666/callback' },
+    ]) {
+      expect({ ...(await exchanged(end, fields)), fields }).toMatchObject(refusal)
+    }
+    const elsewhere = await exchanged(end, { resource: `${base}/mcp/delegate` })
+    expect(elsewhere).toMatchObject({ status: 400, body: { error: 'invalid_target' } })
+    const { body } = await exchanged(end)
+    expect(body).toMatchObject({ token_type: 'Bearer', expires_in: 3600 })
+    expect(await exchanged(end)).toMatchObject(refusal)
+    const refresh = textOf(body['refresh_token'])
+    expect(await client().refresh(refresh, other)).toMatchObject(refusal)
+    expect(await client().refresh(`${refresh.slice(0, -4)}AAAA`, clientId)).toMatchObject(refusal)
+  })
+
+  verifies('oauth:attacks', 'ends in the browser it began in', async () => {
+    oidc.person = { sub: 'ada' }
+    const browser = browse(gateway)
+    const page = await browser.send(await browser.open(authorize('named')), { key, decision: 'allow' })
+    const link = /class="button" href="([^"]*)"/.exec(page.text)?.[1]?.replaceAll('&amp;', '&') ?? ''
+    const back = await oidc.goThrough(link)
+    const stolen = await browse(gateway).open(back)
+    expect([stolen.status, stolen.location]).toEqual([400, undefined])
+    back.searchParams.set('iss', 'https://elsewhere.example')
+    const mixed = await browser.open(back)
+    const { status } = await exchanged(mixed.location ?? new URL(callback))
+    expect(status).toBeGreaterThanOrEqual(400)
+  })
+
+  verifies('identity:gateway-key-stays', 'is all that leaves: no key, code or token of the gateway', async () => {
+    for (const { raw } of [...upstream.requests, ...oidc.requests]) {
+      expect(raw).not.toMatch(/sk-[\w-]{6}|tg(?:at|rt|ac|rc|rr)_/)
+    }
+    for (const { raw } of upstream.requests) expect(raw).not.toContain(secret)
+    expect(log.lines.join('\n')).not.toMatch(/tg(?:at|rt|ac|rc|rr)_[\w-]{8}/)
+  })
+})
+
+describe('an authorization server that only the server names', () => {
+  verifies('oauth:attacks', 'is not dialled where it is inside, whatever leads there', async () => {
+    const inside: string[] = []
+    await using there = await serveOnLoopback((request) => {
+      inside.push(request.url)
+      return Response.json({})
+    })
+    const named = there.origin
+    await using liar = await startRawMcpServer(({ path, method }) => {
+      if (!path.startsWith('/.well-known/')) return undefined
+      if (path.includes('redirect')) return { status: 302, headers: { location: named } }
+      return method === 'GET' ? { body: { resource: liar.url, authorization_servers: [named] } } : undefined
+    })
+    await using here = await boot({
+      config: { mcp_servers: { liar: { url: liar.url, auth_type: 'oauth_delegate' } } },
+      env: { PROXY_BASE_URL: base },
+    })
+    const by = await here.makeKey({ object_permission: { mcp_servers: ['liar'] } })
+    const id = await clientOf(here).newClient()
+    const browser = browse(here)
+    const asked = new URL(`/liar${authorizeUrl(id, { resource: `${base}/mcp/liar` }).href.slice(base.length)}`, base)
+    const page = await browser.send(await browser.open(asked), { key: by, decision: 'allow' })
+    expect([page.status >= 400, page.location]).toEqual([true, undefined])
+    expect(inside).toEqual([])
+  })
+})
