@@ -24,6 +24,15 @@ export const accessRequirements = {
     statement:
       'Per-server headers reach their server only, in one documented order of precedence, nothing is broadcast.',
   },
+  'identity:documented-order': {
+    status: 'held',
+    statement: 'Who presents what to whom, in which order, is one table of the documents, and holds row by row.',
+  },
+  'm2m:seed-criteria': {
+    status: 'held',
+    statement:
+      'A protected server refuses whoever comes without a token, and accepts the gateway when it lists and when it calls.',
+  },
   'identity:dual-auth': {
     status: 'held',
     statement:

@@ -1,4 +1,6 @@
 import { readFileSync } from 'node:fs'
+import { Client } from '@modelcontextprotocol/sdk/client/index.js'
+import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js'
 import { startRawMcpServer } from '@toolgate/testing/mcp-raw'
 import { type OauthServer, startOauthServer } from '@toolgate/testing/oauth-server'
 import { describe, expect } from 'vitest'
@@ -85,6 +87,37 @@ describe('a token of the gateway itself', () => {
     await gateway.json('/mcp-rest/tools/call', callOf('machine'))
     expect(arrived(upstream.received('tools/call'))).toEqual(new Set(['Bearer later']))
   })
+})
+
+/** What the seeds were to show, with what a file says and with what the environment says. */
+describe('a protected server', () => {
+  const environment = ({ tokenUrl }: OauthServer) => ({
+    LITELLM_MCP_AUTH_AUTO_PATCH: 'true',
+    MCP_OAUTH2_TOKEN_URL: tokenUrl,
+    MCP_OAUTH2_CLIENT_ID: 'litellm-proxy',
+    MCP_OAUTH2_CLIENT_SECRET: 'the-client-secret',
+  })
+  for (const from of ['the file', 'the environment alone']) {
+    verifies('m2m:seed-criteria', `lets the gateway list and call, and nobody without a token: ${from}`, async () => {
+      await using idp = await startOauthServer()
+      await using upstream = await startRawMcpServer(({ headers }) =>
+        headers.authorization === 'Bearer token-1' ? undefined : { status: 401, body: { error: 'no token' } },
+      )
+      const open = new Client({ name: 'test', version: '1' })
+      await expect(open.connect(new StreamableHTTPClientTransport(new URL(upstream.url)))).rejects.toThrow(
+        /401|no token/i,
+      )
+      await using gateway = await boot({
+        env: from === 'the file' ? {} : environment(idp),
+        config: { mcp_servers: { tools: { url: upstream.url, ...(from === 'the file' && machine(idp)) } } },
+      })
+      expect(await gateway.json('/mcp-rest/tools/list?server_id=tools')).toMatchObject({ tools: [{ name: 'echo' }] })
+      expect(await gateway.json('/mcp-rest/tools/call', callOf('tools'))).toHaveProperty('content')
+      const health = await gateway.request('/v1/mcp/server/health')
+      expect(await health.json()).toMatchObject([{ server_name: 'tools', status: 'healthy' }])
+      expect(idp.requests).toHaveLength(1)
+    })
+  }
 })
 
 describe('the environment of seed 000', () => {
