@@ -7,6 +7,10 @@ export const operationRequirements = {
     pain: 16,
     statement: 'A change on one replica holds on all within two seconds.',
   },
+  'examples:run': {
+    status: 'held',
+    statement: 'Each example starts all its parties with one command and asserts what it shows.',
+  },
   'encryption:rotates': {
     status: 'held',
     statement:
