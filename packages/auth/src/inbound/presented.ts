@@ -118,28 +118,40 @@ function ownHeaders({ keyHeaderName }: HeaderNames): readonly string[] {
   return custom === undefined || custom === 'authorization' ? gatewayHeaders : [custom, ...gatewayHeaders]
 }
 
-function ownCredential(headers: ReadonlyMap<string, string>, names: HeaderNames) {
-  const own = ownHeaders(names).flatMap((name) => credentialIn(headers, name))
-  const [first] = own
-  const other = own.find(({ value }) => value !== first?.value)
-  if (first !== undefined && other !== undefined) {
-    throw new GatewayError(
-      'CREDENTIAL_CONFLICT',
-      `Authentication Error, the headers ${first.name} and ${other.name} hold different keys. Send one of them.`,
-    )
+function ownCredential(headers: ReadonlyMap<string, string>, names: HeaderNames): NamedValue | undefined {
+  let first: NamedValue | undefined
+  for (const name of ownHeaders(names)) {
+    const found = credentialIn(headers, name)
+    if (first !== undefined && found !== undefined && found.value !== first.value) {
+      throw new GatewayError(
+        'CREDENTIAL_CONFLICT',
+        `Authentication Error, the headers ${first.name} and ${found.name} hold different keys. Send one of them.`,
+      )
+    }
+    first ??= found
   }
-  return first ?? sharedHeaders.flatMap((name) => credentialIn(headers, name))[0]
+  if (first !== undefined) return first
+  for (const name of sharedHeaders) {
+    const found = credentialIn(headers, name)
+    if (found !== undefined) return found
+  }
+  return undefined
 }
 
-function credentialIn(headers: ReadonlyMap<string, string>, name: string): { name: string; value: string }[] {
+interface NamedValue {
+  readonly name: string
+  readonly value: string
+}
+
+function credentialIn(headers: ReadonlyMap<string, string>, name: string): NamedValue | undefined {
   const text = headers.get(name)?.trim()
-  if (text === undefined) return []
+  if (text === undefined) return undefined
   const [, scheme, rest] = /^([A-Za-z]+)(?:\s+(.*))?$/.exec(text) ?? []
   const bearer = scheme?.toLowerCase() === 'bearer'
   // Another scheme is not ours: `Basic` and its like are for an upstream.
-  if (name === 'authorization' && !bearer && /\s/.test(text)) return []
+  if (name === 'authorization' && !bearer && /\s/.test(text)) return undefined
   const value = (bearer ? (rest ?? '') : text).trim()
-  return value === '' ? [] : [{ name, value }]
+  return value === '' ? undefined : { name, value }
 }
 
 interface Context {

@@ -37,7 +37,7 @@ const foreignPrefixes = ['mcp-', 'x-mcp-', 'x-litellm-']
  */
 export function isForwardableHeader(name: string): boolean {
   return (
-    isHeaderName(name) && !ownedByTheTransport.has(name) && !foreignPrefixes.some((prefix) => name.startsWith(prefix))
+    !ownedByTheTransport.has(name) && !foreignPrefixes.some((prefix) => name.startsWith(prefix)) && isHeaderName(name)
   )
 }
 

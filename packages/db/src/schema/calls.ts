@@ -53,7 +53,6 @@ export const calls = pgTable(
   },
   (call) => [
     index('calls_started_at').on(call.startedAt),
-    index('calls_trace_id').on(call.traceId),
     index('calls_key_hash_started_at').on(call.keyHash, call.startedAt),
   ],
 )
