@@ -2,17 +2,6 @@ import type { Requirement } from './requirements.ts'
 
 /** What toolgate promises on the LLM side, beside the job that it came from. */
 export const llmRequirements = {
-  'chat:schemas-fit-provider': {
-    status: 'held',
-    pain: 30,
-    statement:
-      'Tools of the gateway are offered with schemas that the provider takes, whatever their servers wrote; a client’s own are relayed.',
-  },
-  'chat:schema-error-names-tool': {
-    status: 'held',
-    pain: 30,
-    statement: 'Where a provider refuses a tool by its position, the client is told the name of the tool.',
-  },
   'filter:nearest-tools': {
     status: 'held',
     statement:
@@ -123,6 +112,31 @@ export const llmRequirements = {
   'messages:claude-code': {
     status: 'held',
     statement: 'What Claude Code sends to /v1/messages works with a model that knows chat completions alone.',
+  },
+  'messages:native-rounds': {
+    status: 'held',
+    statement:
+      'On a Claude model the loop behind /v1/messages speaks Anthropic’s dialect: signed thoughts, cache marks and betas stay as they are.',
+  },
+  'gemini:relayed': {
+    status: 'held',
+    statement: 'A request in Gemini’s dialect to a Gemini model is relayed as it is, and so is its stream.',
+  },
+  'gemini:crossed': {
+    status: 'held',
+    statement: 'A request in Gemini’s dialect works with any model, whole and streamed.',
+  },
+  'gemini:cli': {
+    status: 'held',
+    statement: 'What Gemini CLI sends to /v1beta works with a model that knows chat completions alone.',
+  },
+  'gemini:count-tokens': {
+    status: 'held',
+    statement: 'Tokens of a Gemini request are counted without asking a model.',
+  },
+  'gemini:tools': {
+    status: 'held',
+    statement: 'Gateway tools run in the loop behind /v1beta, and the client is handed its own calls alone.',
   },
   'messages:tools': {
     status: 'held',

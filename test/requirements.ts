@@ -131,7 +131,7 @@ export const requirements = {
       'An endpoint or a chat entry that names a toolset lists and calls its tools and nothing else; one that is unknown and one that is not granted are one answer.',
   },
   'schemas:per-provider': {
-    status: 'planned',
+    status: 'held',
     pain: 30,
     statement: 'Tool schemas are projected to what each provider accepts, and an error names the tool.',
   },

@@ -52,7 +52,7 @@ const schemaOf = (name: string, body: JsonObject | undefined = world.asked[0]): 
 }
 
 describe('schemas of tools', () => {
-  verifies('chat:schemas-fit-provider', 'are sent as the provider takes them', async () => {
+  verifies('schemas:per-provider', 'are sent as the provider takes them', async () => {
     world.play(completion({ content: 'ok' }))
     await world.complete()
     expect(schemaOf('srv-tree')).toEqual({
@@ -68,7 +68,7 @@ describe('schemas of tools', () => {
     expect(schemaOf('srv-tree')).toEqual(tree)
   })
 
-  verifies('chat:schemas-fit-provider', 'of the client itself are relayed as they came', async () => {
+  verifies('schemas:per-provider', 'of the client itself are relayed as they came', async () => {
     world.play(completion({ content: 'ok' }))
     const parameters = { $ref: '#/$defs/None', oneOf: [], odd: true }
     const own = { type: 'function', function: { name: 'own', parameters } }
@@ -77,7 +77,7 @@ describe('schemas of tools', () => {
   })
 
   verifies(
-    'chat:schemas-fit-provider',
+    'schemas:per-provider',
     'name arguments as providers accept it, and the tool gets its own names',
     async () => {
       world.play(completion({ content: 'ok' }))
@@ -112,7 +112,7 @@ describe('a tool that a provider refuses', () => {
     return failure
   }
 
-  verifies('chat:schema-error-names-tool', 'is named to the client', async () => {
+  verifies('schemas:per-provider', 'is named to the client', async () => {
     const openAi = {
       message: "Invalid 'tools[2].function.parameters'.",
       type: 'invalid_request_error',
@@ -126,7 +126,7 @@ describe('a tool that a provider refuses', () => {
     expect((await refused('claude', { type: 'error', error: anthropic })).message).toContain('The tool is "srv-tree"')
   })
 
-  verifies('chat:schema-error-names-tool', 'is not guessed in any other failure', async () => {
+  verifies('schemas:per-provider', 'is not guessed in any other failure', async () => {
     expect((await refused('gpt', { error: { message: 'tools[2] is fine' } }, 500)).message).not.toContain('srv-')
     expect((await refused('gpt', { error: { message: 'the context is too long' } })).message).not.toContain('srv-')
   })

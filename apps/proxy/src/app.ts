@@ -13,6 +13,7 @@ import { chatRoutes } from './routes/chat.ts'
 import { completionRoutes } from './routes/completions.ts'
 import { configRoutes } from './routes/config.ts'
 import { embeddingRoutes } from './routes/embeddings.ts'
+import { geminiRoutes } from './routes/gemini.ts'
 import { healthRoutes } from './routes/health.ts'
 import { keyRoutes } from './routes/keys.ts'
 import { mcpRoutes } from './routes/mcp/routes.ts'
@@ -70,6 +71,7 @@ export function createApp(services: Services): App {
     chatRoutes(services),
     responseRoutes(services),
     messageRoutes(services),
+    geminiRoutes(services),
     toolResultRoutes(services),
     embeddingRoutes(services),
     completionRoutes(services),

@@ -12,6 +12,7 @@ export type Door =
   | 'mcp-admin'
   | 'chat'
   | 'messages'
+  | 'gemini'
   | 'embeddings'
   | 'models'
   | 'admin'
@@ -29,6 +30,7 @@ const doors: readonly (readonly [prefix: string, door: Door])[] = [
   ['/v1/completions', 'chat'],
   ['/completions', 'chat'],
   ['/v1/messages', 'messages'],
+  ['/v1beta/', 'gemini'],
   ['/v1/responses', 'chat'],
   ['/responses', 'chat'],
   ['/v1/tool_results/', 'chat'],

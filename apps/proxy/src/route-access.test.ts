@@ -16,6 +16,7 @@ describe('the routes of a key', () => {
   it('are the model and tool routes for llm_api_routes, and no management', () => {
     expect(allowedBy('llm_api_routes')).toEqual([
       '/chat/completions',
+      '/completions',
       '/embeddings',
       '/key/health',
       '/key/rotate',
@@ -27,6 +28,7 @@ describe('the routes of a key', () => {
       '/models',
       '/responses',
       '/v1/chat/completions',
+      '/v1/completions',
       '/v1/embeddings',
       '/v1/mcp/tools',
       '/v1/messages',
@@ -35,6 +37,8 @@ describe('the routes of a key', () => {
       '/v1/responses',
       '/v1/responses/{id}',
       '/v1/tool_results/{id}',
+      '/v1beta/models',
+      '/v1beta/models/{target}',
     ])
   })
 

@@ -34,6 +34,7 @@ const openAi = [
   '/models',
 ]
 
+const google = ['/v1beta/models', '/v1beta/models/*']
 const anthropic = ['/v1/messages', '/v1/messages/count_tokens']
 
 /** What a key may ask about itself and do for itself, whatever it is made for: a key that is due must reach its next one. */
@@ -44,8 +45,9 @@ const keyInfo = ['/key/info', '/v2/key/info', '/key/list', '/key/aliases', '/key
 const groups: ReadonlyMap<string, readonly string[]> = new Map([
   ['openai_routes', openAi],
   ['anthropic_routes', anthropic],
+  ['google_routes', google],
   ['mcp_routes', [...mcpInference, ...mcpServers]],
-  ['llm_api_routes', [...openAi, ...anthropic, ...mcpInference, ...ownKey]],
+  ['llm_api_routes', [...openAi, ...anthropic, ...google, ...mcpInference, ...ownKey]],
   ['management_routes', ['/key/*', '/v2/key/info', ...mcpServers, '/config/reload', '/health/test_connection']],
   ['info_routes', [...keyInfo, '/v1/models', '/models']],
 ])

@@ -11,6 +11,7 @@ export {
   mergeForwarded,
   presentedClient,
   readPresented,
+  withKeyOfQuery,
 } from './inbound/presented.ts'
 export { blockKeySchema, deleteKeysSchema } from './keys/change-keys.ts'
 export { bulkUpdateSchema, regenerateKeySchema, resetSpendSchema, updateKeySchema } from './keys/change-request.ts'

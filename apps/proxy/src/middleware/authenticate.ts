@@ -5,6 +5,7 @@ import {
   type HeaderNames,
   mergeForwarded,
   readPresented,
+  withKeyOfQuery,
   type WithoutOwnKeys,
 } from '@toolgate/auth'
 import { type Caller, type Forwarded, GatewayError, type NewId, type Principal, silentPeer } from '@toolgate/core'
@@ -37,7 +38,7 @@ export function authenticate(options: AuthenticateOptions) {
   return createMiddleware<AppEnv>(async function authenticate(context, next) {
     if (isPublicPath(context.req.path)) return next()
     const names = headerNames()
-    const { credential, credentialHeader, forwarded } = readPresented(headersOf(context), names)
+    const { credential, credentialHeader, forwarded } = readPresented(presentedIn(context), names)
     const client = clientOf(context)
     const { signal } = client
     const { path } = context.req
@@ -81,6 +82,11 @@ function refuseElsewhere(principal: Principal, path: string): Principal {
   const { audience } = principal
   if (audience === undefined || isForPath(audience, path)) return principal
   throw new GatewayError('CREDENTIAL_INVALID', 'Authentication Error, the access token was given for another endpoint.')
+}
+
+function presentedIn(context: Context<AppEnv>): HeaderList {
+  const headers = headersOf(context)
+  return doorOf(context.req.path) === 'gemini' ? withKeyOfQuery(headers, context.req.query('key')) : headers
 }
 
 /** The headers as they came. Behind the server they are read where they are: a `Headers` would copy each of them. */

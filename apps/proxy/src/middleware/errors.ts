@@ -6,6 +6,7 @@ import { type Door, doorOf } from '../door.ts'
 import { printablePath } from '../printable-path.ts'
 import type { PublicAddress } from '../public-address.ts'
 import { renderMcpError } from '../render/json-rpc.ts'
+import { renderGeminiError } from '../render/gemini.ts'
 import { renderAnthropicError } from '../render/anthropic.ts'
 import { type RenderedError, renderAdminError, renderOpenAiError } from '../render/openai.ts'
 import { renderOauthError } from '../render/oauth.ts'
@@ -18,6 +19,7 @@ const renderers = {
   'mcp-admin': renderRestError,
   chat: renderOpenAiError,
   messages: renderAnthropicError,
+  gemini: renderGeminiError,
   embeddings: renderOpenAiError,
   models: renderOpenAiError,
   admin: renderAdminError,

@@ -10,6 +10,7 @@ import { chatBody } from '../routes/chat.ts'
 import { messagesBody } from '../routes/messages.ts'
 import { responsesBody } from '../routes/responses.ts'
 import { completionsBody } from '../routes/completions.ts'
+import { geminiBody } from '../routes/gemini.ts'
 import { embeddingsBody } from '../routes/embeddings.ts'
 import { serverToolCall, toolCall } from '../routes/mcp-rest.ts'
 import { version } from '../version.ts'
@@ -63,6 +64,12 @@ const operations: Readonly<Record<string, Operation>> = {
     body: messagesBody,
   },
   'POST /v1/messages/count_tokens': { summary: 'Tokens of a request in Anthropic’s dialect', body: messagesBody },
+  'GET /v1beta/models': { summary: 'Models the key may ask for, as Google lists them' },
+  'POST /v1beta/models/{target}': {
+    summary: 'Google’s Gemini API; the path ends in {model}:generateContent, :streamGenerateContent or :countTokens',
+    path: z.object({ target: z.string() }),
+    body: geminiBody,
+  },
   'GET /v1/tool_results/{id}': {
     summary: 'The whole result of a tool that was cut before a model saw it',
     path: z.object({ id: z.string() }),

@@ -1,14 +1,14 @@
 import { type GatewayError, isJsonObject, type JsonObject } from '@toolgate/core'
 import {
-  chatDialect,
   crossMessages,
   estimateTokens,
-  openChatClientStream,
+  messagesDialect,
+  openMessagesClientStream,
+  outcomeFields,
   relayStream,
   type Send,
   streamToolLoop,
   toMessageEvent,
-  type Wire,
 } from '@toolgate/llm'
 import { type Context, Hono } from 'hono'
 import { z } from 'zod'
@@ -17,13 +17,14 @@ import { eventStream } from '../event-stream.ts'
 import { readJsonObject } from '../json-body.ts'
 import { type LlmRequest, looping, type LoopServices, readLlmRequest } from '../llm-loop.ts'
 import { answerHeaders } from '../middleware/answer-headers.ts'
+import { loopAsChat } from '../loop-as-chat.ts'
 import { passingHeaders } from '../passing-headers.ts'
 import { readFields } from '../parse-body.ts'
 import { renderAnthropicError } from '../render/anthropic.ts'
 
 /**
  * Anthropic's Messages. Relayed to Anthropic as they are, crossed to chat completions for every other model; with gateway
- * tools the tool loop answers, behind the same crossing.
+ * tools the tool loop answers, in the model's own dialect or behind the same crossing.
  */
 export function messageRoutes(options: LoopServices) {
   const complete = completing(options)
@@ -50,10 +51,10 @@ function completing(options: LoopServices) {
   return async (context: Context<AppEnv>): Promise<Response> => {
     const { caller } = context.var
     const asked = await readJsonObject(context)
-    readFields(messagesBody, asked)
+    const { model } = readFields(messagesBody, asked)
     const request = await readLlmRequest(options, context, asked)
     const { body, onServed } = request
-    if (request.attached.tools.length > 0) return answerWithTools(options, context, request)
+    if (request.attached.tools.length > 0) return answerWithTools(options, context, { ...request, model })
 
     const asking = { dialect: 'messages', body, passing: passingOf(context), onServed } as const
     if (asked['stream'] !== true) return context.json(await models.generate(caller, asking))
@@ -61,30 +62,31 @@ function completing(options: LoopServices) {
   }
 }
 
+/** On a model that speaks the dialect the rounds do as well: what it signed and what is cached stay as they are. */
 async function answerWithTools(
   options: LoopServices,
   context: Context<AppEnv>,
-  request: LlmRequest,
+  request: LlmRequest & { readonly model: string },
 ): Promise<Response> {
   const { caller, body } = request
-  const crossed = crossMessages(loopAsChat(options, request), options)
-  if (body['stream'] !== true) return context.json(await crossed.generate(body, caller.signal))
-  return eventStream(relayStream(await crossed.stream(body, caller.signal), toErrorEvent))
-}
-
-/** The tool loop as something that is asked for chat completions. */
-function loopAsChat(options: LoopServices, request: LlmRequest): Wire {
-  const { clock, newId } = options
-  const streamed = { stream: true, stream_options: { include_usage: true } }
-  const loopOver = (body: JsonObject) =>
-    looping(options, { ...request, body }, { dialect: chatDialect, wire: 'chat', streamed })
-  return {
-    generate: async (body, signal) => (await loopOver(body)({ signal })).response,
-    stream(body, signal) {
-      const open = (send: Send) => openChatClientStream({ body, send, renderError, clock, newId })
-      return streamToolLoop({ open, run: loopOver(body), signal, clock })
-    },
+  const { newId, clock } = options
+  const isStreamed = body['stream'] === true
+  if (options.models.speaks(request.model, 'messages')) {
+    const how = {
+      dialect: messagesDialect,
+      wire: 'messages',
+      streamed: { stream: true },
+      passing: passingOf(context),
+    } as const
+    const run = looping(options, request, how)
+    if (!isStreamed) return context.json((await run({ signal: caller.signal })).response)
+    const report = outcomeFields(request.attached.outcomes)
+    const open = (send: Send) => openMessagesClientStream({ body, report, send, renderError, newId })
+    return eventStream(await streamToolLoop({ open, run, signal: caller.signal, clock }))
   }
+  const crossed = crossMessages(loopAsChat(options, request, renderError), options)
+  if (!isStreamed) return context.json(await crossed.generate(body, caller.signal))
+  return eventStream(relayStream(await crossed.stream(body, caller.signal), toErrorEvent))
 }
 
 /** Cheap and unlimited, as clients ask for it often: Anthropic's own count, else an estimate. */

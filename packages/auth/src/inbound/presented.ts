@@ -40,6 +40,12 @@ const sharedHeaders = ['authorization', 'api-key', 'x-api-key', 'x-goog-api-key'
 export const gatewayCookie = 'toolgate-browser'
 const ownCookies = new Set([gatewayCookie, `__Host-${gatewayCookie}`, `__Secure-${gatewayCookie}`])
 
+/** The headers of a request to Google's dialect: its clients may put their key into the query (`?key=`). */
+export function* withKeyOfQuery(list: HeaderList, key: string | undefined): Generator<readonly [string, string]> {
+  yield* list
+  if (key !== undefined) yield ['x-goog-api-key', key]
+}
+
 const defaultLegacyAuthHeader = 'x-mcp-auth'
 const serverHeaderPrefix = 'x-mcp-'
 /** `x-mcp-…` headers that speak to the gateway and belong to no server. */

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises'
-import { type Clock, GatewayError, isJsonObject, type Outbound, Secret } from '@toolgate/core'
+import { type Clock, GatewayError, isJsonObject, type Outbound, Secret, startDeadline } from '@toolgate/core'
 import { importPKCS8, SignJWT } from 'jose'
 import { z } from 'zod'
 
@@ -60,7 +60,7 @@ const answerSchema = z.looseObject({ access_token: z.string().min(1), expires_in
 
 async function askForToken({ credentials, outbound, clock }: GoogleTokenOptions) {
   const form = credentials === undefined ? undefined : await toForm(await readCredentials(credentials), clock)
-  const signal = AbortSignal.timeout(timeoutMs)
+  using deadline = startDeadline(clock, timeoutMs)
   const response = await outbound
     .request({
       url: form === undefined ? machineAddress : tokenAddress,
@@ -68,7 +68,7 @@ async function askForToken({ credentials, outbound, clock }: GoogleTokenOptions)
       headers:
         form === undefined ? { 'metadata-flavor': 'Google' } : { 'content-type': 'application/x-www-form-urlencoded' },
       ...(form !== undefined && { body: form.toString() }),
-      signal,
+      signal: deadline.signal,
       headersTimeoutMs: timeoutMs,
       bodyTimeoutMs: timeoutMs,
     })

@@ -52,7 +52,7 @@ function authorized(fetch: Outbound['fetch'], token: GoogleToken): Outbound['fet
   return async (input, init) => {
     const headers = new Headers(init?.headers)
     for (const name of ['x-goog-api-key', 'x-api-key']) headers.delete(name)
-    headers.set('authorization', `Bearer ${await token(init?.signal ?? AbortSignal.timeout(0))}`)
+    headers.set('authorization', `Bearer ${await token(init?.signal ?? new AbortController().signal)}`)
     return fetch(input, { ...init, headers })
   }
 }
