@@ -1,4 +1,4 @@
-import type { Sealer, UpstreamAuthOptions } from '@toolgate/auth'
+import type { Sealer, UpstreamAuthOptions, UserTokenMemory } from '@toolgate/auth'
 import type { Clock, Logger, NewId, Outbound, Secret } from '@toolgate/core'
 import type { Database } from '@toolgate/db'
 import type { LoadedConfig } from './config/load.ts'
@@ -23,6 +23,7 @@ export interface Foundation {
   readonly guardedOutbound: Outbound
   readonly liveGuard: LiveGuard
   readonly metrics: Metrics
+  readonly userTokenMemory: UserTokenMemory
   /** Made once: what a reload finds unchanged keeps its revision and its tokens. */
   readonly serverOptions: ServerOptions<UpstreamAuthOptions>
 }

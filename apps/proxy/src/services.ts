@@ -37,7 +37,7 @@ import { composeModels } from './composition/models.ts'
 import type { ToolsetsPart } from './composition/toolsets.ts'
 import type { TrustPart } from './composition/trust.ts'
 import { composeToolFilter } from './composition/tool-filter.ts'
-import { composeUserTokens } from './composition/user-tokens.ts'
+import { composeUserTokenMemory, composeUserTokens } from './composition/user-tokens.ts'
 import type { Environment } from './config/env.ts'
 import type { LoadedConfig } from './config/load.ts'
 import type { Foundation } from './foundation.ts'
@@ -120,7 +120,7 @@ export async function createServices(options: ServicesOptions): Promise<Services
   const foundation = layFoundation(options)
   const { clock, newId, log, metrics, outbound, guardedOutbound, live, database } = foundation
   const lifecycle = createLifecycle(clock)
-  const stopFollowing = await followSealingKey(foundation)
+  const stopFollowing = await followStore(foundation)
   const standing = createStandingCallers(clock)
   const { keyCache, replaceKeys, closeIdentity, ...identity } = await composeIdentity(foundation)
   const { ledger, record } = composeRecord(foundation)
@@ -173,14 +173,27 @@ export async function createServices(options: ServicesOptions): Promise<Services
   }
 }
 
+/** What every part reads from memory, and others may change. Resolves with the end of it. */
+async function followStore(foundation: Foundation): Promise<() => Promise<void>> {
+  const { userTokenMemory } = foundation
+  const stopSealing = await followSealingKey(foundation)
+  await userTokenMemory.start()
+  return async () => {
+    await stopSealing()
+    await userTokenMemory.close()
+  }
+}
+
 function layFoundation(options: ServicesOptions): Foundation {
   const { clock = systemClock, newId = randomId, loaded, log } = options
   const outbound = createOutbound()
   const liveGuard = createLiveGuard()
   const guardedOutbound = createOutbound({ guard: liveGuard.guard })
   const children = createChildProcesses({ log })
+  const userTokenMemory = composeUserTokenMemory({ ...options, clock, newId })
   return {
     ...options,
+    userTokenMemory,
     live: createLiveConfig(loaded),
     clock,
     newId,
@@ -195,7 +208,7 @@ function layFoundation(options: ServicesOptions): Foundation {
       clock,
       log,
       children,
-      userTokens: composeUserTokens({ ...options, outbound, guardedOutbound, clock, newId }),
+      userTokens: composeUserTokens({ ...options, outbound, guardedOutbound, clock, newId, userTokenMemory }),
     }),
   }
 }

@@ -71,6 +71,7 @@ export {
 } from './tokens/sealing.ts'
 export { verifySealingKey } from './tokens/sealing-check.postgres.ts'
 export { createUpstreamClient } from './user-tokens/upstream-client.ts'
+export { createUserTokenMemory, type UserTokenMemory } from './user-tokens/user-token-memory.ts'
 export { createPostgresUserTokenStore } from './user-tokens/user-token-store.postgres.ts'
 export { createUserTokens, ownerOf, type UserTokens } from './user-tokens/user-tokens.ts'
 export { isForwardableHeader, isReservedUpstream } from './upstream/header-names.ts'

@@ -1,14 +1,36 @@
-import { createPostgresUserTokenStore, createUpstreamClient, createUserTokens, type UserTokens } from '@toolgate/auth'
+import {
+  createPostgresUserTokenStore,
+  createUpstreamClient,
+  createUserTokenMemory,
+  createUserTokens,
+  type UserTokenMemory,
+  type UserTokens,
+} from '@toolgate/auth'
 import type { Foundation } from '../foundation.ts'
 import { publicBase } from '../public-address.ts'
 
+/** What is known of all of them, whichever way their servers are reached. */
+export function composeUserTokenMemory({
+  database,
+  clock,
+  newId,
+  log,
+}: Pick<Foundation, 'database' | 'clock' | 'newId' | 'log'>): UserTokenMemory {
+  const { changedSince } = createPostgresUserTokenStore(database, newId)
+  return createUserTokenMemory({ changedSince, feed: database, clock, log })
+}
+
 /** Tokens of users at servers that are reached in these ways. */
 export function composeUserTokens(
-  parts: Pick<Foundation, 'loaded' | 'database' | 'sealer' | 'clock' | 'newId' | 'outbound' | 'guardedOutbound'>,
+  parts: Pick<
+    Foundation,
+    'loaded' | 'database' | 'sealer' | 'clock' | 'newId' | 'outbound' | 'guardedOutbound' | 'userTokenMemory'
+  >,
 ): UserTokens {
-  const { loaded, database, sealer, clock, newId } = parts
+  const { loaded, database, sealer, clock, newId, userTokenMemory } = parts
   return createUserTokens({
-    store: createPostgresUserTokenStore(database),
+    store: createPostgresUserTokenStore(database, newId),
+    memory: userTokenMemory,
     upstream: createUpstreamClient(parts),
     sealer,
     clock,

@@ -1,54 +1,96 @@
 /** Users' tokens in the table `user_tokens`, on PGlite or Postgres. */
-import { askStore, type Database, type UserTokenRow, userTokens, writeStore } from '@toolgate/db'
+import type { NewId } from '@toolgate/core'
+import {
+  askStore,
+  changedSince,
+  type Database,
+  publish,
+  type Queries,
+  recordChange,
+  type UserTokenRow,
+  userTokens,
+  writeStore,
+} from '@toolgate/db'
 import { and, eq, isNull, lte, or, sql } from 'drizzle-orm'
-import type { TokenHolder, UserTokenStore } from './user-token-store.ts'
+import {
+  holderKey,
+  type TokenHolder,
+  userTokenChangesChannel,
+  type UserTokenStore,
+  userTokenType,
+} from './user-token-store.ts'
 
-export function createPostgresUserTokenStore({ db }: Pick<Database, 'db'>): UserTokenStore {
+export function createPostgresUserTokenStore({ db }: Pick<Database, 'db'>, newId: NewId): UserTokenStore {
+  const record = (within: Queries, { owner, serverId }: TokenHolder, action: string) =>
+    recordChange(within, {
+      objectType: userTokenType,
+      objectId: holderKey({ owner, serverId }),
+      channel: userTokenChangesChannel,
+      actor: owner,
+      action,
+      details: { server_id: serverId },
+      newId,
+    })
+
   return {
     find: (holder) =>
       askStore(async () => {
         const [row] = await db.select().from(userTokens).where(isOf(holder))
         return row
       }),
+    findAllOf: (owner) => askStore(() => db.select().from(userTokens).where(eq(userTokens.owner, owner))),
+    changedSince: (mark, signal) => askStore(() => changedSince(db, userTokenType, mark), signal),
     save: (tokens) =>
       writeStore(db, async (within) => {
         await within.delete(userTokens).where(isOf(tokens))
         const [row] = await within.insert(userTokens).values(tokens).returning()
         if (row === undefined) throw new Error('the insert returned no row')
+        await record(within, tokens, 'user_token.connect')
         return row
       }),
     remove: (holder) =>
-      askStore(async () => {
-        const removed = await db.delete(userTokens).where(isOf(holder)).returning({ id: userTokens.id })
+      writeStore(db, async (within) => {
+        const removed = await within.delete(userTokens).where(isOf(holder)).returning({ id: userTokens.id })
+        if (removed.length > 0) await record(within, holder, 'user_token.disconnect')
         return removed.length > 0
       }),
-    claim: (row, forMs) =>
-      askStore(async () => {
-        const free = or(isNull(userTokens.refreshingUntil), lte(userTokens.refreshingUntil, sql`now()`))
-        const claimed = await db
-          .update(userTokens)
-          .set({ refreshingUntil: sql`now() + ${forMs} * interval '1 millisecond'` })
-          .where(and(isStill(row), eq(userTokens.needsSignIn, false), free))
-          .returning({ id: userTokens.id })
-        return claimed.length > 0
-      }),
-    settle: (row, outcome) =>
-      askStore(async () => {
-        const { version } = row
-        const change =
-          outcome === 'failed'
-            ? {}
-            : outcome === 'needs_sign_in'
-              ? { needsSignIn: true }
-              : { ...outcome, version: version + 1 }
-        const [settled] = await db
-          .update(userTokens)
-          .set({ ...change, refreshingUntil: null })
-          .where(isStill(row))
-          .returning()
-        return settled
-      }),
+    claim: (row, forMs) => askStore(() => claim(db, row, forMs)),
+    settle: (row, outcome) => writeStore(db, (within) => settle(within, row, outcome)),
   }
+}
+
+type Claimed = Pick<UserTokenRow, 'id' | 'version'>
+
+async function claim(db: Queries, row: Claimed, forMs: number): Promise<boolean> {
+  const free = or(isNull(userTokens.refreshingUntil), lte(userTokens.refreshingUntil, sql`now()`))
+  const claimed = await db
+    .update(userTokens)
+    .set({ refreshingUntil: sql`now() + ${forMs} * interval '1 millisecond'` })
+    .where(and(isStill(row), eq(userTokens.needsSignIn, false), free))
+    .returning({ id: userTokens.id })
+  return claimed.length > 0
+}
+
+async function settle(
+  within: Queries,
+  row: Claimed,
+  outcome: Parameters<UserTokenStore['settle']>[1],
+): Promise<UserTokenRow | undefined> {
+  const change =
+    outcome === 'failed'
+      ? {}
+      : outcome === 'needs_sign_in'
+        ? { needsSignIn: true }
+        : { ...outcome, version: row.version + 1 }
+  const [settled] = await within
+    .update(userTokens)
+    .set({ ...change, refreshingUntil: null })
+    .where(isStill(row))
+    .returning()
+  if (settled !== undefined && outcome !== 'failed') {
+    await publish(within, { channel: userTokenChangesChannel, payload: holderKey(settled) })
+  }
+  return settled
 }
 
 function isOf({ owner, serverId }: TokenHolder) {

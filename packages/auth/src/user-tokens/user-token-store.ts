@@ -1,9 +1,19 @@
-import type { UserTokenRow } from '@toolgate/db'
+import type { ObjectChanges, UserTokenRow } from '@toolgate/db'
+
+/** The channel on which every change of a user's tokens is announced; the payload is {@link holderKey}. */
+export const userTokenChangesChannel = 'user_tokens'
+
+/** Of the management events, which tell of sign-ins and sign-outs. */
+export const userTokenType = 'user_token'
 
 /** Whose tokens, at which server. */
 export interface TokenHolder {
   readonly owner: string
   readonly serverId: string
+}
+
+export function holderKey({ owner, serverId }: TokenHolder): string {
+  return JSON.stringify([owner, serverId])
 }
 
 export type NewUserTokens = Pick<
@@ -16,6 +26,8 @@ export type RefreshedTokens = Pick<UserTokenRow, 'sealed' | 'scopes' | 'expiresA
 /** Where users' tokens are kept, sealed. Rejects with `STORE_UNAVAILABLE`. Implemented in `user-token-store.postgres.ts`. */
 export interface UserTokenStore {
   find(holder: TokenHolder): Promise<UserTokenRow | undefined>
+  /** At every server. */
+  findAllOf(owner: string): Promise<readonly UserTokenRow[]>
   /** In the place of whatever was there. */
   save(tokens: NewUserTokens): Promise<UserTokenRow>
   /** False where there were none. */
@@ -31,4 +43,6 @@ export interface UserTokenStore {
     row: Pick<UserTokenRow, 'id' | 'version'>,
     outcome: RefreshedTokens | 'needs_sign_in' | 'failed',
   ): Promise<UserTokenRow | undefined>
+  /** Who signed in or out since the mark of an earlier answer, by {@link holderKey}, with some overlap; without a mark nobody. */
+  changedSince(mark: Date | undefined, signal?: AbortSignal): Promise<ObjectChanges>
 }

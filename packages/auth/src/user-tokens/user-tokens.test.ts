@@ -1,13 +1,15 @@
-import { randomId, Secret, systemClock } from '@toolgate/core'
+import { randomId, Secret, silentLogger, systemClock } from '@toolgate/core'
 import { type Database, userTokens } from '@toolgate/db'
 import { callerOf, principalOf } from '@toolgate/testing/callers'
 import { describeOnStores } from '@toolgate/testing/database'
 import { serverDefinition } from '@toolgate/testing/server-definition'
 import { eq } from 'drizzle-orm'
-import { beforeAll, expect, it } from 'vitest'
+import { afterAll, beforeAll, expect, it, vi } from 'vitest'
 import { createSealer, deriveSealingKey } from '../tokens/sealing.ts'
 import type { ReceivedTokens, UpstreamClient, UserTokenClient } from './upstream-client.ts'
+import { createUserTokenMemory } from './user-token-memory.ts'
 import { createPostgresUserTokenStore } from './user-token-store.postgres.ts'
+import type { UserTokenStore } from './user-token-store.ts'
 import { createUserTokens } from './user-tokens.ts'
 
 const client: UserTokenClient = {
@@ -36,6 +38,12 @@ const { signal } = new AbortController()
 
 describeOnStores('tokens of users, at two gateways', (openStore) => {
   let databases: readonly Database[]
+  let passedMs = 0
+  const clock = { ...systemClock, monotonic: () => systemClock.monotonic() + passedMs }
+  /** Owners whose tokens a store was asked for. */
+  const reads: string[] = []
+  const behind = new AsyncDisposableStack()
+  afterAll(() => behind.disposeAsync())
   beforeAll(async () => {
     const opened = await openStore()
     databases = [opened.database, await opened.openAgain()]
@@ -51,8 +59,22 @@ describeOnStores('tokens of users, at two gateways', (openStore) => {
       refresh: (token) => refresh(token.reveal()),
     }
     const shared = { upstream, sealer, clock: systemClock, newId: randomId, expiryBufferMs: 60_000 }
-    return databases.map((database) =>
-      createUserTokens({ ...shared, store: createPostgresUserTokenStore(database) }).of(client),
+    return Promise.all(
+      databases.map(async (database) => {
+        const kept = createPostgresUserTokenStore(database, randomId)
+        const store: UserTokenStore = {
+          ...kept,
+          find(holder) {
+            reads.push(holder.owner)
+            return kept.find(holder)
+          },
+        }
+        const { changedSince } = store
+        const memory = createUserTokenMemory({ changedSince, feed: database, clock, log: silentLogger })
+        await memory.start()
+        behind.defer(() => memory.close())
+        return createUserTokens({ ...shared, memory, store }).of(client)
+      }),
     )
   }
   const given = (access: string, lifetimeMs: number) => ({
@@ -62,7 +84,7 @@ describeOnStores('tokens of users, at two gateways', (openStore) => {
     scopes: [],
   })
   const received = (access: string): ReceivedTokens => ({ ...given(access, 3_600_000), scopes: undefined })
-  const presented = async (of: ReturnType<typeof gateways>[number], owner: string) => {
+  const presented = async (of: Awaited<ReturnType<typeof gateways>>[number], owner: string) => {
     const caller = callerOf({ principal: principalOf({ id: owner }) })
     const credential = await of.present({ server, caller, signal })
     return credential?.headers.get('authorization')?.reveal()
@@ -70,7 +92,7 @@ describeOnStores('tokens of users, at two gateways', (openStore) => {
 
   it('are refreshed by one of them, whoever asks and however often', async () => {
     const used: string[] = []
-    const [first, second] = gateways(async (token) => {
+    const [first, second] = await gateways(async (token) => {
       used.push(token)
       await new Promise((resolve) => setTimeout(resolve, 50))
       return received('new')
@@ -83,7 +105,7 @@ describeOnStores('tokens of users, at two gateways', (openStore) => {
   })
 
   it('are what was got last, where somebody signed in again meanwhile', async () => {
-    const [first, second] = gateways(async () => {
+    const [first, second] = await gateways(async () => {
       await second?.keep({ server, owner: 'bob', signal }, given('signed-in-again', 3_600_000))
       return received('late')
     })
@@ -94,9 +116,40 @@ describeOnStores('tokens of users, at two gateways', (openStore) => {
     expect(await presented(first, 'bob')).toBe('Bearer signed-in-again')
   })
 
+  it('are read once for any number of calls, and what is done elsewhere is heard', async () => {
+    const [first, second] = await gateways(async () => undefined)
+    if (first === undefined || second === undefined) throw new Error('no gateways')
+    await second.keep({ server, owner: 'gil', signal }, given('one', 3_600_000))
+    expect(await presented(first, 'gil')).toBe('Bearer one')
+    reads.length = 0
+    for (let seconds = 0; seconds < 50; seconds += 1) {
+      passedMs += 1_000
+      expect(await presented(first, 'gil')).toBe('Bearer one')
+    }
+    // Twice where the announcement came after the first call.
+    expect(reads.length).toBeLessThan(3)
+    await second.keep({ server, owner: 'gil', signal }, given('two', 3_600_000))
+    await vi.waitFor(async () => expect(await presented(first, 'gil')).toBe('Bearer two'), 5_000)
+    await second.remove(server, 'gil')
+    await vi.waitFor(async () => expect(await presented(first, 'gil')).toBeUndefined(), 5_000)
+  })
+
+  it('are one question to the store for a list of servers', async () => {
+    const [first] = await gateways(async () => undefined)
+    if (first === undefined) throw new Error('no gateway')
+    const servers = Array.from({ length: 20 }, (_, index) => serverDefinition({ id: `repo-${index}` }))
+    for (const one of servers.slice(0, 3)) await first.keep({ server: one, owner: 'hal', signal }, given('x', 60_000))
+    reads.length = 0
+    const statuses = await Promise.all(servers.map((one) => first.status(one, 'hal')))
+    expect(statuses.map((status) => status !== undefined)).toEqual(servers.map((_, index) => index < 3))
+    expect(reads).toEqual([])
+    expect(await first.status(server, 'hal')).toBeUndefined()
+    expect(reads).toEqual(['hal'])
+  })
+
   it('go on while they are good where no new ones are to be had, and can be had later', async () => {
     let away = true
-    const [first] = gateways(async () => {
+    const [first] = await gateways(async () => {
       if (away) throw new Error('away')
       return received('new')
     })
@@ -108,7 +161,7 @@ describeOnStores('tokens of users, at two gateways', (openStore) => {
   })
 
   it('that are refused for good are none, until somebody signs in', async () => {
-    const [first] = gateways(async () => undefined)
+    const [first] = await gateways(async () => undefined)
     if (first === undefined) throw new Error('no gateway')
     await first.keep({ server, owner: 'dan', signal }, given('old', 1_000))
     expect(await presented(first, 'dan')).toBeUndefined()
@@ -118,7 +171,7 @@ describeOnStores('tokens of users, at two gateways', (openStore) => {
   })
 
   it('are sealed, each for its holder', async () => {
-    const [first] = gateways(async () => undefined)
+    const [first] = await gateways(async () => undefined)
     const [database] = databases
     if (first === undefined || database === undefined) throw new Error('no gateway')
     await first.keep({ server, owner: 'eve', signal }, given('secret-of-eve', 3_600_000))
@@ -130,7 +183,7 @@ describeOnStores('tokens of users, at two gateways', (openStore) => {
       .update(userTokens)
       .set({ sealed: stolen?.sealed ?? '' })
       .where(eq(userTokens.owner, 'fay'))
-    const [other] = gateways(async () => undefined)
+    const [other] = await gateways(async () => undefined)
     if (other === undefined) throw new Error('no gateway')
     await expect(presented(other, 'fay')).rejects.toMatchObject({ code: 'INTERNAL' })
   })

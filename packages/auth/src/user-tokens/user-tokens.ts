@@ -23,7 +23,8 @@ import { identityOf } from './token-identity.ts'
 import { createTokenSeal, type OpenTokens, type TokenSeal } from './token-seal.ts'
 import { createUserSignIn } from './user-sign-in.ts'
 import type { SignInAt, UpstreamClient, UserTokenClient } from './upstream-client.ts'
-import { createTokenCache, type TokenCache } from './user-token-cache.ts'
+import { gatheredReads } from './gathered-reads.ts'
+import type { UserTokenMemory } from './user-token-memory.ts'
 import type { TokenHolder, UserTokenStore } from './user-token-store.ts'
 
 export interface UserTokens {
@@ -37,6 +38,7 @@ export interface UserTokens {
 
 export interface UserTokensOptions {
   readonly store: UserTokenStore
+  readonly memory: UserTokenMemory
   readonly upstream: UpstreamClient
   readonly sealer: Pick<Sealer, 'seal' | 'open'>
   readonly clock: Clock
@@ -59,13 +61,13 @@ export interface TokenContext {
 }
 
 export function createUserTokens(options: UserTokensOptions): UserTokens {
-  const { store, clock } = options
+  const { store, memory, clock } = options
   const seal = createTokenSeal(options.sealer)
-  const cache = createTokenCache(clock)
   const refresh = createTokenRefresh({ ...options, seal })
   const signIn = createUserSignIn({ ...options, seal })
 
-  const usable = createUsableTokens({ store, seal, cache, refresh })
+  const usable = createUsableTokens({ store, seal, memory, refresh })
+  const statuses = gatheredReads(store)
 
   return {
     relay: (client) => createSignInRelay(client, options.upstream),
@@ -81,28 +83,28 @@ export function createUserTokens(options: UserTokensOptions): UserTokens {
           if (owner === undefined) return undefined
           const context = contextOf(server, owner)
           const known = await usable(context)
-          return known && presented(known, context, { refresh, forget: cache.forget })
+          return known && presented(known, context, { refresh, forget: memory.forget })
         },
         async status(server, owner) {
-          const row = await store.find({ owner, serverId: server.id })
+          const row = await statuses.find({ owner, serverId: server.id })
           return row?.identity === identityOf(server, client) ? statusOf(row, clock) : undefined
         },
         async remove(server, owner) {
           const holder = { owner, serverId: server.id }
-          cache.forget(holder)
+          memory.forget(holder)
           return store.remove(holder)
         },
         async keep({ server, owner, signal }, tokens) {
           const context = contextOf(server, owner)
           const row = await signIn.keep(context, tokens, signal)
-          cache.forget(context.holder)
+          memory.forget(context.holder)
           return statusOf(row, clock)
         },
         begin: ({ server, owner, signal }, redirectUri) => signIn.begin(contextOf(server, owner), redirectUri, signal),
         async finish({ server, owner, signal }, answer) {
           const context = contextOf(server, owner)
           await signIn.finish(context, answer, signal)
-          cache.forget(context.holder)
+          memory.forget(context.holder)
         },
       }
     },
@@ -112,16 +114,21 @@ export function createUserTokens(options: UserTokensOptions): UserTokens {
 interface UsableTokensOptions {
   readonly store: UserTokenStore
   readonly seal: TokenSeal
-  readonly cache: TokenCache
+  readonly memory: UserTokenMemory
   readonly refresh: TokenRefresh
 }
 
 /** The tokens of a holder that can be presented now; undefined where there is a sign-in to do. */
-function createUsableTokens({ store, seal, cache, refresh }: UsableTokensOptions) {
+function createUsableTokens({ store, seal, memory, refresh }: UsableTokensOptions) {
   const read = async ({ holder, identity }: TokenContext): Promise<KnownTokens | undefined> => {
-    const known = cache.get(holder)
+    const known = memory.fresh(holder)
     if (known?.row.identity === identity) return known
-    const row = await store.find(holder)
+    const { version } = memory
+    const row = await store.find(holder).catch((error: unknown) => {
+      const last = memory.last(holder)
+      if (last?.row.identity !== identity) throw error
+      return last.row
+    })
     if (row === undefined) return undefined
     if (row.identity !== identity) {
       // What was got for another server, or as another client, must not reach this one.
@@ -129,7 +136,7 @@ function createUsableTokens({ store, seal, cache, refresh }: UsableTokensOptions
       return undefined
     }
     const opened = { row, tokens: await seal.open(row.sealed, holder) }
-    cache.set(holder, opened)
+    memory.remember(holder, opened, version)
     return opened
   }
 
@@ -138,7 +145,7 @@ function createUsableTokens({ store, seal, cache, refresh }: UsableTokensOptions
     if (known === undefined || known.row.needsSignIn) return undefined
     if (!refresh.isDue(known.row)) return known
     const refreshed = await refresh.run(known, context)
-    cache.forget(context.holder)
+    memory.forget(context.holder)
     return refreshed?.row.needsSignIn === false ? refreshed : undefined
   }
 }
