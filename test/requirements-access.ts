@@ -63,6 +63,15 @@ export const accessRequirements = {
     statement:
       'A client of a server in a relay mode gets that server’s own token by way of the gateway, which keeps none and lets nobody in for it.',
   },
+  'identity:token-exchange': {
+    status: 'held',
+    statement:
+      'A caller’s token is exchanged for one of the server where the operator says, kept for that caller, and sent nowhere else.',
+  },
+  'identity:sigv4': {
+    status: 'held',
+    statement: 'Requests to AWS are signed as they are sent, with keys that are never sent.',
+  },
   'oauth:tokens-follow-keys': {
     status: 'held',
     statement: 'A token of an MCP client is good for one endpoint, and as long as the key that consented is.',

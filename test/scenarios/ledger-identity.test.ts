@@ -30,6 +30,8 @@ beforeAll(async () => {
       machine: { url, auth_type: 'oauth2', oauth2_flow: 'client_credentials', ...client },
       account: { url, auth_type: 'oauth2', oauth2_flow: 'authorization_code' },
       delegate: { url, auth_type: 'oauth_delegate' },
+      exchanged: { url, auth_type: 'oauth2_token_exchange', ...client },
+      signed: { url, auth_type: 'aws_sigv4', aws_access_key_id: 'id', aws_secret_access_key: 'secret-of-the-operator' },
       gone: { url: 'http://127.0.0.1:1/mcp', auth_type: 'api_key', auth_value: 'secret-of-the-operator' },
     },
     model_list: [eagerModel(model)],
@@ -58,6 +60,8 @@ const kinds: Readonly<Record<string, readonly [type: string, scope: string]>> = 
   machine: ['client_credentials', 'shared'],
   account: ['oauth2_user', 'holder'],
   delegate: ['caller', 'holder'],
+  exchanged: ['token_exchange', 'holder'],
+  signed: ['aws_sigv4', 'shared'],
 }
 
 describe('the row of a call says who, with which program, where, as whom and how it ended', () => {
@@ -69,7 +73,7 @@ describe('the row of a call says who, with which program, where, as whom and how
           'x-litellm-api-key': key,
           'user-agent': 'editor/1.2',
           'x-request-id': requestId,
-          ...(server === 'delegate' && { authorization: 'Bearer secret-of-the-caller' }),
+          ...(['delegate', 'exchanged'].includes(server) && { authorization: 'Bearer secret-of-the-caller' }),
         }
         return { requestId, server, credential, run: () => call(gateway, { server, tool: 'echo', headers }) }
       }),

@@ -109,9 +109,8 @@ describe('a change of a stored server', () => {
 
 describe('what a stored server may say', () => {
   const refusals: readonly (readonly [field: string, over: object])[] = [
-    ['token_exchange_endpoint', { token_exchange_endpoint: somewhere }],
-    ['subject_token_type', { subject_token_type: 'urn:x' }],
-    ['token_exchange_profile', { token_exchange_profile: 'rfc8693' }],
+    ['token_exchange_endpoint', { auth_type: 'oauth2_token_exchange', token_exchange_endpoint: 'file:///etc/passwd' }],
+    ['token_exchange_profile', { auth_type: 'oauth2_token_exchange', token_exchange_profile: 'none' }],
     ['id_jag_audience', { id_jag_audience: 'x' }],
     ['credentials.client_private_key', { credentials: { client_private_key: 'x' } }],
     ['env_vars.0.value', { env_vars: [{ name: 'A', value: 4711 }] }],

@@ -222,7 +222,7 @@ describe('a stored server', () => {
       .values([
         row('unsealable', { sealedSecrets: 'not sealed' }),
         row('unbuildable', { settings: { url: 7 } }),
-        row('no-method', { settings: { url: upstream.url, auth_type: 'aws_sigv4' } }),
+        row('no-method', { settings: { url: upstream.url, auth_type: 'oauth2_id_jag' } }),
         row('claimed', {}),
         row('claimed-by-unbuilt', {}),
         row('claimed-by-unread', {}),
@@ -245,7 +245,7 @@ describe('a stored server', () => {
     ).toEqual({
       unsealable: expect.stringContaining('cannot be opened'),
       unbuildable: expect.stringContaining('url'),
-      'no-method': expect.stringContaining('aws_sigv4 is not supported'),
+      'no-method': expect.stringContaining('oauth2_id_jag is not supported'),
       claimed: expect.stringContaining('configuration file'),
       'claimed-by-unbuilt': expect.stringContaining('configuration file'),
       'claimed-by-unread': expect.stringContaining('configuration file'),

@@ -1,5 +1,6 @@
 import {
   createClientCredentials,
+  createTokenExchange,
   hashKey,
   type UpstreamAuthOptions,
   upstreamAuthMethods,
@@ -25,14 +26,16 @@ export interface ServerOptionsSource {
 /** What turns declared servers into reachable ones, with this way out; `config check` needs the same and nothing else. */
 export function serverOptions(source: ServerOptionsSource): ServerOptions<UpstreamAuthOptions> {
   const { loaded, outbound, guardedOutbound, clock, log, children, userTokens } = source
-  const { defaultTtlMs, minTtlMs, expiryBufferMs, maxEntries } = loaded.environment.tokenCache
+  const { defaultTtlMs, minTtlMs, expiryBufferMs, maxEntries, maxExchanged } = loaded.environment.tokenCache
   const tuning = { defaultTtlMs, minTtlMs, expiryBufferMs, maxTokens: maxEntries }
-  const tokens = createClientCredentials({ outbound, guardedOutbound, clock, tuning })
+  const ways = { outbound, guardedOutbound, clock }
+  const tokens = createClientCredentials({ ...ways, tuning })
+  const exchange = createTokenExchange({ ...ways, tuning: { ...tuning, maxTokens: maxExchanged } })
   return {
     transports,
     authMethods: upstreamAuthMethods,
     transportOptions: { outbound, guardedOutbound, clock, log, children, clientInfo: { name: 'toolgate', version } },
-    authOptions: (report) => ({ tokens, userTokens, report }),
+    authOptions: (report) => ({ tokens, exchange, userTokens, clock, report }),
     hashKey,
     digest: createDigest(),
   }

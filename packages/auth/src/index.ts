@@ -59,6 +59,7 @@ export { describeRedirect, isTrustedRedirect, type TrustedRedirects } from './oa
 export { createRelayedTokens } from './oauth/relayed-tokens.ts'
 export { mcpScope } from './oauth/token-issuer.ts'
 export { createClientCredentials } from './tokens/client-credentials.ts'
+export { createTokenExchange } from './tokens/token-exchange.ts'
 export { followSealingKey } from './tokens/follow-sealing-key.postgres.ts'
 export { rotateEncryption, type RotatedColumn } from './tokens/rotate-encryption.postgres.ts'
 export {

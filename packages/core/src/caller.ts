@@ -14,6 +14,8 @@ export interface Caller {
   readonly signal: AbortSignal
   readonly request: RequestInfo
   readonly peer: Peer
+  /** The identity provider's token that it was admitted with, for whoever exchanges it there; it is sent to nobody else. */
+  readonly vouchedBy?: Secret | undefined
   /** Where somebody counts what the request costs. */
   readonly spending?: Spending | undefined
 }

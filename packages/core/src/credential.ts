@@ -1,4 +1,5 @@
 import type { Caller } from './caller.ts'
+import type { OutboundRequest } from './outbound.ts'
 import type { Secret } from './secret.ts'
 import type { ServerDefinition } from './server.ts'
 
@@ -52,6 +53,13 @@ export interface UpstreamAuth {
   readonly needsUserToken: boolean
   /** Nothing to present is an answer (`undefined`). Rejects with a {@link GatewayError} that names the server. */
   present(request: PresentRequest): Promise<PresentedCredential | undefined>
+  /** Whether this caller brings a token that can be exchanged for one of this server. Absent: it exchanges none. */
+  exchanges?(caller: Caller): boolean
+  /**
+   * Proves each request as it is sent, bytes and all, where what is presented is no more than a mark. Requests without the mark
+   * pass as they are.
+   */
+  sign?(request: OutboundRequest): Promise<OutboundRequest>
   /** Where users may have tokens of their own, kept here: how they get and lose them. */
   readonly userTokens?: UserTokenAccess | undefined
   /** Where users keep their tokens themselves: how their client gets one. */

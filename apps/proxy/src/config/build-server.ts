@@ -11,6 +11,7 @@ import {
   type Secret,
   type ServerDefinition,
   type ServerTimeouts,
+  signingOutbound,
   templateHeaders,
   type UpstreamAuth,
 } from '@toolgate/core'
@@ -85,7 +86,6 @@ export function buildServer<AuthOptions>(entry: ServerEntry, build: ServerBuild<
   const discoveryChoice = chooseDiscoveryAuth(entry, settings, options.authMethods)
   noteUnused(entry, [transportChoice, authChoice], build)
 
-  const transport = bind(options.transports, transportChoice, options.transportOptions)
   const authFor = (choice: Choice) =>
     bind(
       options.authMethods,
@@ -93,6 +93,8 @@ export function buildServer<AuthOptions>(entry: ServerEntry, build: ServerBuild<
       options.authOptions((level, message) => notice(level, choice.path, message)),
     )
   const auth = authFor(authChoice)
+  const discoveryAuth = discoveryChoice && authFor(discoveryChoice)
+  const transport = bind(options.transports, transportChoice, signedBy([auth, discoveryAuth], options.transportOptions))
   if (authChoice.fromEnvironment)
     notice('info', entry.path, `receives the token of MCP_OAUTH2_TOKEN_URL, at ${transport.address}`)
 
@@ -115,7 +117,7 @@ export function buildServer<AuthOptions>(entry: ServerEntry, build: ServerBuild<
     address: transport.address,
     transport,
     auth,
-    discoveryAuth: discoveryChoice && authFor(discoveryChoice),
+    discoveryAuth,
     staticHeaders: new Map(Object.entries(common.static_headers)),
     ...requestTemplates(entry, settings),
     extraHeaders: new Set(common.extra_headers),
@@ -135,6 +137,19 @@ export function buildServer<AuthOptions>(entry: ServerEntry, build: ServerBuild<
     isolation: common.isolation,
     timeouts,
   }
+}
+
+/** Each signs what bears its own mark, and nothing else. */
+function signedBy(methods: readonly (UpstreamAuth | undefined)[], options: TransportOptions): TransportOptions {
+  return methods.reduce<TransportOptions>((signing, method) => {
+    const sign = method?.sign
+    if (sign === undefined) return signing
+    return {
+      ...signing,
+      outbound: signingOutbound(signing.outbound, sign),
+      guardedOutbound: signingOutbound(signing.guardedOutbound, sign),
+    }
+  }, options)
 }
 
 /** Which of its texts a request fills in. Throws for a header that goes nowhere. */

@@ -92,6 +92,7 @@ export interface TokenCacheSettings {
   readonly defaultTtlMs: number
   readonly minTtlMs: number
   readonly maxEntries: number
+  readonly maxExchanged: number
   readonly expiryBufferMs: number
   readonly ofUsersBufferMs: number
 }
@@ -173,6 +174,7 @@ const variablesSchema = z.object({
   MCP_OAUTH2_TOKEN_CACHE_DEFAULT_TTL: seconds.default(3_600_000),
   MCP_OAUTH2_TOKEN_CACHE_MIN_TTL: milliseconds.default(10_000),
   MCP_OAUTH2_TOKEN_CACHE_MAX_SIZE: wholeNumber.refine((value) => value > 0).default(200),
+  MCP_TOKEN_EXCHANGE_CACHE_MAX_SIZE: wholeNumber.refine((value) => value > 0).default(500),
   MCP_OAUTH2_TOKEN_EXPIRY_BUFFER_SECONDS: milliseconds.default(60_000),
   MCP_PER_USER_TOKEN_EXPIRY_BUFFER_SECONDS: milliseconds.default(60_000),
   LITELLM_MCP_AUTH_AUTO_PATCH: flag.default(false),
@@ -208,6 +210,7 @@ const requirements: Partial<Record<keyof z.output<typeof variablesSchema>, strin
   MCP_OAUTH2_TOKEN_CACHE_DEFAULT_TTL: 'a number of seconds above 0',
   MCP_OAUTH2_TOKEN_CACHE_MIN_TTL: 'a number of seconds',
   MCP_OAUTH2_TOKEN_CACHE_MAX_SIZE: 'a whole number above 0',
+  MCP_TOKEN_EXCHANGE_CACHE_MAX_SIZE: 'a whole number above 0',
   MCP_OAUTH2_TOKEN_EXPIRY_BUFFER_SECONDS: 'a number of seconds',
   MCP_PER_USER_TOKEN_EXPIRY_BUFFER_SECONDS: 'a number of seconds',
   LITELLM_MCP_MAX_STATEFUL_SESSIONS_PER_OWNER: 'a whole number from 1 to 10000',
@@ -274,6 +277,7 @@ function toEnvironment(checked: z.output<typeof variablesSchema>, variables: Var
       defaultTtlMs: checked.MCP_OAUTH2_TOKEN_CACHE_DEFAULT_TTL,
       minTtlMs: checked.MCP_OAUTH2_TOKEN_CACHE_MIN_TTL,
       maxEntries: checked.MCP_OAUTH2_TOKEN_CACHE_MAX_SIZE,
+      maxExchanged: checked.MCP_TOKEN_EXCHANGE_CACHE_MAX_SIZE,
       expiryBufferMs: checked.MCP_OAUTH2_TOKEN_EXPIRY_BUFFER_SECONDS,
       ofUsersBufferMs: checked.MCP_PER_USER_TOKEN_EXPIRY_BUFFER_SECONDS,
     },

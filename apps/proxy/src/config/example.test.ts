@@ -37,7 +37,7 @@ describe('the files that come along', () => {
       'config.example.yaml',
       Object.fromEntries(names.map((name) => [name, `sk-${name}-value`])),
     )
-    expect(servers).toHaveLength(7)
+    expect(servers).toHaveLength(9)
     expect(findings).toEqual([])
   })
 

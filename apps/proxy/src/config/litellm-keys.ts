@@ -47,11 +47,9 @@ export const inertRouterSettings = words(`
 `)
 
 export const inertServerKeys = words(`
-  registration_url token_exchange_endpoint
-  subject_token_type token_exchange_profile id_jag_audience id_jag_resource id_jag_token_url upstream_resource
+  registration_url id_jag_audience id_jag_resource id_jag_token_url upstream_resource
   token_validation token_storage_ttl_seconds
-  dcr_bridge env_vars available_on_public_internet aws_region_name
-  aws_service_name aws_access_key_id aws_secret_access_key aws_session_token aws_role_name aws_session_name
+  dcr_bridge env_vars available_on_public_internet
   max_concurrent_requests is_byok byok_description byok_api_key_help_url per_server_oauth_discovery source_url
   allowed_response_headers
 `)

@@ -102,7 +102,7 @@ export function known(type: string, plugs: PlugKeys, path: ConfigPath): string {
 }
 
 /** LiteLLM's methods that have no plug here: worth a clearer word than "unknown". */
-const laterMethods: ReadonlySet<string> = new Set(['oauth2_token_exchange', 'oauth2_id_jag', 'aws_sigv4'])
+const laterMethods: ReadonlySet<string> = new Set(['oauth2_id_jag'])
 
 export function keysOf(plugs: PlugKeys, type: string): readonly string[] {
   return plugs.get(type)?.keys ?? []

@@ -1,6 +1,11 @@
 /** What tests need to turn entries into servers: the real authentication methods, and transports that connect nowhere. */
 import { createHash } from 'node:crypto'
-import { createClientCredentials, type UpstreamAuthOptions, upstreamAuthMethods } from '@toolgate/auth'
+import {
+  createClientCredentials,
+  createTokenExchange,
+  type UpstreamAuthOptions,
+  upstreamAuthMethods,
+} from '@toolgate/auth'
 import { createOutbound, definePlug, plugRegistry, silentLogger, systemClock } from '@toolgate/core'
 import { createChildProcesses, type TransportOptions, type UpstreamTransport } from '@toolgate/manager'
 import { z } from 'zod'
@@ -53,7 +58,11 @@ export const serverOptions: ServerOptions<UpstreamAuthOptions> = {
     clientInfo: { name: 'test', version: '0' },
     children: createChildProcesses({ log: silentLogger }),
   },
-  authOptions: (report) => ({ tokens: createClientCredentials({ outbound, clock: systemClock }), report }),
+  authOptions: (report) => ({
+    tokens: createClientCredentials({ outbound, clock: systemClock }),
+    exchange: createTokenExchange({ outbound, clock: systemClock }),
+    report,
+  }),
   hashKey: (key) => createHash('sha256').update(key.reveal()).digest('hex'),
   digest: createDigest(),
 }

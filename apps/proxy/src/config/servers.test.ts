@@ -154,8 +154,16 @@ describe('a server that cannot be built', () => {
     ],
     ['{url: http://a, auth_type: bearer}', expect.stringContaining('auth_type must be one of none, bearer_token,')],
     [
-      '{url: http://a, auth_type: aws_sigv4}',
-      'config.yaml:2:22 mcp_servers.a.auth_type aws_sigv4 is not supported by this version.',
+      '{url: http://a, auth_type: aws_sigv4, aws_role_name: x}',
+      expect.stringContaining('aws_role_name is not supported: roles are not assumed'),
+    ],
+    [
+      '{url: http://a, auth_type: bearer_token, delegate_auth_to_upstream: true}',
+      expect.stringContaining('delegate_auth_to_upstream has callers bring a token of their own'),
+    ],
+    [
+      '{url: http://a, auth_type: oauth2_id_jag}',
+      'config.yaml:2:22 mcp_servers.a.auth_type oauth2_id_jag is not supported by this version.',
     ],
     [
       '{url: http://a, auth_type: api_key, auth: {oauth2: {client_id: x}}}',

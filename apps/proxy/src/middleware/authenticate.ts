@@ -52,6 +52,7 @@ export function authenticate(options: AuthenticateOptions) {
       signal,
       request: { ...request, client: programOf(brought) },
       peer: silentPeer,
+      vouchedBy: principal.source === 'jwt' ? credential : undefined,
     }
     context.set('caller', caller)
     context.set('admission', {

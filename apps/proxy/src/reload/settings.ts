@@ -67,7 +67,9 @@ const variables = {
   sessionsPerOwner: atStart('LITELLM_MCP_MAX_STATEFUL_SESSIONS_PER_OWNER'),
   toolFilter: live('DEFAULT_MCP_SEMANTIC_FILTER_* and MAX_MCP_SEMANTIC_FILTER_TOOLS_HEADER_LENGTH'),
   keyRotation: atStart('LITELLM_KEY_ROTATION_*'),
-  tokenCache: atStart('MCP_OAUTH2_TOKEN_CACHE_* and MCP_*_TOKEN_EXPIRY_BUFFER_SECONDS'),
+  tokenCache: atStart(
+    'MCP_OAUTH2_TOKEN_CACHE_*, MCP_TOKEN_EXCHANGE_CACHE_MAX_SIZE and MCP_*_TOKEN_EXPIRY_BUFFER_SECONDS',
+  ),
   oauth2ForServersWithoutAuth: live('LITELLM_MCP_AUTH_AUTO_PATCH'),
   oauth2: live('MCP_OAUTH2_*'),
   publicAddress: atStart('PROXY_BASE_URL and SERVER_ROOT_PATH'),

@@ -155,6 +155,7 @@ const credentials = {
   caller: 'What the request brings for this server.',
   gateway: 'The credential of the gateway.',
   static_headers: 'None but the headers that the operator wrote (static_headers).',
+  exchanged_token: 'A token of the server, in exchange for the one that the caller brings.',
   user_token: 'The token of the account that the user has connected at the server.',
   missing: 'The server wants a credential of the caller’s, and the request brings none.',
   none: 'None.',

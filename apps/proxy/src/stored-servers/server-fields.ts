@@ -26,6 +26,11 @@ export const credentialFields = {
   client_id: text,
   client_secret: text,
   scopes: z.union([z.string(), z.array(z.string())]).nullish(),
+  aws_access_key_id: text,
+  aws_secret_access_key: text,
+  aws_session_token: text,
+  aws_region_name: text,
+  aws_service_name: text,
 }
 
 /** What a request says at its top. */
@@ -59,6 +64,9 @@ export const settingFields = {
   oauth2_flow: z.enum(['client_credentials', 'authorization_code']).nullish(),
   token_endpoint_auth_method: text,
   audience: text,
+  token_exchange_endpoint: text,
+  subject_token_type: text,
+  token_exchange_profile: text,
   resource: text,
   allow_all_keys: flag,
   oauth_passthrough: flag,
@@ -125,6 +133,9 @@ export const serverFields = {
   oauth2_flow: plain,
   token_endpoint_auth_method: plain,
   audience: plain,
+  token_exchange_endpoint: address,
+  subject_token_type: plain,
+  token_exchange_profile: plain,
   resource: address,
   allow_all_keys: { ...plain, absent: false },
   oauth_passthrough: { ...plain, absent: false },
@@ -145,6 +156,11 @@ export const serverFields = {
   client_id: plain,
   client_secret: secret,
   scopes: plain,
+  aws_access_key_id: secret,
+  aws_secret_access_key: secret,
+  aws_session_token: secret,
+  aws_region_name: plain,
+  aws_service_name: plain,
   access_groups: { ...plain, absent: [] },
 } satisfies Readonly<Record<FieldName, FieldFacts>>
 

@@ -23,12 +23,11 @@ const refusals: Readonly<Record<string, string>> = {
   per_server_oauth_discovery: 'authorization servers per MCP server are not supported by this version',
   api_keys: 'grant the server to keys with object_permission.mcp_servers of the key API',
   ...Object.fromEntries(
-    `token_exchange_endpoint subject_token_type token_exchange_profile id_jag_audience id_jag_resource id_jag_token_url
-    upstream_resource token_validation`
+    `id_jag_audience id_jag_resource id_jag_token_url upstream_resource token_validation`
       .split(/\s+/)
       .map((field) => [
         field,
-        'calls would go out under another identity than it says; this version cannot exchange tokens',
+        'calls would go out under another identity than it says; this version does not support it',
       ]),
   ),
   cwd: 'the working directory of a command can be set in the configuration file only',
@@ -114,19 +113,16 @@ function reviewFields(body: object): readonly string[] {
 function unknownCredentials(body: object): readonly string[] {
   const credentials: unknown = Reflect.get(body, 'credentials')
   if (!isJsonObject(credentials)) return []
-  const cloud = Object.entries(credentials).find(
-    ([field, value]) => field.startsWith('aws_') && !refusedDefaults.has(value),
-  )
-  if (cloud !== undefined) throw refused(`credentials.${cloud[0]}`, 'requests cannot be signed for AWS by this version')
+  for (const role of ['aws_role_name', 'aws_session_name']) {
+    if (refusedDefaults.has(credentials[role])) continue
+    throw refused(`credentials.${role}`, 'roles are not assumed; give the keys of a session of the role')
+  }
   const [other] = Object.entries(refusals).filter(([field]) => !refusedDefaults.has(credentials[field]))
   if (other !== undefined) throw refused(`credentials.${other[0]}`, other[1])
   if (!refusedDefaults.has(credentials['client_private_key'])) {
     throw refused('credentials.client_private_key', 'it stands beside credentials, not in them')
   }
-  const known = [
-    ...Object.keys(credentialFields),
-    ...Object.keys(credentials).filter((field) => field.startsWith('aws_')),
-  ]
+  const known = [...Object.keys(credentialFields), 'aws_role_name', 'aws_session_name']
   return unknownFields(credentials, { known, path: ['credentials'] }).map((field) => `credentials.${field}`)
 }
 

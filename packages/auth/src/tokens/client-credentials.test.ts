@@ -2,7 +2,8 @@ import { createOutbound, GatewayError, type PresentedCredential, Secret } from '
 import { fakeClock } from '@toolgate/testing/fake-clock'
 import { type OauthServer, startOauthServer, type TokenEndpointAnswer } from '@toolgate/testing/oauth-server'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { createClientCredentials, type DeclaredGrant, type TokenTuning } from './client-credentials.ts'
+import { createClientCredentials } from './client-credentials.ts'
+import type { DeclaredGrant, TokenTuning } from './token-mint.ts'
 
 const jira = { name: 'jira', address: 'https://jira.example/mcp' }
 const outbound = createOutbound()

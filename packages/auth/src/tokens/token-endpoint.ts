@@ -11,7 +11,7 @@ import {
 import { type AssertionKey, signAssertion } from './client-assertion.ts'
 
 /**
- * One client-credentials exchange (RFC 6749 §4.4) as two functions: asking, and judging the answer. Nothing of the answer but
+ * One request for a token, the gateway's own (RFC 6749 §4.4) or in exchange for another, as two functions: asking, and judging the answer. Nothing of the answer but
  * the token itself, its lifetime and a registered error code ever leaves this file. It caches nothing and tries nothing twice.
  */
 
@@ -24,6 +24,17 @@ export interface ClientCredentialsGrant {
   readonly audience?: string | undefined
   /** RFC 8707 resource indicator. */
   readonly resource?: string | undefined
+  /** Absent: the gateway asks for itself. */
+  readonly subject?: Subject | undefined
+}
+
+/** Whose token another one is asked for with. */
+export interface Subject {
+  readonly token: Secret
+  /** In which field of the form it goes. */
+  readonly name: string
+  /** What says which exchange is meant, `grant_type` included. */
+  readonly parameters: readonly (readonly [name: string, value: string])[]
 }
 
 export const clientAuthMethods = ['client_secret_post', 'client_secret_basic', 'private_key_jwt'] as const
@@ -47,6 +58,16 @@ export interface TokenAnswer {
 /** The endpoint answered, but not with a token. The message completes "the token endpoint …" and quotes nothing of the answer. */
 export class TokenRefused extends Error {
   override readonly name = 'TokenRefused'
+  /** The registered code, where it gave one. */
+  readonly error: string | undefined
+
+  constructor(
+    message: string,
+    { cause, error }: { readonly cause?: unknown; readonly error?: string | undefined } = {},
+  ) {
+    super(message, cause === undefined ? undefined : { cause })
+    this.error = error
+  }
 }
 
 const maxAnswerBytes = 64 * 1024
@@ -87,8 +108,10 @@ export async function requestToken(
   return { status: response.status, text: await response.text(maxAnswerBytes) }
 }
 
-function tokenForm({ client, clientId, scopes, audience, resource }: ClientCredentialsGrant) {
+function tokenForm({ client, clientId, scopes, audience, resource, subject }: ClientCredentialsGrant) {
   const form = new URLSearchParams({ grant_type: 'client_credentials' })
+  for (const [name, value] of subject?.parameters ?? []) form.set(name, value)
+  if (subject !== undefined) form.set(subject.name, subject.token.reveal())
   if (client.method !== 'client_secret_basic') form.set('client_id', clientId)
   if (client.method === 'client_secret_post') form.set('client_secret', client.secret.reveal())
   if (scopes.length > 0) form.set('scope', scopes.join(' '))
@@ -123,7 +146,10 @@ function formEncoded(value: string): string {
 /** The token in an answer (RFC 6749 §5.1). Throws {@link TokenRefused} for everything that is not one. */
 export function processTokenAnswer({ status, text }: TokenAnswer): AccessToken {
   const body = parseObject(text)
-  if (status < 200 || status > 299) throw new TokenRefused(`answered with HTTP ${status}${registeredError(body)}`)
+  if (status < 200 || status > 299) {
+    const error = registeredError(body)
+    throw new TokenRefused(`answered with HTTP ${status}${error === undefined ? '' : ` (${error})`}`, { error })
+  }
   if (body === undefined) throw new TokenRefused('did not answer with a JSON object')
   const { access_token: value, token_type: type, expires_in: expiresIn } = body
   if (typeof value !== 'string' || value === '') throw new TokenRefused('answered without an access_token')
@@ -144,7 +170,7 @@ function parseObject(text: string): JsonObject | undefined {
   }
 }
 
-/** RFC 6749 §5.2 and RFC 8707 §2. Any other text could be anything, so it is not repeated. */
+/** RFC 6749 §5.2, RFC 8707 §2, and OpenID Connect Core 1.0 §3.1.2.6. Any other text could be anything, so it is not repeated. */
 const registeredErrors = new Set([
   'invalid_request',
   'invalid_client',
@@ -153,11 +179,12 @@ const registeredErrors = new Set([
   'unsupported_grant_type',
   'invalid_scope',
   'invalid_target',
+  'interaction_required',
 ])
 
-function registeredError(body: JsonObject | undefined): string {
+function registeredError(body: JsonObject | undefined): string | undefined {
   const error = body?.['error']
-  return typeof error === 'string' && registeredErrors.has(error) ? ` (${error})` : ''
+  return typeof error === 'string' && registeredErrors.has(error) ? error : undefined
 }
 
 /** `token_type` is required by RFC 6749 §5.1, yet some endpoints leave it out and always mean Bearer. */

@@ -12,6 +12,7 @@ import { callerOf } from '@toolgate/testing/callers'
 import { startOauthServer } from '@toolgate/testing/oauth-server'
 import { expect, it } from 'vitest'
 import { createClientCredentials } from '../tokens/client-credentials.ts'
+import { createTokenExchange } from '../tokens/token-exchange.ts'
 import { serverDefinition } from '@toolgate/testing/server-definition'
 import { upstreamAuthMethods } from './index.ts'
 import { createCredentialSource } from './resolve.ts'
@@ -43,7 +44,11 @@ it('each secret reaches exactly its one party, and no log, error, scope or print
   const auth = (type: string, settings: object = {}) => {
     const bound = upstreamAuthMethods.get(type)?.bind(settings)
     if (!bound?.ok) throw new TypeError(`settings of ${type} are wrong`)
-    return bound.create({ tokens, report: (_level, message) => void lines.push(message) })
+    return bound.create({
+      tokens,
+      exchange: createTokenExchange({ outbound: createOutbound() }),
+      report: (_level, message) => void lines.push(message),
+    })
   }
   const client = { token_url: endpoint.tokenUrl, client_id: 'id', client_secret: 'canary-client-secret' }
   const servers: ServerDefinition[] = [

@@ -4,7 +4,7 @@ import { ownerOf } from '../user-tokens/user-tokens.ts'
 
 export interface CredentialPlan {
   /** Whose it is. `missing`: the server wants a credential of the caller's and the request brings none. */
-  readonly source: 'caller' | 'user_token' | 'gateway' | 'static_headers' | 'missing' | 'none'
+  readonly source: 'caller' | 'user_token' | 'exchanged_token' | 'gateway' | 'static_headers' | 'missing' | 'none'
   /** How it is come by, in the words of LiteLLM's `x-mcp-debug-auth-resolution` where it has one. */
   readonly resolution: string
   /** The server's `auth_type`. */

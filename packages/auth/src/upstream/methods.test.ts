@@ -1,7 +1,7 @@
 import { GatewayError, Secret, sharedScope, type UpstreamAuth } from '@toolgate/core'
 import { describe, expect, it } from 'vitest'
 import type { ClientCredentials } from '../tokens/client-credentials.ts'
-import type { DeclaredGrant } from '../tokens/client-credentials.ts'
+import type { DeclaredGrant } from '../tokens/token-mint.ts'
 import { serverDefinition } from '@toolgate/testing/server-definition'
 import { upstreamAuthMethods } from './index.ts'
 
@@ -26,7 +26,11 @@ function create(type: string, settings: object) {
   }
   const bound = bind(type, settings)
   if (!bound.ok) throw new TypeError(JSON.stringify(bound.issues))
-  const auth = bound.create({ tokens, report: (level, message) => void reports.push(`${level}: ${message}`) })
+  const auth = bound.create({
+    tokens,
+    exchange: { of: () => async () => undefined },
+    report: (level, message) => void reports.push(`${level}: ${message}`),
+  })
   return { auth, reports, grants }
 }
 
@@ -148,7 +152,11 @@ describe('oauth2', () => {
     const bound = bind('oauth2', { ...client, auth_value: 'static' })
     if (!bound.ok) throw new TypeError('settings are right')
     const failure = new GatewayError('UPSTREAM_TOKEN_UNAVAILABLE', 'down')
-    const auth = bound.create({ tokens: { of: () => () => Promise.reject(failure) }, report() {} })
+    const auth = bound.create({
+      tokens: { of: () => () => Promise.reject(failure) },
+      exchange: { of: () => async () => undefined },
+      report() {},
+    })
     await expect(presented(auth)).rejects.toBe(failure)
   })
 

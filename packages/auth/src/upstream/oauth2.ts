@@ -1,9 +1,8 @@
 import { definePlug, Secret, sharedScope, type UpstreamAuth } from '@toolgate/core'
 import { z } from 'zod'
-import { readPrivateKey } from '../tokens/client-assertion.ts'
-import type { DeclaredGrant } from '../tokens/client-credentials.ts'
-import { type ClientProof, clientAuthMethods } from '../tokens/token-endpoint.ts'
+import type { DeclaredGrant } from '../tokens/token-mint.ts'
 import type { UserTokens } from '../user-tokens/user-tokens.ts'
+import { clientProofShape, proofOf } from './client-proof.ts'
 import type { UpstreamAuthOptions } from './options.ts'
 import { signInClient, signInShape } from './sign-in-settings.ts'
 import { staticValue, staticValueShape, withScheme } from './static-value.ts'
@@ -13,25 +12,11 @@ import { staticValue, staticValueShape, withScheme } from './static-value.ts'
  * an error and never a reason to present something weaker.
  */
 
-const algorithms = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA'] as const
-
-/** Not trimmed to one line: a PEM has several. */
-const privateKey = z
-  .string()
-  .nullish()
-  .refine((text) => !text || readPrivateKey(text) !== undefined, {
-    error: 'must be a private key without a passphrase, as PEM or JWK',
-  })
-  .transform((text) => (text ? new Secret(text) : undefined))
-
 const schema = z.strictObject({
   ...signInShape,
-  client_private_key: privateKey,
-  client_private_key_id: z.string().nullish(),
-  client_assertion_signing_alg: z.enum(algorithms).nullish(),
+  ...clientProofShape,
   audience: z.string().nullish(),
   oauth2_flow: z.enum(['client_credentials', 'authorization_code']).nullish(),
-  token_endpoint_auth_method: z.enum(clientAuthMethods).nullish(),
   ...staticValueShape,
 })
 
@@ -85,17 +70,6 @@ function clientCredentialsGrant(settings: Oauth2Settings, { report }: UpstreamAu
     audience: settings.audience || undefined,
     resource: settings.resource || undefined,
   }
-}
-
-/** A private key alone means `private_key_jwt`. `undefined` where what the method needs is missing. */
-function proofOf(settings: Oauth2Settings): ClientProof | undefined {
-  const { client_secret: secret, client_private_key: privateKey, token_endpoint_auth_method: declared } = settings
-  const method =
-    declared ?? (secret === undefined && privateKey !== undefined ? 'private_key_jwt' : 'client_secret_post')
-  if (method !== 'private_key_jwt') return secret && { method, secret }
-  const keyId = settings.client_private_key_id || undefined
-  const algorithm = settings.client_assertion_signing_alg ?? undefined
-  return privateKey && { method, key: { privateKey, keyId, algorithm } }
 }
 
 /**

@@ -1,9 +1,14 @@
+import type { Clock } from '@toolgate/core'
 import type { ClientCredentials } from '../tokens/client-credentials.ts'
+import type { TokenExchange } from '../tokens/token-exchange.ts'
 import type { UserTokens } from '../user-tokens/user-tokens.ts'
 
 /** What every upstream-auth plug is given by whoever reads the configuration. */
 export interface UpstreamAuthOptions {
   readonly tokens: ClientCredentials
+  readonly exchange: TokenExchange
+  /** Absent: the system's. */
+  readonly clock?: Clock
   /** Absent: tokens of users are kept nowhere. */
   readonly userTokens?: UserTokens | undefined
   /**

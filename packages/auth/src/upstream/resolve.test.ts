@@ -28,7 +28,11 @@ function method(type: string, settings: object = {}): UpstreamAuth {
     headers: secrets({ authorization: 'Bearer minted' }),
     rejected: () => true,
   }
-  return bound.create({ tokens: { of: () => async () => token }, report() {} })
+  return bound.create({
+    tokens: { of: () => async () => token },
+    exchange: { of: () => async () => undefined },
+    report() {},
+  })
 }
 
 /** One for all: scopes of two makers cannot be compared. */

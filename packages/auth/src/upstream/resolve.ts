@@ -85,6 +85,9 @@ export function createCredentialSource(options: CredentialSourceOptions): Explai
       const byName = brought.some(([name, value]) => declared.get(name) !== value)
       const fromCaller = identifying(server, callerHeaders(server, caller.forwarded, all))
       const plan = planOf(server, { brought, byName, fromCaller })
+      if (brought.length === 0 && server.auth.exchanges?.(caller) === true) {
+        return { ...plan, source: 'exchanged_token', resolution: server.auth.resolution ?? plan.resolution }
+      }
       return withUserToken(plan, { server, principal: caller.principal, brought })
     },
     async forDiscovery(server, signal) {
@@ -179,9 +182,10 @@ function gatewayType({ staticHeaders }: ServerDefinition, own: PresentedCredenti
 function requireStaticAuthorization(server: ServerDefinition, connectUrl: CredentialSourceOptions['connectUrl']): void {
   if (server.staticHeaders.has('authorization')) return
   const named = `Send it as "${serverHeaderName(server, 'authorization')}"`
-  const forwarded = server.auth.forwardsAuthorization
-    ? `, or as "Authorization" with the gateway's key in "${gatewayKeyHeader}"`
-    : ''
+  const forwarded =
+    server.auth.forwardsAuthorization || server.auth.exchanges !== undefined
+      ? `, or as "Authorization" with the gateway's key in "${gatewayKeyHeader}"`
+      : ''
   const url = server.auth.userTokens === undefined ? undefined : connectUrl?.(server)
   const signIn = url === undefined ? '' : ` Or sign in there once: ${url}`
   throw new GatewayError(
