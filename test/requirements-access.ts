@@ -76,6 +76,14 @@ export const accessRequirements = {
     status: 'held',
     statement: 'A token of an MCP client is good for one endpoint, and as long as the key that consented is.',
   },
+  'oauth:grants-listed': {
+    status: 'held',
+    statement: 'Which clients a key has let in is told to it and to administrators, and each of these can be ended.',
+  },
+  'oauth:clients-complete': {
+    status: 'held',
+    statement: 'Programs that MCP users have sign in at the gateway with nothing but its address.',
+  },
   'oauth:attacks': {
     status: 'held',
     statement:

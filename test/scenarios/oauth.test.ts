@@ -278,6 +278,40 @@ describe('a token', () => {
     expect((await client().form('/revoke', { token: refresh, client_id: id })).status).toBe(200)
   })
 
+  verifies('oauth:grants-listed', 'is listed to its key and to administrators, and ended by them alone', async () => {
+    const own = await gateway.makeKey({ object_permission: { mcp_servers: ['git'] } })
+    const { id, access, refresh } = await signIn({ resource: `${base}/mcp/git` }, own)
+    const list = async (by: string, query = ''): Promise<Record<string, unknown>[]> => {
+      const answer = await gateway.request(`/v1/mcp/oauth/grants${query}`, { key: by })
+      return JSON.parse(await answer.text())
+    }
+    const [grant, ...others] = await list(own)
+    expect(others).toEqual([])
+    expect(grant).toMatchObject({ client_id: id, client_name: 'Test', endpoint: '/mcp/git', scope: 'mcp' })
+    expect(JSON.stringify(grant)).not.toMatch(/tg(?:at|rt)_|sk-/)
+    const grantId = textOf(grant?.['grant_id'])
+    const all = await list(gateway.masterKey)
+    expect(all.map((one) => one['grant_id'])).toContain(grantId)
+    expect(await list(gateway.masterKey, `?key=${textOf(grant?.['key'])}`)).toEqual([grant])
+    const [first, second] = await list(gateway.masterKey, '?limit=2')
+    expect(await list(gateway.masterKey, `?limit=1&after=${textOf(first?.['grant_id'])}`)).toEqual([second])
+
+    const other = await gateway.makeKey()
+    expect(await list(other)).toEqual([])
+    await gateway.json(`/v1/mcp/oauth/grants?key=${textOf(grant?.['key'])}`, { key: other, status: 403 })
+    const end = (by: string) => gateway.request(`/v1/mcp/oauth/grants/${grantId}`, { key: by, method: 'DELETE' })
+    expect((await end(other)).status).toBe(404)
+    expect(await client().ping('/mcp/git', access)).toBe(200)
+    expect((await end(own)).status).toBe(200)
+    expect(await client().ping('/mcp/git', access)).toBe(401)
+    expect((await client().refresh(refresh, id)).body).toMatchObject({ error: 'invalid_grant' })
+    expect(await list(own)).toEqual([])
+    const again = await signIn({}, own)
+    const [later] = await list(own)
+    const ended = await gateway.request(`/v1/mcp/oauth/grants/${textOf(later?.['grant_id'])}`, { method: 'DELETE' })
+    expect([ended.status, await client().ping('/mcp', again.access)]).toEqual([200, 401])
+  })
+
   it('is described to its key and to administrators', async () => {
     const { id, access, refresh } = await signIn({ resource: `${base}/mcp/git` })
     const look = async (token: string, by: string) =>

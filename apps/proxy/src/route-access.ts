@@ -16,6 +16,8 @@ const mcpServers = [
   '/v1/mcp/access_groups',
   '/v1/mcp/explain',
   '/v1/mcp/user-credentials',
+  '/v1/mcp/oauth/grants',
+  '/v1/mcp/oauth/grants/*',
   '/v1/mcp/network/*',
   '/mcp-rest/test/*',
 ]

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import type { Operation } from './operation.ts'
 import { toolChangesQuery, toolDecision } from '../routes/mcp-tool-changes.ts'
 import { explainQuery } from '../routes/mcp-explain.ts'
+import { grantsQuery } from '../routes/oauth/grants.ts'
 import { userCredential } from '../routes/mcp-user-credentials.ts'
 import { changedToolset, newToolset } from '../routes/mcp-toolsets.ts'
 import { importServersSchema } from '../stored-servers/import-file.ts'
@@ -60,6 +61,14 @@ export const serverOperations: Readonly<Record<string, Operation>> = {
     body: userCredential,
   },
   'DELETE /v1/mcp/server/{server_id}/oauth-user-credential': { summary: 'Forget them', path: oneServer },
+  'GET /v1/mcp/oauth/grants': {
+    summary: 'MCP clients that a key let in; for administrators of everybody',
+    query: grantsQuery,
+  },
+  'DELETE /v1/mcp/oauth/grants/{grant_id}': {
+    summary: 'End a grant with all of its tokens',
+    path: z.object({ grant_id: z.string() }),
+  },
   'GET /v1/mcp/toolset': { summary: 'Toolsets that the key was granted; for administrators all' },
   'POST /v1/mcp/toolset': { summary: 'Store a named set of tools of any servers', body: newToolset },
   'PUT /v1/mcp/toolset': { summary: 'Change a toolset; what is left out stays', body: changedToolset },

@@ -5,6 +5,7 @@ import {
   changedSince,
   type Database,
   oauthAccessTokens,
+  oauthClients,
   oauthCodes,
   oauthGrants,
   type OauthCodeRow,
@@ -13,7 +14,7 @@ import {
   recordChange,
   writeStore,
 } from '@toolgate/db'
-import { and, desc, eq, gt, inArray, lte } from 'drizzle-orm'
+import { and, asc, desc, eq, gt, inArray, lte } from 'drizzle-orm'
 import {
   type CodeExchange,
   type Exchanged,
@@ -21,7 +22,9 @@ import {
   grantBounds,
   grantChangesChannel,
   grantObjectType,
+  type GrantQuery,
   type GrantStore,
+  type ListedGrant,
   type NewAccessToken,
   type Rotation,
 } from './grant-store.ts'
@@ -63,10 +66,32 @@ export function createPostgresGrantStore({ database, newId, bounds = {} }: Postg
           .where(and(eq(oauthGrants.refreshHash, refreshHash), gt(oauthGrants.refreshExpiresAt, now)))
         return grant
       }),
+    list: (query) => askStore(() => listGrants(db, query)),
+    find: (grantId) =>
+      askStore(async () => {
+        const [grant] = await db.select().from(oauthGrants).where(eq(oauthGrants.id, grantId))
+        return grant
+      }),
     revoke: (grantId, actor) =>
       writeStore(db, (within) => revoke(within, grantId, { ...context, actor, reason: 'asked' })),
     changedSince: (mark, signal) => askStore(() => changedSince(db, grantObjectType, mark), signal),
   }
+}
+
+function listGrants(db: Queries, { keyHashes, after, limit, now }: GrantQuery): Promise<ListedGrant[]> {
+  return db
+    .select({ grant: oauthGrants, clientName: oauthClients.name })
+    .from(oauthGrants)
+    .leftJoin(oauthClients, eq(oauthClients.id, oauthGrants.clientId))
+    .where(
+      and(
+        gt(oauthGrants.expiresAt, now),
+        after === undefined ? undefined : gt(oauthGrants.id, after),
+        keyHashes === undefined ? undefined : inArray(oauthGrants.keyHash, [...keyHashes]),
+      ),
+    )
+    .orderBy(asc(oauthGrants.id))
+    .limit(limit)
 }
 
 interface Context {

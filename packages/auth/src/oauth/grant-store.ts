@@ -70,10 +70,28 @@ export interface GrantStore {
   findAccessToken(hash: string, now: Date, signal?: AbortSignal): Promise<ActiveToken | undefined>
   /** The grant that this refresh token is the current one of. */
   findRefreshToken(refreshHash: string, now: Date): Promise<OauthGrantRow | undefined>
+  /** Those that count, by their ids. */
+  list(query: GrantQuery): Promise<readonly ListedGrant[]>
+  find(grantId: string): Promise<OauthGrantRow | undefined>
   /** False where there was no such grant. */
   revoke(grantId: string, actor: string): Promise<boolean>
   /** What changed since the mark of an earlier answer, with some overlap; without a mark nothing. */
   changedSince(mark: Date | undefined, signal?: AbortSignal): Promise<ObjectChanges>
+}
+
+export interface GrantQuery {
+  /** Of whoever consented; absent: of everybody. */
+  readonly keyHashes: readonly string[] | undefined
+  /** The id of the last one of the page before. */
+  readonly after: string | undefined
+  readonly limit: number
+  readonly now: Date
+}
+
+export interface ListedGrant {
+  readonly grant: OauthGrantRow
+  /** What a client that registered calls itself. */
+  readonly clientName: string | null
 }
 
 /** How much is kept. The oldest goes first. */

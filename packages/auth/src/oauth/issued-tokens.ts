@@ -4,7 +4,7 @@ import type { OauthGrantRow } from '@toolgate/db'
 import type { AccessTokens } from './access-tokens.ts'
 import type { OauthClient } from './clients.ts'
 import type { Consenter } from './consenters.ts'
-import type { GrantStore } from './grant-store.ts'
+import type { GrantStore, ListedGrant } from './grant-store.ts'
 import { hashToken, isToken } from './tokens.ts'
 
 export interface IssuedTokens {
@@ -12,6 +12,13 @@ export interface IssuedTokens {
   look(token: string, asker: Principal, signal: AbortSignal): Promise<IssuedToken | undefined>
   /** Ends the whole grant of a token of this client. Says nothing of a token that is no such one. */
   revoke(token: string, client: OauthClient, signal: AbortSignal): Promise<void>
+  /** What was consented to and counts: for administrators of everybody or one key, for a key of itself. */
+  list(
+    asker: Principal,
+    query: { key?: string | undefined; after?: string | undefined; limit: number },
+  ): Promise<readonly ListedGrant[]>
+  /** Ends a grant with all of its tokens; false where there is none, or it is not the asker's. */
+  end(grantId: string, asker: Principal): Promise<boolean>
 }
 
 export interface IssuedToken {
@@ -24,7 +31,7 @@ export interface IssuedToken {
 }
 
 export interface IssuedTokensOptions {
-  readonly store: Pick<GrantStore, 'findAccessToken' | 'findRefreshToken' | 'revoke'>
+  readonly store: Pick<GrantStore, 'findAccessToken' | 'findRefreshToken' | 'list' | 'find' | 'revoke'>
   readonly accessTokens: Pick<AccessTokens, 'forget'>
   /** Who that is; undefined where nobody may use what it is of. */
   readonly principalOf: (grant: Consenter, signal: AbortSignal) => Promise<Principal | undefined>
@@ -57,9 +64,24 @@ export function createIssuedTokens({ store, accessTokens, principalOf, clock }: 
       await store.revoke(found.grant.id, client.id)
       accessTokens.forget(found.grant.id)
     },
+    list(asker, { key, after, limit }) {
+      const keyHashes = asker.admin ? key && [key] : ownHashes(asker)
+      return store.list({ keyHashes: keyHashes || undefined, after, limit, now: new Date(clock.now()) })
+    },
+    async end(grantId, asker) {
+      const grant = await store.find(grantId)
+      if (grant === undefined || !(asker.admin || isOf(grant, asker))) return false
+      const ended = await store.revoke(grantId, asker.keyHash)
+      accessTokens.forget(grantId)
+      return ended
+    },
   }
 }
 
-function isOf({ keyHash }: OauthGrantRow, { keyHash: own, formerKeyHash }: Principal): boolean {
-  return keyHash === own || keyHash === formerKeyHash
+function isOf({ keyHash }: OauthGrantRow, asker: Principal): boolean {
+  return ownHashes(asker).includes(keyHash)
+}
+
+function ownHashes({ keyHash, formerKeyHash }: Principal): readonly string[] {
+  return formerKeyHash === undefined ? [keyHash] : [keyHash, formerKeyHash]
 }
