@@ -57,6 +57,37 @@ export const llmRequirements = {
     statement:
       'A request narrows the bounds of its own tool loop and never widens them; at a bound the model answers without tools.',
   },
+  'guardrails:models': {
+    status: 'held',
+    statement:
+      'Guardrails mask or deny what models are asked and what they answer, in every dialect; a denial says why and shows nothing.',
+  },
+  'guardrails:streams': {
+    status: 'held',
+    statement: 'Of a stream nothing goes out that was not judged, and what is denied ends it with one error.',
+  },
+  'guardrails:calls': {
+    status: 'held',
+    statement:
+      'Guardrails mask or deny arguments and results of MCP calls at every door, and a denied call reaches no server.',
+  },
+  'guardrails:untrusted': {
+    status: 'held',
+    statement: 'Results of tools can be marked as untrusted data, without characters that people cannot see.',
+  },
+  'guardrails:scope': {
+    status: 'held',
+    statement:
+      'Guardrails hold for everybody, for keys or for requests that name them, and a name that means none lets nothing pass.',
+  },
+  'guardrails:http': {
+    status: 'held',
+    statement: 'A service in the shape of LiteLLM’s generic guardrail API judges calls, and learns no credential.',
+  },
+  'guardrails:failure': {
+    status: 'held',
+    statement: 'A guardrail that cannot judge denies, unless its operator said that calls go on without it.',
+  },
   'chat:ceilings': {
     status: 'held',
     statement:

@@ -30,9 +30,11 @@ import {
   type TurnRecords,
   type WireDialect,
 } from '@toolgate/llm'
+import type { GuardrailSet } from '@toolgate/policies'
 import { type Gateway, isVirtualServer, type SendRequest } from '@toolgate/manager'
 import type { Context } from 'hono'
 import type { Admission, Aim, AppEnv } from './app-env.ts'
+import { takeGuardrails } from './asked-guardrails.ts'
 import { addAnswerHeaders, tellingServed } from './middleware/answer-headers.ts'
 import { toolFilterHeaders } from './render/tool-filter.ts'
 import type { Services } from './services.ts'
@@ -44,6 +46,7 @@ export interface LoopServices {
   readonly turnRecords: TurnRecords
   readonly toolResults: ToolResults
   readonly toolFilter: ToolFilter
+  readonly guardrails: GuardrailSet
   readonly live: Services['live']
   readonly clock: Clock
   readonly newId: NewId
@@ -64,11 +67,11 @@ export async function readLlmRequest(
   context: Context<AppEnv>,
   asked: JsonObject,
 ): Promise<LlmRequest> {
-  const { caller } = context.var
+  const { caller, body: unguarded } = takeGuardrails(services.guardrails, context, asked)
   const { config, environment } = services.live.current
   // What a key has of its own its administrator gave it: also more than others have.
   const ceiling = { ...defaultLoopLimits, ...config.loopLimits, ...caller.principal.loopLimits }
-  const { body: sent, limits } = takeLimits(asked, ceiling)
+  const { body: sent, limits } = takeLimits(unguarded, ceiling)
   const { selections, body } = selectTools({
     body: sent,
     serversHeader: context.req.header('x-mcp-servers'),
@@ -203,9 +206,15 @@ export function looping(services: LoopServices, request: LlmRequest, how: LoopDi
 function calling({ gateway }: LoopServices, { caller, callerFor, onlyServer }: LlmRequest): CallTool<AttachedTool> {
   return async ({ server, toolName, selection }, input, { signal, round, onProgress }) => {
     const { peer, ...entryCaller } = await callerFor(selection)
-    const { spending } = caller
+    const { spending, guardrails } = caller
     return gateway.send(
-      { ...entryCaller, spending, signal, peer: onProgress === undefined ? peer : hearing(peer, onProgress) },
+      {
+        ...entryCaller,
+        spending,
+        guardrails,
+        signal,
+        peer: onProgress === undefined ? peer : hearing(peer, onProgress),
+      },
       {
         server: server.id,
         onlyServer,

@@ -1,9 +1,10 @@
 import { Counter, type Registry } from 'prom-client'
 
-/** The metrics of deployments: names and ids of the operator's file, so their series are as many as its entries. */
+/** The metrics of deployments and guardrails: names and ids of the operator's file, so their series are as many as its entries. */
 export interface ModelMetrics {
   observeAttempt(attempt: { model: string; deployment: string; outcome: string }): void
   countCooldown(cooldown: { model: string; deployment: string }): void
+  countDecision(decision: { guardrail: string; mode: string; outcome: string }): void
 }
 
 export function createModelMetrics(registry: Registry): ModelMetrics {
@@ -20,7 +21,14 @@ export function createModelMetrics(registry: Registry): ModelMetrics {
     labelNames: ['model', 'deployment'],
     registers,
   })
+  const decisions = new Counter({
+    name: 'toolgate_guardrail_decisions_total',
+    help: 'Decisions of guardrails about calls to models and servers.',
+    labelNames: ['guardrail', 'mode', 'outcome'],
+    registers,
+  })
   return {
+    countDecision: (decision) => decisions.inc(decision),
     observeAttempt: (attempt) => attempts.inc(attempt),
     countCooldown: (cooldown) => cooldowns.inc(cooldown),
   }

@@ -29,7 +29,14 @@ import {
   type Sessions,
   type Subscriptions,
 } from '@toolgate/manager'
-import { createLedger, createPostgresLedgerStore, createRecorder, type Ledger } from '@toolgate/policies'
+import {
+  createLedger,
+  createPostgresLedgerStore,
+  createRecorder,
+  type GuardrailSet,
+  type Ledger,
+} from '@toolgate/policies'
+import { composeGuardrails } from './composition/guardrails.ts'
 import { composeHealth, type HealthServices } from './composition/health.ts'
 import { composeIdentity } from './composition/identity.ts'
 import { composeManager } from './composition/manager.ts'
@@ -89,6 +96,7 @@ export interface Services extends HealthServices, TrustPart, ToolsetsPart {
   readonly toolResults: ToolResults
   readonly storedResponses: StoredResponses
   readonly toolFilter: ToolFilter
+  readonly guardrails: GuardrailSet
   /** `/metrics` is open to everyone. */
   readonly publicMetrics: () => boolean
   /** The configuration in force. */
@@ -124,8 +132,9 @@ export async function createServices(options: ServicesOptions): Promise<Services
   const standing = createStandingCallers(clock)
   const { keyCache, replaceKeys, closeIdentity, ...identity } = await composeIdentity(foundation)
   const { ledger, record } = composeRecord(foundation)
-  const { servers, closeManager, ...manager } = await composeManager(foundation, record)
-  const { liveModels, ...llm } = composeModels(foundation, record)
+  const guarding = composeGuardrails(foundation)
+  const { servers, closeManager, ...manager } = await composeManager(foundation, record, guarding)
+  const { liveModels, ...llm } = composeModels(foundation, record, guarding)
   await manager.catalog.start()
 
   const toolFilter = composeToolFilter(foundation, llm.models)
@@ -154,6 +163,7 @@ export async function createServices(options: ServicesOptions): Promise<Services
     ...manager,
     ...llm,
     toolFilter,
+    guardrails: guarding.set,
     publicAddress: createPublicAddress(live),
     ...composeHealth(foundation, { keyCache, models: llm.models }),
     publicMetrics: () => live.current.config.publicMetrics,

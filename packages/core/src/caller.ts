@@ -16,6 +16,8 @@ export interface Caller {
   readonly peer: Peer
   /** The identity provider's token that it was admitted with, for whoever exchanges it there; it is sent to nobody else. */
   readonly vouchedBy?: Secret | undefined
+  /** Names of guardrails that the request asks for, beside those that hold for it anyway. */
+  readonly guardrails?: readonly string[] | undefined
   /** Where somebody counts what the request costs. */
   readonly spending?: Spending | undefined
 }

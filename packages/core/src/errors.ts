@@ -66,6 +66,11 @@ const table = {
   /** The upstream answered with a JSON-RPC error of its own; `upstream` carries it as it came. */
   UPSTREAM_ERROR: { blame: 'upstream', retryable: false },
 
+  /** A guardrail does not let the call, or its result, pass. */
+  GUARDRAIL_DENIED: { blame: 'caller', retryable: false },
+  /** It could not judge, and no call goes on without it. */
+  GUARDRAIL_UNAVAILABLE: { blame: 'operator', retryable: true },
+
   MODEL_NOT_FOUND: { blame: 'caller', retryable: false },
   MODEL_NOT_ALLOWED: { blame: 'caller', retryable: false },
   /** The provider answered with an HTTP error of its own; `provider` carries it as it came. */

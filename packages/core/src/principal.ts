@@ -30,6 +30,8 @@ export interface Principal {
   readonly autoTools: boolean
   /** Lists show two tools that search and call, in place of all the others. */
   readonly toolSearch: boolean
+  /** Guardrails by name, and whether those that hold for everybody do not hold for this one. Absent: they do. */
+  readonly guardrails?: { readonly names: readonly string[]; readonly withoutDefaults: boolean } | undefined
   /** The ceiling of its tool loops, where it differs from everybody's. */
   readonly loopLimits?: Partial<LoopLimits> | undefined
 }

@@ -3,3 +3,15 @@ export { createLedger, type Ledger, type LedgerLimits, type LedgerOptions, ledge
 export { createPostgresLedgerStore } from './ledger.postgres.ts'
 export type { LedgerRow } from './ledger-row.ts'
 export { createRecorder, type RecorderOptions } from './record.ts'
+export { guardCalls } from './guardrails/call-ring.ts'
+export type { Guarding } from './guardrails/enforce.ts'
+export type { GuardrailOptions } from './guardrails/guardrail.ts'
+export {
+  guardrailEntrySchema,
+  guardrailParamsSchema,
+  type NamedGuardrail,
+  toGuardrail,
+} from './guardrails/guardrail-entry.ts'
+export { guardrailPlugs } from './guardrails/guardrail-plugs.ts'
+export { createGuardrailSet, type GuardrailSet } from './guardrails/guardrail-set.ts'
+export { guardModelCalls } from './guardrails/model-ring.ts'

@@ -23,6 +23,7 @@ import {
   type Sessions,
   type Subscriptions,
 } from '@toolgate/manager'
+import { guardCalls, type Guarding } from '@toolgate/policies'
 import { reportServers } from './health.ts'
 import { composeSessions } from './sessions.ts'
 import { composeServers, type ServersPart } from './servers.ts'
@@ -48,7 +49,7 @@ export interface Manager extends Omit<ServersPart, 'close'>, TrustPart, Toolsets
 }
 
 /** Resolves when the registry holds the servers of the file and the stored ones. */
-export async function composeManager(foundation: Foundation, record: Recorder): Promise<Manager> {
+export async function composeManager(foundation: Foundation, record: Recorder, guarding: Guarding): Promise<Manager> {
   const { live, log, clock, newId } = foundation
   const toolsetsPart = composeToolsets(foundation)
   const { toolsets } = toolsetsPart
@@ -73,7 +74,8 @@ export async function composeManager(foundation: Foundation, record: Recorder): 
   const post = database.kind === 'postgres' ? createPostgresPost(database, { log, newId }) : undefined
   const rounds = createRounds({ seal: foundation.sealer, clock, newId, record, log, post })
   await rounds.start()
-  const gateway = createGateway({ ...upstreams, names, toolsets, record, rounds, gaps, policies: [], clock, newId })
+  const policies = [guardCalls(guarding)]
+  const gateway = createGateway({ ...upstreams, names, toolsets, record, rounds, gaps, policies, clock, newId })
   const preview = createPreview({ pool, circuits, credentials, clock })
   const { close, ...serversPart } = composeServers(foundation, {
     registry,

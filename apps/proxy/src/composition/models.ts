@@ -14,6 +14,7 @@ import {
   type ToolResults,
   type TurnRecords,
 } from '@toolgate/llm'
+import { guardModelCalls, type Guarding } from '@toolgate/policies'
 import type { LoadedConfig } from '../config/load.ts'
 import type { Foundation } from '../foundation.ts'
 import type { Metrics } from '../metrics.ts'
@@ -29,7 +30,7 @@ export interface Llm {
   readonly liveModels: LiveModels
 }
 
-export function composeModels(foundation: Foundation, record: Recorder): Llm {
+export function composeModels(foundation: Foundation, record: Recorder, guarding: Guarding): Llm {
   const { loaded, live, database, outbound, log, clock, newId, metrics } = foundation
   const records = createPostgresRecordStore({ db: database.db, clock, newId })
   const liveModels = createLiveModels({ bind: bindModel, providerOptions: { outbound, clock, newId }, log })
@@ -40,7 +41,7 @@ export function composeModels(foundation: Foundation, record: Recorder): Llm {
       routerSettings: () => live.current.config.router,
       listener: reportDeployments(metrics),
       record,
-      policies: [],
+      policies: [guardModelCalls(guarding)],
       log,
       clock,
       newId,

@@ -1,7 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { deploymentSchema, providers, toDeployment } from '@toolgate/llm'
+import { guardrailEntrySchema, guardrailParamsSchema, guardrailPlugs } from '@toolgate/policies'
 import { describe, expect, it } from 'vitest'
 import { bindModels, modelEntrySchema } from './models.ts'
+import { routerSettingsSchema } from './router.ts'
 import { topLevelSchema } from './schema.ts'
 import { allKeys, authBlockSchema, cookiePassthroughSchema } from './server-auth-block.ts'
 import { serverEntrySchema } from './server-entry.ts'
@@ -51,6 +53,9 @@ describe('the files that come along', () => {
     auth: authBlockSchema,
     cookie_passthrough: cookiePassthroughSchema,
     virtual_keys: virtualKeySchema,
+    router_settings: routerSettingsSchema,
+    guardrails: guardrailEntrySchema,
+    'guardrails litellm_params': guardrailParamsSchema,
   }
   const keys = Object.entries(shapes).flatMap(([section, { shape }]) => Object.keys(shape).map((key) => [section, key]))
   const registries = [serverOptions.transports, serverOptions.authMethods]
@@ -63,6 +68,14 @@ describe('the files that come along', () => {
     (_, key) => {
       expect(read('config.example.yaml')).toMatch(new RegExp(`\\b${key}\\b`))
       expect(read('docs/config.md')).toMatch(new RegExp(`\\b${key}\\b`))
+    },
+  )
+
+  it.each(guardrailPlugs.flatMap(({ type, keys: own }) => [type, ...own]))(
+    'config.example.yaml and docs/guardrails.md explain %s',
+    (key) => {
+      expect(read('config.example.yaml')).toMatch(new RegExp(`\\b${key}\\b`))
+      expect(read('docs/guardrails.md')).toMatch(new RegExp(`\\b${key}\\b`))
     },
   )
 })

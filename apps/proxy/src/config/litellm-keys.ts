@@ -7,7 +7,7 @@ import { notEnforcedKeyFields } from '@toolgate/auth'
 const words = (text: string): readonly string[] => text.trim().split(/\s+/)
 
 export const inertTopLevelKeys = words(`
-  agent_list callback_settings credential_list default_vertex_config files_settings finetune_settings guardrails include
+  agent_list callback_settings credential_list default_vertex_config files_settings finetune_settings include
   mcp_tools pass_through_endpoints policies prompts search_tools vector_store_registry
 `)
 

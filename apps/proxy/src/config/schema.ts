@@ -27,6 +27,7 @@ export const topLevelSchema = z.object({
   model_list: z.unknown().optional(),
   mcp_servers: z.unknown().optional(),
   router_settings: z.unknown().optional(),
+  guardrails: z.unknown().optional(),
   virtual_keys: z.unknown().optional(),
 })
 

@@ -12,6 +12,7 @@ import { inertGeneralSettings, inertLitellmSettings } from './litellm-keys.ts'
 import { readPersonSignIn } from './person-sign-in.ts'
 import type { Report } from './report.ts'
 import { readRouterSettings, sharedRouterShape } from './router.ts'
+import { type GuardrailConfig, readGuardrails } from './guardrails.ts'
 import { flag, headerName } from './scalars.ts'
 import { readSection } from './section.ts'
 
@@ -105,6 +106,7 @@ export interface Settings extends KeyParams {
   readonly personSignIn: PersonSignInSettings | undefined
   /** The ceiling of every tool loop, where the file sets one. */
   readonly loopLimits: Partial<LoopLimits>
+  readonly guardrails: readonly GuardrailConfig[]
   /** How requests are spread over deployments, repeated and passed on. */
   readonly router: RouterSettings
 }
@@ -113,6 +115,7 @@ export interface SettingsSections {
   readonly general_settings?: unknown
   readonly litellm_settings?: unknown
   readonly router_settings?: unknown
+  readonly guardrails?: unknown
 }
 
 export function readSettings(sections: SettingsSections, variables: JwtVariables, report: Report): Settings {
@@ -153,6 +156,7 @@ export function readSettings(sections: SettingsSections, variables: JwtVariables
     publicMetrics: litellm?.require_auth_for_metrics_endpoint === false,
     ...readIdentityProviders(general ?? {}, variables, report),
     loopLimits: toLoopLimits(general?.mcp_limits ?? {}),
+    guardrails: readGuardrails(sections.guardrails, report),
     router: readRouterSettings(sections.router_settings, litellm ?? {}, report),
     ...readKeyParams(litellm ?? {}, report),
   }

@@ -39,6 +39,8 @@ export const virtualKeySchema = z.looseObject({
   metadata: freeForm.optional(),
   auto_tools: flag.optional(),
   mcp_limits: loopLimitsSchema.optional(),
+  guardrails: names.optional(),
+  disable_global_guardrails: flag.optional(),
 })
 
 /** One key of the file. An absent list inherits, an empty one is none (for models: every model). */

@@ -43,6 +43,7 @@ const settings = {
   jwt: live('general_settings.enable_jwt_auth and litellm_jwtauth'),
   personSignIn: live('general_settings.mcp_sign_in'),
   loopLimits: live('general_settings.mcp_limits'),
+  guardrails: live('guardrails'),
   router: live('router_settings'),
   keyDefaults: live('litellm_settings.default_key_generate_params'),
   keyUpperBounds: live('litellm_settings.upperbound_key_generate_params'),

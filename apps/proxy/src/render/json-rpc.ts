@@ -76,6 +76,9 @@ const rendering = {
   // The upstream's own error, relayed with the code that it has.
   UPSTREAM_ERROR: { code: internalError },
 
+  GUARDRAIL_DENIED: { code: invalidParams, toolResult: true },
+  GUARDRAIL_UNAVAILABLE: { code: internalError, toolResult: true },
+
   MODEL_NOT_FOUND: { code: invalidParams },
   MODEL_NOT_ALLOWED: { code: invalidParams },
   PROVIDER_ERROR: { code: internalError },

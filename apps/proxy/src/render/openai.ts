@@ -63,6 +63,9 @@ const errorType = {
   UPSTREAM_PROTOCOL: 'mcp_upstream_error',
   UPSTREAM_ERROR: 'mcp_upstream_error',
 
+  GUARDRAIL_DENIED: 'guardrail_violation',
+  GUARDRAIL_UNAVAILABLE: 'service_unavailable',
+
   MODEL_NOT_FOUND: 'invalid_request_error',
   MODEL_NOT_ALLOWED: 'key_model_access_denied',
   PROVIDER_ERROR: 'provider_error',

@@ -57,6 +57,9 @@ const restError = {
   UPSTREAM_PROTOCOL: 'upstream_protocol_error',
   UPSTREAM_ERROR: 'upstream_error',
 
+  GUARDRAIL_DENIED: 'guardrail_violation',
+  GUARDRAIL_UNAVAILABLE: 'guardrail_unavailable',
+
   MODEL_NOT_FOUND: 'model_not_found',
   MODEL_NOT_ALLOWED: 'model_not_allowed',
   PROVIDER_ERROR: 'provider_error',

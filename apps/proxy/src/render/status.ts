@@ -55,6 +55,9 @@ export const httpStatus = {
   UPSTREAM_PROTOCOL: 502,
   UPSTREAM_ERROR: 502,
 
+  GUARDRAIL_DENIED: 400,
+  GUARDRAIL_UNAVAILABLE: 503,
+
   MODEL_NOT_FOUND: 400,
   MODEL_NOT_ALLOWED: 403,
   // The provider's own status is relayed where it answered with one; see `openai.ts`.

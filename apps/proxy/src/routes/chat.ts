@@ -42,11 +42,10 @@ export const chatBody = z
 function completing(options: LoopServices) {
   const { models, clock, newId } = options
   return async (context: Context<AppEnv>): Promise<Response> => {
-    const { caller } = context.var
     const asked = withoutReports(await readJsonObject(context))
     readFields(chatBody, asked)
     const request = await readLlmRequest(options, context, asked)
-    const { body, attached, onServed } = request
+    const { caller, body, attached, onServed } = request
     const streamed = asked['stream'] === true
     if (attached.tools.length === 0) {
       if (!streamed)

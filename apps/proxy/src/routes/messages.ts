@@ -49,11 +49,10 @@ function passingOf(context: Context<AppEnv>) {
 function completing(options: LoopServices) {
   const { models } = options
   return async (context: Context<AppEnv>): Promise<Response> => {
-    const { caller } = context.var
     const asked = await readJsonObject(context)
     const { model } = readFields(messagesBody, asked)
     const request = await readLlmRequest(options, context, asked)
-    const { body, onServed } = request
+    const { caller, body, onServed } = request
     if (request.attached.tools.length > 0) return answerWithTools(options, context, { ...request, model })
 
     const asking = { dialect: 'messages', body, passing: passingOf(context), onServed } as const

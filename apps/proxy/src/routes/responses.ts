@@ -63,14 +63,13 @@ function refuseWebSocket(context: Context<AppEnv>): Response {
 function responding(options: ResponsesOptions) {
   const { models, storedResponses } = options
   return async (context: Context<AppEnv>): Promise<Response> => {
-    const { caller } = context.var
-    const owner = caller.principal.id
+    const owner = context.var.caller.principal.id
     const asked = await readJsonObject(context)
     const { model } = readFields(responsesBody, asked)
     const native = models.speaks(model, 'responses')
     const read = await readLlmRequest(options, context, asked)
     const request = { ...read, body: await storedResponses.continued(owner, read.body, native) }
-    const { body, attached, onServed } = request
+    const { caller, body, attached, onServed } = request
     const save = keeping(storedResponses, { owner, asked, body })
     const passing = { headers: passingHeaders(context, openAiHeaders), query: '' }
     const streamed = asked['stream'] === true

@@ -69,7 +69,15 @@ export function toPrincipal(row: VirtualKeyRow, defaultAccess: DefaultAccess): P
     autoTools: row.autoTools,
     toolSearch: row.objectPermission?.mcp_tool_search_enabled === true,
     ...limitsOf(row),
+    ...guardrailsOf(row),
   }
+}
+
+function guardrailsOf({ metadata }: VirtualKeyRow): Pick<Principal, 'guardrails'> {
+  const { guardrails, disable_global_guardrails: withoutDefaults } = metadata
+  const names = Array.isArray(guardrails) ? guardrails.filter((name) => typeof name === 'string') : []
+  if (names.length === 0 && withoutDefaults !== true) return {}
+  return { guardrails: { names, withoutDefaults: withoutDefaults === true } }
 }
 
 /** Checked when they were written; what somebody wrote past that says nothing. */

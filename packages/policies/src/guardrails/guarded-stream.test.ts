@@ -1,0 +1,143 @@
+import { GatewayError, isJsonObject, type JsonObject, type JsonValue } from '@toolgate/core'
+import { readChatEvents, readText } from '@toolgate/testing/llm-loop'
+import * as fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { build } from './guardrails.fixture.ts'
+import { guardStream } from './guarded-stream.ts'
+import type { Guardrail, TextSlot } from './guardrail.ts'
+
+const chunk = (delta: JsonObject, rest: JsonObject = {}) =>
+  `data: ${JSON.stringify({ id: 'c', choices: [{ index: 0, delta, finish_reason: null, ...rest }] })}\n\n`
+
+async function* streamOf(events: readonly string[], onRead: () => void = () => {}) {
+  for (const event of events) {
+    onRead()
+    yield Buffer.from(event)
+  }
+}
+
+function checkWith(guardrail: Guardrail) {
+  return async (slots: readonly TextSlot[]) => {
+    const about = { callId: 'c', traceId: 't', caller: { keyHash: 'h' } }
+    const verdict = await guardrail.check({ slots, mode: 'post_call', ...about }, new AbortController().signal)
+    if (verdict.outcome === 'denied') throw new GatewayError('GUARDRAIL_DENIED', verdict.reason)
+    return verdict.outcome === 'changed' ? verdict.texts : undefined
+  }
+}
+
+const filter = build({
+  guardrail: 'litellm_content_filter',
+  patterns: [{ pattern_type: 'regex', name: 'code', pattern: 'PRJ-\\d{4}', action: 'MASK' }],
+  stream_window: 16,
+}).guardrail
+
+const contentOf = (choice: JsonValue) => {
+  const delta = isJsonObject(choice) ? choice['delta'] : undefined
+  const content = isJsonObject(delta) ? delta['content'] : undefined
+  return typeof content === 'string' ? content : ''
+}
+const saidIn = async (bytes: AsyncIterable<Uint8Array>) =>
+  (await readChatEvents(bytes))
+    .flatMap((event) => (isJsonObject(event) && Array.isArray(event['choices']) ? event['choices'] : []))
+    .map(contentOf)
+    .join('')
+
+describe('a stream that is judged', () => {
+  it('says what the whole answer would say, however it is cut', async () => {
+    const word = fc.oneof(fc.constantFrom('PRJ-1234', 'PRJ-12', ' ', 'and ', '-99'), fc.string({ maxLength: 6 }))
+    const cuts = fc.array(fc.integer({ min: 1, max: 9 }), { minLength: 1, maxLength: 40 })
+    await fc.assert(
+      fc.asyncProperty(fc.array(word, { maxLength: 25 }), cuts, async (words, sizes) => {
+        const whole = words.join('')
+        const pieces: string[] = []
+        for (let at = 0, turn = 0; at < whole.length; turn += 1) {
+          const size = sizes[turn % sizes.length] ?? 1
+          pieces.push(whole.slice(at, at + size))
+          at += size
+        }
+        const events = [
+          ...pieces.map((content) => chunk({ content })),
+          chunk({}, { finish_reason: 'stop' }),
+          'data: [DONE]\n\n',
+        ]
+        const check = checkWith(filter)
+        const judged = guardStream(streamOf(events), { check, window: filter.window ?? 0 })
+        const expected = whole === '' ? undefined : await check([{ text: whole, structured: false }])
+        expect(await saidIn(judged)).toBe(expected?.[0] ?? whole)
+      }),
+      { numRuns: 200 },
+    )
+  })
+
+  it('holds back its window and not more', async () => {
+    const events = Array.from({ length: 40 }, (_, at) => chunk({ content: `word${at % 10} ` }))
+    let read = 0
+    const judged = guardStream(
+      streamOf(events, () => void (read += 1)),
+      { check: checkWith(filter), window: 16 },
+    )
+    const first = await judged.next()
+    expect(first.done).toBe(false)
+    expect(read).toBeLessThan(10)
+    await judged.return(undefined)
+  })
+
+  it('passes on nothing of what it denies, and nothing after it', async () => {
+    const denying = build({ guardrail: 'litellm_content_filter', blocked_words: [{ keyword: 'forbidden' }] }).guardrail
+    const events = [
+      chunk({ content: 'this is for' }),
+      chunk({ content: 'bidden' }),
+      chunk({}, { finish_reason: 'stop' }),
+    ]
+    const judged = guardStream(streamOf(events), { check: checkWith(denying), window: denying.window ?? 0 })
+    await expect(readText(judged)).rejects.toMatchObject({ code: 'GUARDRAIL_DENIED' })
+  })
+
+  it('masks arguments of calls and texts that are said once more at the end, in every dialect', async () => {
+    const code = 'PRJ-1234'
+    const typed = (event: JsonObject & { type: string }) => `event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`
+    const events = [
+      typed({ type: 'response.output_text.delta', item_id: 'i', delta: 'PRJ-' }),
+      typed({ type: 'response.output_text.delta', item_id: 'i', delta: '1234' }),
+      typed({ type: 'response.output_text.done', item_id: 'i', text: code }),
+      typed({ type: 'response.completed', response: { output: [{ content: [{ type: 'output_text', text: code }] }] } }),
+      typed({
+        type: 'content_block_delta',
+        index: 0,
+        delta: { type: 'input_json_delta', partial_json: `{"a":"PRJ-1` },
+      }),
+      typed({ type: 'content_block_delta', index: 0, delta: { type: 'input_json_delta', partial_json: `234"}` } }),
+      typed({ type: 'content_block_stop', index: 0 }),
+      chunk({ tool_calls: [{ index: 0, id: code, function: { name: 'f', arguments: 'PRJ-' } }] }),
+      chunk({ tool_calls: [{ index: 1, id: 'x', function: { name: 'g', arguments: 'PRJ-99' } }] }),
+      chunk({ tool_calls: [{ index: 0, function: { arguments: '1234' } }] }),
+      chunk({ tool_calls: [{ index: 1, function: { arguments: '99' } }] }),
+      chunk({}, { finish_reason: 'tool_calls' }),
+    ]
+    const text = await readText(guardStream(streamOf(events), { check: checkWith(filter), window: 16 }))
+    expect(text.match(/\[CODE_REDACTED\]/g)).toHaveLength(6)
+    // Ids are no texts.
+    expect(text.match(/PRJ-1234/g)).toHaveLength(1)
+    expect(text).not.toMatch(/PRJ-99|"PRJ-"/)
+    expect(text.indexOf('response.output_text.delta')).toBeLessThan(text.indexOf('response.completed'))
+  })
+
+  it('says nothing once more in the probabilities of tokens', async () => {
+    const spelt = { logprobs: { content: [{ token: 'PRJ-' }, { token: '1234' }] } }
+    const events = [chunk({ content: 'PRJ-1234' }, spelt), chunk({}, { finish_reason: 'stop' })]
+    const text = await readText(guardStream(streamOf(events), { check: checkWith(filter), window: 16 }))
+    expect(text).toContain('"logprobs":null')
+    expect(text).not.toContain('1234')
+  })
+
+  it('keeps events without text in their order, and what it cannot read', async () => {
+    const events = [
+      'data: odd\n\n',
+      'event: ping\ndata: {"type":"ping"}\n\n',
+      chunk({ content: 'a' }),
+      'data: [DONE]\n\n',
+    ]
+    const text = await readText(guardStream(streamOf(events), { check: checkWith(filter), window: 16 }))
+    expect(text).toBe(events.join(''))
+  })
+})

@@ -1,0 +1,105 @@
+import { isJsonObject, type JsonObject, type JsonValue } from '@toolgate/core'
+import type { TextSlot } from './guardrail.ts'
+
+/**
+ * The texts in a request or an answer, whatever its dialect: every string but those that only name, refer or carry bytes. What
+ * is unknown is looked at, so that a new field is no way past a guardrail. Inside arguments and structured results every
+ * string is one.
+ */
+
+/** Values that are no text, at any depth outside of structured values. */
+const notText: ReadonlySet<string> = new Set(
+  `_meta annotations blob cache_control call_id created data detail encrypted_content file_data file_id finish_reason format
+   icons id image_url index item_id logprobs media_type mimeType mime_type model name object previous_response_id role server_label
+   service_tier signature status stop_reason system_fingerprint tool_call_id tool_use_id tools type uri url usage`.split(
+    /\s+/,
+  ),
+)
+
+/** Below these everything is a value that a program reads. */
+const structuredFields: ReadonlySet<string> = new Set(['arguments', 'input', 'structuredContent', 'partial_json'])
+
+export type Path = readonly (string | number)[]
+
+export interface FoundText extends TextSlot {
+  readonly path: Path
+}
+
+export function textsIn(value: JsonValue | undefined, path: Path = [], structured = false): FoundText[] {
+  if (typeof value === 'string') return value === '' ? [] : [{ text: value, structured, path }]
+  if (Array.isArray(value)) return value.flatMap((item, index) => textsIn(item, [...path, index], structured))
+  if (!isJsonObject(value)) return []
+  return Object.entries(value).flatMap(([field, item]) => {
+    if (!structured && notText.has(field)) return []
+    return textsIn(item, [...path, field], structured || isStructured(field, item))
+  })
+}
+
+/** A list under `input` is a conversation, as in the Responses API; an object there is what a tool is called with. */
+function isStructured(field: string, value: JsonValue): boolean {
+  return structuredFields.has(field) && !(field === 'input' && (Array.isArray(value) || typeof value === 'string'))
+}
+
+/** The same value with other texts in those places. */
+export function withTexts<Value extends JsonObject>(
+  value: Value,
+  found: readonly FoundText[],
+  texts: readonly string[],
+): Value {
+  const copy = structuredClone(value)
+  for (const [index, { path }] of found.entries()) write(copy, path, texts[index] ?? '')
+  return copy
+}
+
+function write(value: JsonValue, path: Path, text: string): void {
+  const [step, ...rest] = path
+  if (step === undefined) return
+  const inside = stepInto(value, step)
+  if (rest.length > 0) {
+    if (inside !== undefined) write(inside, rest, text)
+  } else if (Array.isArray(value) && typeof step === 'number') value[step] = text
+  else if (isJsonObject(value)) value[step] = text
+}
+
+function stepInto(value: JsonValue, step: string | number): JsonValue | undefined {
+  if (Array.isArray(value)) return typeof step === 'number' ? value[step] : undefined
+  return isJsonObject(value) ? value[step] : undefined
+}
+
+/** What a model is asked, in any dialect. Definitions of tools are the operator's and the client's own. */
+const askedFields = ['system', 'instructions', 'messages', 'input', 'prompt', 'contents', 'systemInstruction']
+
+export function textsOfRequest(body: JsonObject): FoundText[] {
+  return askedFields.flatMap((field) => textsIn(body[field], [field]))
+}
+
+const answeredFields = ['choices', 'output', 'content', 'candidates']
+
+export function textsOfAnswer(body: JsonObject): FoundText[] {
+  return answeredFields.flatMap((field) => textsIn(body[field], [field]))
+}
+
+/** What a server is asked: everything that is not its own name of a thing. */
+export function textsOfParams({ _meta, name: _name, uri: _uri, ref: _ref, ...params }: JsonObject): FoundText[] {
+  return Object.entries(params).flatMap(([field, value]) => textsIn(value, [field], true))
+}
+
+export function textsOfResult(result: JsonObject): FoundText[] {
+  return textsIn(result)
+}
+
+/**
+ * Without the probabilities of tokens: they spell the text once more, each token on its own, where no guardrail would know
+ * anything again.
+ */
+export function withoutLogprobs<Value extends JsonValue>(value: Value): Value
+export function withoutLogprobs(value: JsonValue): JsonValue {
+  if (Array.isArray(value)) return value.map((item) => withoutLogprobs(item))
+  if (!isJsonObject(value)) return value
+  return Object.fromEntries(
+    Object.entries(value).map(([field, item]) => {
+      if (field !== 'logprobs') return [field, withoutLogprobs(item)]
+      return [field, Array.isArray(item) ? [] : null]
+    }),
+  )
+}
