@@ -114,8 +114,16 @@ describe('a stream that is judged', () => {
       chunk({ tool_calls: [{ index: 1, function: { arguments: '99' } }] }),
       chunk({}, { finish_reason: 'tool_calls' }),
     ]
+    const gemini = (parts: JsonObject[], rest: JsonObject = {}) =>
+      `data: ${JSON.stringify({ candidates: [{ index: 0, content: { role: 'model', parts }, ...rest }] })}\n\n`
+    events.push(
+      gemini([{ text: 'PRJ-' }]),
+      gemini([{ text: '1234' }]),
+      gemini([{ functionCall: { name: 'f', args: { a: 'PRJ-1234' } } }], { finishReason: 'STOP' }),
+      `data: ${JSON.stringify({ strange: { text: 'PRJ-1234' } })}\n\n`,
+    )
     const text = await readText(guardStream(streamOf(events), { check: checkWith(filter), window: 16 }))
-    expect(text.match(/\[CODE_REDACTED\]/g)).toHaveLength(6)
+    expect(text.match(/\[CODE_REDACTED\]/g)).toHaveLength(9)
     // Ids are no texts.
     expect(text.match(/PRJ-1234/g)).toHaveLength(1)
     expect(text).not.toMatch(/PRJ-99|"PRJ-"/)

@@ -1,7 +1,7 @@
 import { isJsonObject, type JsonObject, type JsonValue } from '@toolgate/core'
 import { type FoundText, type Path, textsIn } from './texts.ts'
 
-/** What one event of a stream says, in OpenAI's and Anthropic's dialects. */
+/** What one event of a stream says, in OpenAI's, Anthropic's and Google's dialects. */
 export interface EventTexts {
   /** Continues a text. */
   readonly pieces: readonly Piece[]
@@ -23,8 +23,11 @@ const nothing: EventTexts = { pieces: [], whole: [], ends: false }
 
 export function readEvent(event: JsonObject): EventTexts {
   if (Array.isArray(event['choices'])) return readChatChunk(event['choices'])
+  if (Array.isArray(event['candidates'])) return readGeminiChunk(event['candidates'])
   const { type } = event
-  if (typeof type !== 'string' || type === 'ping') return nothing
+  if (type === 'ping') return nothing
+  // What nobody here knows is judged as it stands.
+  if (typeof type !== 'string') return { pieces: [], whole: textsIn(event), ends: true }
   if (type === 'content_block_delta') return readAnthropicDelta(event)
   if (type.endsWith('.delta') && typeof event['delta'] === 'string')
     return readResponsesDelta(type, event, event['delta'])
@@ -58,6 +61,28 @@ function channelOf(path: Path, delta: JsonValue | undefined): readonly JsonValue
   const call = Array.isArray(calls) && typeof at === 'number' ? calls[at] : undefined
   const number = isJsonObject(call) ? call['index'] : undefined
   return number === undefined ? within : ['tool_calls', number, ...within.slice(2)]
+}
+
+/** Texts come in pieces, calls whole. A part after another kind of part begins another text. */
+function readGeminiChunk(candidates: readonly JsonValue[]): EventTexts {
+  const said = candidates.flatMap((candidate, at) => textsIn(candidate, ['candidates', at]))
+  const isPiece = ({ path }: FoundText) => path.at(-1) === 'text' && path.includes('parts')
+  const pieces = said.filter(isPiece).map(({ path, text, structured }) => {
+    const part = isThought(candidates, path) ? 'thought' : 'text'
+    return { path, text, structured, channel: nameOf('candidate', path[1], part) }
+  })
+  const whole = said.filter((found) => !isPiece(found))
+  const ends = candidates.some((candidate) => isJsonObject(candidate) && typeof candidate['finishReason'] === 'string')
+  return { pieces, whole, ends: ends || whole.length > 0 }
+}
+
+function isThought(candidates: readonly JsonValue[], path: Path): boolean {
+  const [, at, , , part] = path
+  const candidate = typeof at === 'number' ? candidates[at] : undefined
+  const content = isJsonObject(candidate) ? candidate['content'] : undefined
+  const parts = isJsonObject(content) ? content['parts'] : undefined
+  const said = Array.isArray(parts) && typeof part === 'number' ? parts[part] : undefined
+  return isJsonObject(said) && said['thought'] === true
 }
 
 function readAnthropicDelta({ index, delta }: JsonObject): EventTexts {

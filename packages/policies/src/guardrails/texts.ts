@@ -9,15 +9,17 @@ import type { TextSlot } from './guardrail.ts'
 
 /** Values that are no text, at any depth outside of structured values. */
 const notText: ReadonlySet<string> = new Set(
-  `_meta annotations blob cache_control call_id created data detail encrypted_content file_data file_id finish_reason format
+  `_meta annotations blob cache_control call_id created data detail encrypted_content fileUri file_data file_id finishReason finish_reason format
    icons id image_url index item_id logprobs media_type mimeType mime_type model name object previous_response_id role server_label
-   service_tier signature status stop_reason system_fingerprint tool_call_id tool_use_id tools type uri url usage`.split(
+   service_tier signature status stop_reason thoughtSignature system_fingerprint tool_call_id tool_use_id tools type uri url usage`.split(
     /\s+/,
   ),
 )
 
 /** Below these everything is a value that a program reads. */
-const structuredFields: ReadonlySet<string> = new Set(['arguments', 'input', 'structuredContent', 'partial_json'])
+const structuredFields: ReadonlySet<string> = new Set(
+  'args arguments functionResponse input partial_json structuredContent'.split(' '),
+)
 
 export type Path = readonly (string | number)[]
 
@@ -67,7 +69,16 @@ function stepInto(value: JsonValue, step: string | number): JsonValue | undefine
 }
 
 /** What a model is asked, in any dialect. Definitions of tools are the operator's and the client's own. */
-const askedFields = ['system', 'instructions', 'messages', 'input', 'prompt', 'contents', 'systemInstruction']
+const askedFields = [
+  'system',
+  'instructions',
+  'messages',
+  'input',
+  'prompt',
+  'contents',
+  'systemInstruction',
+  'system_instruction',
+]
 
 export function textsOfRequest(body: JsonObject): FoundText[] {
   return askedFields.flatMap((field) => textsIn(body[field], [field]))
