@@ -4,6 +4,7 @@ import type { AppEnv } from './app-env.ts'
 import { authenticate } from './middleware/authenticate.ts'
 import { bodyLimit } from './middleware/body-limit.ts'
 import { errorAnswers, routeNotFound } from './middleware/errors.ts'
+import { joined } from './middleware/joined.ts'
 import { withinLifecycle } from './middleware/lifecycle.ts'
 import { mcpDebug } from './middleware/mcp-debug.ts'
 import { requestLog } from './middleware/request-log.ts'
@@ -50,10 +51,10 @@ export function createApp(services: Services): App {
   const app = new Hono<AppEnv>({ router: rememberingRouter(), ...pathsBelow(publicAddress.rootPath) })
   app.onError(errorAnswers(services))
   app.notFound(routeNotFound)
-  app.use(requestLog(services), withinLifecycle(lifecycle))
+  app.use(joined(requestLog(services), withinLifecycle(lifecycle)))
   app.route('/', openMetricsRoute(services))
   // A body is read for callers that are known, and for nobody else.
-  app.use(authenticate(services), routeAccess(), mcpDebug(services), bodyLimit(maxBodyBytes))
+  app.use(joined(authenticate(services), routeAccess(), mcpDebug(services), bodyLimit(maxBodyBytes)))
   for (const routes of [
     healthRoutes(services),
     metricsRoutes(services),

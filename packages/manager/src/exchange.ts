@@ -54,9 +54,10 @@ export function exchanging({ credentials, pool, circuits, gaps }: ExchangeOption
               peer,
               clientCapabilities: usableCapabilities(server, caller.peer),
             })
-            const result = await answering.catch((error: unknown) => {
-              throw era === 'modern' ? refusedForCapabilities(error, server.name) : error
-            })
+            const refused = (error: unknown) => {
+              throw refusedForCapabilities(error, server.name)
+            }
+            const result = await (era === 'modern' ? answering.catch(refused) : answering)
             if (method === 'resources/subscribe') gaps?.subscribed({ server, caller, uri: params['uri'], connection })
             if (method === 'resources/unsubscribe') gaps?.unsubscribed({ server, caller, uri: params['uri'] })
             return { result, era }

@@ -132,7 +132,7 @@ export function createGateway(options: GatewayOptions): Gateway {
         if (relay === true && within !== undefined && isUnknown(method)) {
           const target = { server: within, kind: 'server' } as const
           const request = { caller, trace, method, params, kind: target.kind, publicName: method, target, ...rules }
-          return perform(authorize(request), within)
+          return await perform(authorize(request), within)
         }
         const { kind, name, rename } = addressOf(method, params)
         trace.publicName = name
@@ -153,7 +153,7 @@ export function createGateway(options: GatewayOptions): Gateway {
           const { server, name: tool } = call.target
           await requireSameArguments(catalog, { ...call, server, tool, headerOf, onlyServer })
         }
-        return perform(call, onlyServer)
+        return await perform(call, onlyServer)
       }),
 
     list: (caller, request) =>

@@ -10,12 +10,12 @@ import {
 } from '@toolgate/auth'
 import { type Caller, type Forwarded, GatewayError, type NewId, type Principal, silentPeer } from '@toolgate/core'
 import type { Context } from 'hono'
-import { createMiddleware } from 'hono/factory'
 import type { AppEnv } from '../app-env.ts'
 import { doorOf } from '../door.ts'
 import { isForPath } from '../oauth-endpoint.ts'
 import { isPublicPath } from '../public-paths.ts'
 import type { StandingCallers } from '../standing-callers.ts'
+import type { Passage } from './joined.ts'
 
 export interface AuthenticateOptions {
   readonly authenticate: Authenticate
@@ -33,9 +33,9 @@ const longestProgramName = 200
  * Turns the request's credential into its Caller, once, for every route but the public ones. What the caller brought for
  * upstreams is set aside in the same step; nothing behind this reads a credential header.
  */
-export function authenticate(options: AuthenticateOptions) {
+export function authenticate(options: AuthenticateOptions): Passage {
   const { authenticate: admit, withoutOwnKeys, headerNames, newId, standing } = options
-  return createMiddleware<AppEnv>(async function authenticate(context, next) {
+  return async function authenticate(context, next) {
     if (isPublicPath(context.req.path)) return next()
     const names = headerNames()
     const { credential, credentialHeader, forwarded } = readPresented(presentedIn(context), names)
@@ -43,9 +43,9 @@ export function authenticate(options: AuthenticateOptions) {
     const { signal } = client
     const { path } = context.req
     const again = async (still: AbortSignal) => refuseElsewhere(await admit(credential, still), path)
-    const principal = await again(signal)
+    const principal = refuseElsewhere(await admit(credential, signal), path)
     const brought = await withoutOwnKeys(forwarded, signal)
-    const request = { requestId: context.get('requestId'), traceId: newId('trace'), door: doorOf(context.req.path) }
+    const request = { requestId: context.get('requestId'), traceId: newId('trace'), door: doorOf(path) }
     const caller: Caller = {
       principal,
       forwarded: brought,
@@ -70,7 +70,7 @@ export function authenticate(options: AuthenticateOptions) {
     } finally {
       client.answered()
     }
-  })
+  }
 }
 
 /** Of what was brought, where no key of this gateway is left. */

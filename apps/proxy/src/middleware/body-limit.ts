@@ -1,24 +1,24 @@
 import { GatewayError } from '@toolgate/core'
 import { bodyLimit as streamedBodyLimit } from 'hono/body-limit'
-import { createMiddleware } from 'hono/factory'
-import type { AppEnv } from '../app-env.ts'
+import type { Passage } from './joined.ts'
 
 /**
  * Refuses bodies over `maxBytes` before they are read. A declared length is checked as it stands; only a body without
  * one is counted while it streams, which costs a copy.
  */
-export function bodyLimit(maxBytes: number) {
+export function bodyLimit(maxBytes: number): Passage {
   const refuse = () => {
     throw new GatewayError('PAYLOAD_TOO_LARGE', `The request body is larger than ${maxBytes} bytes.`)
   }
   const counted = streamedBodyLimit({ maxSize: maxBytes, onError: refuse })
-  return createMiddleware<AppEnv>(function bodyLimit(context, next) {
+  const count: Passage = async (context, next) => void (await counted(context, next))
+  return function bodyLimit(context, next) {
     const length = context.req.header('content-length')
     if (length !== undefined) {
       if (Number(length) > maxBytes) refuse()
       return next()
     }
     if (context.req.header('transfer-encoding') === undefined) return next()
-    return counted(context, next)
-  })
+    return count(context, next)
+  }
 }

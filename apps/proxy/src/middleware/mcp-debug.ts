@@ -2,8 +2,8 @@ import type { CredentialPlan, ExplainedCredentialSource } from '@toolgate/auth'
 import type { Secret } from '@toolgate/core'
 import type { ManagedServer } from '@toolgate/manager'
 import type { Context } from 'hono'
-import { createMiddleware } from 'hono/factory'
 import type { Aim, AppEnv } from '../app-env.ts'
+import type { Passage } from './joined.ts'
 
 export interface McpDebugOptions {
   readonly credentials: Pick<ExplainedCredentialSource, 'plan'>
@@ -18,9 +18,8 @@ const mostServers = 20
  * LiteLLM's `x-litellm-mcp-debug: true`: the answer says in its headers how the request was understood and with which
  * credential its servers are asked. Of a secret it shows the first characters, and of the gateway's nothing.
  */
-export function mcpDebug({ credentials }: McpDebugOptions) {
-  return createMiddleware<AppEnv>(async function mcpDebug(context, next) {
-    if (context.req.header('x-litellm-mcp-debug')?.trim().toLowerCase() !== 'true') return next()
+export function mcpDebug({ credentials }: McpDebugOptions): Passage {
+  const told: Passage = async (context, next) => {
     await next()
     const { caller, admission, aims } = context.var
     if (caller === undefined) return
@@ -45,7 +44,11 @@ export function mcpDebug({ credentials }: McpDebugOptions) {
         'outbound-url',
         ofEach(({ server }) => server.address),
       )
-  })
+  }
+  return function mcpDebug(context, next) {
+    const isWanted = context.req.header('x-litellm-mcp-debug')?.trim().toLowerCase() === 'true'
+    return isWanted ? told(context, next) : next()
+  }
 }
 
 interface Planned {

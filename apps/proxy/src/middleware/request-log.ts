@@ -1,10 +1,10 @@
 import type { Clock, Logger, NewId } from '@toolgate/core'
 import type { Context } from 'hono'
-import { createMiddleware } from 'hono/factory'
 import type { AppEnv } from '../app-env.ts'
 import { doorOf } from '../door.ts'
 import type { Metrics } from '../metrics.ts'
 import { printablePath } from '../printable-path.ts'
+import type { Passage } from './joined.ts'
 
 /**
  * A client's own request id is kept where it is short and plain, so that it cannot forge lines or flood the log, and no key
@@ -23,8 +23,8 @@ export function requestLog({
   log: Logger
   metrics: Metrics
   newId: NewId
-}) {
-  return createMiddleware<AppEnv>(async function requestLog(context, next) {
+}): Passage {
+  return async function requestLog(context, next) {
     const started = clock.monotonic()
     const presented = context.req.header('x-request-id')
     const requestId = presented !== undefined && saneRequestId.test(presented) ? presented : newId('req')
@@ -47,7 +47,7 @@ export function requestLog({
       },
       'request',
     )
-  })
+  }
 }
 
 /** Behind the server headers go straight to the answer: a `Headers` for each would have to be copied and sorted there. */

@@ -1,13 +1,12 @@
 import { GatewayError } from '@toolgate/core'
-import { createMiddleware } from 'hono/factory'
-import type { AppEnv } from '../app-env.ts'
 import { printablePath } from '../printable-path.ts'
 import { isPublicPath } from '../public-paths.ts'
 import { allowsRoute } from '../route-access.ts'
+import type { Passage } from './joined.ts'
 
 /** Refuses a key that is restricted to other routes. Behind `authenticate`, before every door. */
-export function routeAccess() {
-  return createMiddleware<AppEnv>(function routeAccess(context, next) {
+export function routeAccess(): Passage {
+  return function routeAccess(context, next) {
     const { path } = context.req
     if (isPublicPath(path)) return next()
     const { routes } = context.get('caller').principal.grants
@@ -18,5 +17,5 @@ export function routeAccess() {
       'ROUTE_NOT_ALLOWED',
       `Virtual key is not allowed to call this route. Only allowed to call routes: [${listed}]. Tried to call route: ${printablePath(path)}`,
     )
-  })
+  }
 }

@@ -45,12 +45,12 @@ export interface AnswerTo {
 }
 
 /** The result of one call out of the HTTP response to it, which is one JSON document or an event stream. */
-export async function readAnswer(response: OutboundResponse, to: AnswerTo): Promise<JsonObject> {
+export function readAnswer(response: OutboundResponse, to: AnswerTo): Promise<JsonObject> {
   const contentType = response.header('content-type')?.toLowerCase() ?? ''
   if (contentType.startsWith('application/json')) return readDocument(response, to)
   if (contentType.startsWith('text/event-stream')) return readStream(response, to)
   response.discard()
-  throw outOfProtocol(to.call.place, `HTTP ${response.status} and neither JSON nor an event stream`)
+  return Promise.reject(outOfProtocol(to.call.place, `HTTP ${response.status} and neither JSON nor an event stream`))
 }
 
 async function readDocument(response: OutboundResponse, to: AnswerTo): Promise<JsonObject> {

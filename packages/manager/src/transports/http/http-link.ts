@@ -148,7 +148,7 @@ export class HttpLink implements HandshakeLink {
     if (!succeeded(response)) throw await this.#refusalOf(response, call)
     if (call.message.method === 'initialize') this.#remember(response.header('mcp-session-id'))
     const { clock } = this.#options
-    return readAnswer(response, {
+    return await readAnswer(response, {
       call,
       traffic: this.traffic,
       secrets: () => this.#secrets(call.headers),
