@@ -144,6 +144,16 @@ export const llmRequirements = {
     status: 'held',
     statement: 'What Claude Code sends to /v1/messages works with a model that knows chat completions alone.',
   },
+  'chat:reports-missing-servers': {
+    status: 'held',
+    statement:
+      'At every LLM door a client is told which servers the tools are missing of, where its request did not name them.',
+  },
+  'sdks:careless-models': {
+    status: 'held',
+    statement:
+      'The SDKs of OpenAI, Anthropic, Vercel and OpenAI Agents have one answer, with each tool run once, of a model that writes its streams carelessly.',
+  },
   'messages:native-rounds': {
     status: 'held',
     statement:

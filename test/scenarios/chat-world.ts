@@ -113,7 +113,7 @@ export function toParams(request: object): OpenAI.Chat.Completions.ChatCompletio
 }
 
 function isScripted(answer: JsonObject | ScriptedAnswer): answer is ScriptedAnswer {
-  return ['json', 'text', 'events', 'hang'].some((kind) => kind in answer)
+  return ['json', 'text', 'events', 'pieces', 'bytes', 'hang'].some((kind) => kind in answer)
 }
 
 /** `tools` with one MCP entry: without approval and for every server, unless it says otherwise. */

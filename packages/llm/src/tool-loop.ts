@@ -153,6 +153,7 @@ async function runRounds<Tool extends LoopTool>(run: Run<Tool>): Promise<LoopAns
         returned,
         report: report.fields(limitReached),
         tools: run.tools,
+        outcomes: run.outcomes ?? [],
         limitReached,
         newId: run.newId,
       }),

@@ -11,6 +11,8 @@ export interface LlmServer extends AsyncDisposable {
   readonly requests: readonly RecordedRequest[]
   /** Resolves when the nth request (from 1) has arrived. */
   arrived(count: number): Promise<void>
+  /** The next request, as soon as it has arrived: `closed` resolves when its connection is over, answered or given up. */
+  next(): Promise<{ readonly closed: Promise<void> }>
   /** Requests whose connection the client closed before the answer was complete. */
   readonly abandoned: number
 }
@@ -26,6 +28,8 @@ export type ScriptedAnswer =
   | { readonly text: string; readonly status?: number }
   /** Server-sent events, byte for byte; after them the stream ends, is cut, or stays open. */
   | { readonly events: readonly string[]; readonly afterwards?: 'end' | 'cut' | 'stay' }
+  /** Server-sent events as pieces that each go out by themselves. */
+  | { readonly pieces: readonly Uint8Array[] }
   /** Whatever the bytes are. */
   | { readonly bytes: Uint8Array; readonly contentType: string }
   /** Never answers. */
@@ -37,6 +41,7 @@ export type Script = readonly (ScriptedAnswer | ((request: RecordedRequest) => S
 export async function startLlmServer(script: Script): Promise<LlmServer> {
   const requests: RecordedRequest[] = []
   const waiting: { count: number; resolve: () => void }[] = []
+  let next = Promise.withResolvers<{ closed: Promise<void> }>()
   let abandoned = 0
 
   const serve = async (incoming: IncomingMessage, outgoing: ServerResponse) => {
@@ -44,6 +49,9 @@ export async function startLlmServer(script: Script): Promise<LlmServer> {
     const scripted = script[Math.min(requests.length, script.length - 1)]
     requests.push(request)
     for (const { count, resolve } of waiting) if (requests.length >= count) resolve()
+    const closed = new Promise<void>((resolve) => outgoing.on('close', resolve))
+    next.resolve({ closed })
+    next = Promise.withResolvers()
     outgoing.on('close', () => {
       if (!outgoing.writableFinished) abandoned += 1
     })
@@ -59,6 +67,7 @@ export async function startLlmServer(script: Script): Promise<LlmServer> {
   return {
     origin: `http://127.0.0.1:${address.port}`,
     requests,
+    next: () => next.promise,
     get abandoned() {
       return abandoned
     },
@@ -99,10 +108,20 @@ function answer(outgoing: ServerResponse, scripted: ScriptedAnswer | undefined):
     return
   }
   outgoing.writeHead(200, { 'content-type': 'text/event-stream' })
+  if ('pieces' in scripted) {
+    writeApart(outgoing, scripted.pieces)
+    return
+  }
   const bytes = scripted.events.join('')
   const { afterwards = 'end' } = scripted
   if (afterwards === 'end') outgoing.end(bytes)
   else outgoing.write(bytes, () => afterwards === 'cut' && outgoing.destroy())
+}
+
+/** Each in a turn of its own, so that none is joined to the next. */
+function writeApart(outgoing: ServerResponse, [piece, ...rest]: readonly Uint8Array[]): void {
+  if (piece === undefined) outgoing.end()
+  else outgoing.write(piece, () => setImmediate(() => writeApart(outgoing, rest)))
 }
 
 /** A chat completion around an assistant message; every part of it may be overridden with something odd. */

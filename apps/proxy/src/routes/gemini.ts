@@ -1,5 +1,13 @@
 import { GatewayError, type JsonObject } from '@toolgate/core'
-import { crossGemini, estimateTokens, relayStream, toEvent, toJsonArray, withMcpEntries } from '@toolgate/llm'
+import {
+  crossGemini,
+  estimateTokens,
+  outcomeReport,
+  relayStream,
+  toEvent,
+  toJsonArray,
+  withMcpEntries,
+} from '@toolgate/llm'
 import { type Context, Hono } from 'hono'
 import { z } from 'zod'
 import type { AppEnv } from '../app-env.ts'
@@ -82,13 +90,15 @@ function wireOf(options: LoopServices, context: Context<AppEnv>, request: LlmReq
 }
 
 async function whole(options: LoopServices, context: Context<AppEnv>, request: LlmRequest): Promise<Response> {
-  return context.json(await wireOf(options, context, request).generate())
+  const report = outcomeReport(request.attached.outcomes, 'gemini')
+  return context.json(report.whole(await wireOf(options, context, request).generate()))
 }
 
 /** Events where the client asks for them, as all SDKs do; else one JSON list that grows. */
 async function streamed(options: LoopServices, context: Context<AppEnv>, request: LlmRequest): Promise<Response> {
   const bytes = await wireOf(options, context, request).stream()
-  const events = relayStream(bytes, (error) => toEvent(renderError(error)))
+  const report = outcomeReport(request.attached.outcomes, 'gemini')
+  const events = relayStream(report.stream(bytes), (error) => toEvent(renderError(error)))
   if (context.req.query('alt') === 'sse') return eventStream(events)
   return new Response(ReadableStream.from(toJsonArray(events)), { headers: { 'content-type': 'application/json' } })
 }

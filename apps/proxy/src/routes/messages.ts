@@ -4,7 +4,7 @@ import {
   estimateTokens,
   messagesDialect,
   openMessagesClientStream,
-  outcomeFields,
+  outcomeReport,
   relayStream,
   type Send,
   streamToolLoop,
@@ -56,8 +56,9 @@ function completing(options: LoopServices) {
     if (request.attached.tools.length > 0) return answerWithTools(options, context, { ...request, model })
 
     const asking = { dialect: 'messages', body, passing: passingOf(context), onServed } as const
-    if (asked['stream'] !== true) return context.json(await models.generate(caller, asking))
-    return eventStream(relayStream(await models.stream(caller, asking), toErrorEvent))
+    const report = outcomeReport(request.attached.outcomes, 'messages')
+    if (asked['stream'] !== true) return context.json(report.whole(await models.generate(caller, asking)))
+    return eventStream(relayStream(report.stream(await models.stream(caller, asking)), toErrorEvent))
   }
 }
 
@@ -69,6 +70,7 @@ async function answerWithTools(
 ): Promise<Response> {
   const { caller, body } = request
   const { newId, clock } = options
+  const report = outcomeReport(request.attached.outcomes, 'messages')
   const isStreamed = body['stream'] === true
   if (options.models.speaks(request.model, 'messages')) {
     const how = {
@@ -79,13 +81,12 @@ async function answerWithTools(
     } as const
     const run = looping(options, request, how)
     if (!isStreamed) return context.json((await run({ signal: caller.signal })).response)
-    const report = outcomeFields(request.attached.outcomes)
-    const open = (send: Send) => openMessagesClientStream({ body, report, send, renderError, newId })
-    return eventStream(await streamToolLoop({ open, run, signal: caller.signal, clock }))
+    const open = (send: Send) => openMessagesClientStream({ body, send, renderError, newId })
+    return eventStream(report.stream(await streamToolLoop({ open, run, signal: caller.signal, clock })))
   }
   const crossed = crossMessages(loopAsChat(options, request, renderError), options)
   if (!isStreamed) return context.json(await crossed.generate(body, caller.signal))
-  return eventStream(relayStream(await crossed.stream(body, caller.signal), toErrorEvent))
+  return eventStream(relayStream(report.stream(await crossed.stream(body, caller.signal)), toErrorEvent))
 }
 
 /** Cheap and unlimited, as clients ask for it often: Anthropic's own count, else an estimate. */

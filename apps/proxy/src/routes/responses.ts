@@ -1,6 +1,7 @@
 import { GatewayError, isJsonObject, type JsonObject } from '@toolgate/core'
 import {
   numberedEvents,
+  outcomeReport,
   openResponsesClientStream,
   relayStream,
   responsesDialect,
@@ -76,13 +77,14 @@ function responding(options: ResponsesOptions) {
     if (attached.tools.length > 0) return answerWithTools(options, context, { request, streamed, save })
 
     const asking = { dialect: 'responses', body, passing, onServed } as const
+    const report = outcomeReport(attached.outcomes, 'responses')
     if (!streamed) {
       const response = await models.generate(caller, asking)
       if (!native) await save(response)
-      return context.json(response)
+      return context.json(report.whole(response))
     }
     const bytes = await models.stream(caller, asking)
-    return eventStream(relayStream(native ? bytes : keepingResponse(bytes, save), toErrorEvent))
+    return eventStream(relayStream(report.stream(native ? bytes : keepingResponse(bytes, save)), toErrorEvent))
   }
 }
 
@@ -123,16 +125,17 @@ async function answerWithTools(
 ): Promise<Response> {
   const { caller, body, attached } = request
   const { clock, newId } = options
+  const report = outcomeReport(attached.outcomes, 'responses')
   const loop = looping(options, request, { dialect: responsesDialect, wire: 'responses', streamed: { stream: true } })
   if (!streamed) {
     const { response } = await loop({ signal: caller.signal })
     const own = { ...response, id: newId('resp'), model: body['model'] ?? '' }
     await save(own)
-    return context.json(own)
+    return context.json(report.whole(own))
   }
   const open = (send: Send) =>
-    openResponsesClientStream({ body, tools: attached.tools, send, renderError, clock, newId, onResponse: save })
-  return eventStream(await streamToolLoop({ open, run: loop, signal: caller.signal, clock }))
+    openResponsesClientStream({ body, ...attached, send, renderError, clock, newId, onResponse: save })
+  return eventStream(report.stream(await streamToolLoop({ open, run: loop, signal: caller.signal, clock })))
 }
 
 function renderError(error: GatewayError): JsonObject {

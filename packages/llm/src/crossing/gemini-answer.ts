@@ -2,6 +2,7 @@ import { isJsonObject, type JsonObject, type JsonValue } from '@toolgate/core'
 import { parseArguments } from '../dialects/call-arguments.ts'
 import { toText } from '../dialects/chat-turn.ts'
 import { listOf, textOf } from '../json-fields.ts'
+import { toReport } from './messages-answer.ts'
 import type { CrossedNames } from './crossed-names.ts'
 
 /** What of the request shapes the answer. */
@@ -19,7 +20,7 @@ export function toGeminiAnswer(completion: JsonObject, head: GeminiHead): JsonOb
   const said = isJsonObject(choice['message']) ? choice['message'] : {}
   const calls = listOf(said['tool_calls']).filter(isJsonObject)
   const parts = [...toTextParts(said, head), ...calls.map((call) => toCallPart(call, head))]
-  return toResponse(parts, head, { finish: choice['finish_reason'], usage: completion['usage'] })
+  return toResponse(parts, head, { said, finish: choice['finish_reason'], usage: completion['usage'] })
 }
 
 /** Text and thoughts, of a message or of a piece of one. */
@@ -48,6 +49,8 @@ export function toCallPart(call: JsonObject, { names }: GeminiHead): JsonObject 
 }
 
 interface Finished {
+  /** The whole message, with what the tool loop tells of its work. */
+  readonly said: JsonObject
   readonly finish: JsonValue | undefined
   readonly usage: JsonValue | undefined
 }
@@ -61,6 +64,7 @@ export function toResponse(
   const finishReason = finished === undefined ? undefined : toFinishReason(finished.finish)
   return {
     candidates: [{ content: { role: 'model', parts }, ...(finishReason && { finishReason }), index: 0 }],
+    ...(finished !== undefined && toReport(finished.said)),
     ...(isJsonObject(finished?.usage) && { usageMetadata: toUsage(finished.usage) }),
     modelVersion,
     responseId,

@@ -50,7 +50,8 @@ async function* toGeminiEvents(bytes: AsyncIterable<Uint8Array>, head: GeminiHea
   const whole = assembly.response()
   const [choice] = listOf(whole['choices'])
   const { message, finish_reason: finish } = isJsonObject(choice) ? choice : {}
-  const calls = isJsonObject(message) ? listOf(message['tool_calls']).filter(isJsonObject) : []
+  const said = isJsonObject(message) ? message : {}
+  const calls = listOf(said['tool_calls']).filter(isJsonObject)
   const parts = calls.map((call) => toCallPart(call, head))
-  yield toEvent(toResponse(parts.length > 0 ? parts : [{ text: '' }], head, { finish, usage: whole['usage'] }))
+  yield toEvent(toResponse(parts.length > 0 ? parts : [{ text: '' }], head, { said, finish, usage: whole['usage'] }))
 }

@@ -20,7 +20,13 @@ export function toMessage(completion: JsonObject, message: JsonObject, names: Cr
     ],
     stop_reason: toStopReason(choice['finish_reason'], calls.length > 0),
     usage: toMessageUsage(completion['usage']),
+    ...toReport(said),
   }
+}
+
+/** What the tool loop tells of its work. */
+export function toReport({ provider_specific_fields: report }: JsonObject): JsonObject {
+  return isJsonObject(report) ? { provider_specific_fields: report } : {}
 }
 
 export function toToolUse(call: JsonObject, names: CrossedNames): JsonObject {

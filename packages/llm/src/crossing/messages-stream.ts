@@ -2,7 +2,7 @@ import { isJsonObject, type JsonObject } from '@toolgate/core'
 import { assembleChat, type AssembledCall } from '../dialects/chat-assembly.ts'
 import { readChatChunks } from '../dialects/chat-chunks.ts'
 import { listOf, textOf } from '../json-fields.ts'
-import { toMessageUsage, toStopReason, toToolUse } from './messages-answer.ts'
+import { toMessageUsage, toReport, toStopReason, toToolUse } from './messages-answer.ts'
 import type { CrossedNames } from './crossed-names.ts'
 
 const encoder = new TextEncoder()
@@ -36,6 +36,7 @@ export async function* toMessageEvents(
   yield toMessageEvent('message_delta', {
     delta: { stop_reason: toStopReason(reason, called.length > 0), stop_sequence: null },
     usage: toMessageUsage(whole['usage']),
+    ...(isJsonObject(said) && toReport(said)),
   })
   yield toMessageEvent('message_stop', {})
 }

@@ -1,4 +1,4 @@
-import type { JsonObject, NewId } from '@toolgate/core'
+import type { JsonObject, NewId, ServerOutcome } from '@toolgate/core'
 import type { LoopTool } from '../loop-tool.ts'
 
 /**
@@ -101,6 +101,8 @@ export interface AnswerParts {
   readonly report: JsonObject
   /** The gateway's, as they were offered. */
   readonly tools: readonly LoopTool[]
+  /** Of the servers that were asked for them. */
+  readonly outcomes: readonly ServerOutcome[]
   readonly limitReached: string | undefined
   readonly newId: NewId
 }

@@ -9,8 +9,6 @@ import { answersAsDocument } from './messages.ts'
 export interface MessagesClientStreamOptions {
   /** The client's request. */
   readonly body: JsonObject
-  /** Stands in the message from its start, as `provider_specific_fields`. */
-  readonly report: JsonObject
   readonly send: Send
   readonly renderError: RenderError
   readonly newId: NewId
@@ -86,9 +84,7 @@ class MessagesClientStream implements ClientStream {
   async #start(message: JsonObject): Promise<void> {
     if (this.#started) return
     this.#started = true
-    const { report } = this.#options
-    const told = Object.keys(report).length > 0 && { provider_specific_fields: report }
-    await this.#write({ type: 'message_start', message: { ...message, ...told } })
+    await this.#write({ type: 'message_start', message })
   }
 
   /** Gives the block its place with the client, where it is for the client; a call also an id of ours. */

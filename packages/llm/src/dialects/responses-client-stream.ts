@@ -1,4 +1,4 @@
-import { type Clock, GatewayError, isJsonObject, type JsonObject, type NewId } from '@toolgate/core'
+import { type Clock, GatewayError, isJsonObject, type JsonObject, type NewId, type ServerOutcome } from '@toolgate/core'
 import { listOf, textOf } from '../json-fields.ts'
 import type { LoopTool } from '../loop-tool.ts'
 import { readServerEvents } from '../sse.ts'
@@ -14,6 +14,8 @@ export interface ResponsesClientStreamOptions {
   /** The client's request. */
   readonly body: JsonObject
   readonly tools: readonly LoopTool[]
+  /** Of the servers that were asked for them. */
+  readonly outcomes: readonly ServerOutcome[]
   readonly send: Send
   readonly renderError: RenderError
   readonly clock: Clock
@@ -113,15 +115,15 @@ class ResponsesClientStream implements ClientStream {
   async #begin(): Promise<void> {
     if (this.#begun) return
     this.#begun = true
-    const { body, tools, newId } = this.#options
+    const { body, tools, outcomes, newId } = this.#options
     const response = beginResponse(body, this.#head)
     await this.#write('response.created', { response })
     await this.#write('response.in_progress', { response })
-    for (const item of toListItems(tools, newId)) {
+    for (const item of toListItems({ tools, outcomes }, newId)) {
       const at = { item_id: item['id'] ?? '', output_index: this.#items.add(item) }
       await this.#write('response.output_item.added', { output_index: at.output_index, item: { ...item, tools: [] } })
       await this.#write('response.mcp_list_tools.in_progress', at)
-      await this.#write('response.mcp_list_tools.completed', at)
+      await this.#write(`response.mcp_list_tools.${item['error'] === undefined ? 'completed' : 'failed'}`, at)
       await this.#write('response.output_item.done', { output_index: at.output_index, item })
     }
   }

@@ -1,4 +1,11 @@
-import { isJsonObject, type JsonObject, type JsonValue, type NewId } from '@toolgate/core'
+import {
+  isFailedOutcome,
+  isJsonObject,
+  type JsonObject,
+  type JsonValue,
+  type NewId,
+  type ServerOutcome,
+} from '@toolgate/core'
 import { listOf, textOf } from '../json-fields.ts'
 import type { LoopTool } from '../loop-tool.ts'
 import type { ToolOutcome, TurnCall } from './dialect.ts'
@@ -49,21 +56,32 @@ export function toApprovalRequest(call: TurnCall, tool: LoopTool | undefined, ne
   }
 }
 
-/** One per server, in the order of the tools. */
-export function toListItems(tools: readonly LoopTool[], newId: NewId): JsonObject[] {
+export interface Listed {
+  readonly tools: readonly LoopTool[]
+  /** Of the servers that were asked for them. */
+  readonly outcomes: readonly ServerOutcome[]
+}
+
+/**
+ * One per server, in the order of the tools, then those that could not be listed. What is not there is left out: some SDKs take no null
+ * for it.
+ */
+export function toListItems({ tools, outcomes }: Listed, newId: NewId): JsonObject[] {
   const byServer = Map.groupBy(tools, ({ server }) => server?.name ?? '')
-  return [...byServer].map(([label, listed]) => ({
-    id: newId('mcpl'),
-    type: 'mcp_list_tools',
+  const listed = [...byServer].map(([label, ofServer]) => ({
     server_label: label,
-    error: null,
-    tools: listed.map(({ functionName, definition }) => ({
+    tools: ofServer.map(({ functionName, definition: { description, inputSchema } }) => ({
       name: functionName,
-      description: definition.description ?? null,
-      input_schema: definition.inputSchema,
-      annotations: null,
+      ...(description !== undefined && { description }),
+      input_schema: inputSchema,
     })),
   }))
+  const failed = outcomes.filter(isFailedOutcome).map(({ serverName, status, message }) => ({
+    server_label: serverName,
+    tools: [],
+    error: message ?? status,
+  }))
+  return [...listed, ...failed].map((item) => ({ id: newId('mcpl'), type: 'mcp_list_tools', ...item }))
 }
 
 /** What the gateway did, as the calls and results that a provider takes. Approvals stay: see {@link settleApprovals}. */

@@ -129,7 +129,8 @@ export function answersAsJson({ text }: JsonObject): boolean {
 }
 
 /** The items of every turn, with what the gateway ran in place of the calls it ran. */
-function toAnswer({ response, turns, request, tools, usage, returned, limitReached, newId }: AnswerParts): JsonObject {
+function toAnswer(parts: AnswerParts): JsonObject {
+  const { response, turns, request, tools, outcomes, usage, returned, limitReached, newId } = parts
   const toolOf = new Map(tools.map((tool) => [tool.functionName, tool]))
   const oneDocument = answersAsJson(request)
   const output = turns.flatMap(({ turn, outcomes }, index) => {
@@ -148,7 +149,7 @@ function toAnswer({ response, turns, request, tools, usage, returned, limitReach
   })
   return {
     ...response,
-    output: [...toListItems(tools, newId), ...output, ...approvals],
+    output: [...toListItems({ tools, outcomes }, newId), ...output, ...approvals],
     ...(usage && { usage }),
     ...(limitReached !== undefined && { metadata: withLimit(response['metadata'], limitReached) }),
   }
