@@ -68,6 +68,15 @@ export const accessRequirements = {
     statement:
       'A caller’s token is exchanged for one of the server where the operator says, kept for that caller, and sent nowhere else.',
   },
+  'identity:no-smuggling': {
+    status: 'held',
+    statement: 'What a caller sends as one cookie or one header reaches a server as that one, or not at all.',
+  },
+  'oauth:hostile-servers': {
+    status: 'held',
+    statement:
+      'Authorization servers that lie, lead inside, downgrade, or answer with too much or with nonsense get nothing and break nothing.',
+  },
   'identity:sigv4': {
     status: 'held',
     statement: 'Requests to AWS are signed as they are sent, with keys that are never sent.',

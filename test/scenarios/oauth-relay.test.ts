@@ -195,6 +195,18 @@ describe('what a relayed sign-in hands out', () => {
     expect(await client().refresh(`${refresh.slice(0, -4)}AAAA`, clientId)).toMatchObject(refusal)
   })
 
+  verifies('oauth:attacks', 'is asked for anew for each client, though all are one client to the server', async () => {
+    await signIn(authorize('named'), 'ada')
+    const other = await client().newClient({ client_name: 'Somebody else', redirect_uris: ['http://127.0.0.1:7777/x'] })
+    const before = oidc.requests.length
+    const asked = authorize('named', other)
+    asked.searchParams.set('redirect_uri', 'http://127.0.0.1:7777/x')
+    const page = await browse(gateway).open(asked)
+    expect([page.status, page.location, oidc.requests.length]).toEqual([200, undefined, before])
+    expect(page.text).toContain('Somebody else')
+    expect(page.text).toContain('http://127.0.0.1:7777/x')
+  })
+
   verifies('oauth:attacks', 'ends in the browser it began in', async () => {
     oidc.person = { sub: 'ada' }
     const browser = browse(gateway)

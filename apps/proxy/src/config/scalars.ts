@@ -2,7 +2,7 @@
  * The kinds of single values that several sections share. Numbers and booleans may also be written as text: that is all an
  * environment variable can hold.
  */
-import { secretSchema } from '@toolgate/core'
+import { Secret, secretSchema } from '@toolgate/core'
 import { z } from 'zod'
 
 const decimal = /^\d+(\.\d+)?$/
@@ -34,6 +34,13 @@ export const names = z.array(z.string().min(1))
 export const secrets = z.array(secretSchema)
 /** What the gateway passes on or shows as it stands. */
 export const freeForm = z.record(z.string(), z.unknown())
+
+/** What a header can carry (RFC 9110 §5.5): a line break in it would begin another one. */
+export const headerValue = z
+  .string()
+  .min(1)
+  .regex(/^[\t\x20-\x7e\x80-\xff]+$/, { error: 'holds a line break or another character that no header can carry' })
+  .transform((value) => new Secret(value))
 
 /** A header field name, lower-cased (RFC 9110 §5.1: names are case-insensitive). */
 export const headerName = z

@@ -3,13 +3,13 @@
  * the settings of its transport and of its authentication stay closed until their plugs check them.
  */
 import { isReservedUpstream } from '@toolgate/auth'
-import { type ApprovalPolicy, isJsonObject, Secret, secretSchema } from '@toolgate/core'
+import { type ApprovalPolicy, isJsonObject, Secret } from '@toolgate/core'
 import { z } from 'zod'
 import { kindOf } from './explain.ts'
 import { inertServerKeys } from './litellm-keys.ts'
 import type { ConfigPath, Report } from './report.ts'
 import { allKeys, readCookieNames, reviewDiscoveryAuth, type ServerKeys } from './server-auth-block.ts'
-import { flag, freeForm, headerName, names, secrets, text, timeout } from './scalars.ts'
+import { flag, freeForm, headerName, headerValue, names, secrets, text, timeout } from './scalars.ts'
 import { type Place, readMap, readSection } from './section.ts'
 
 const approval = z.enum(['always', 'never'])
@@ -50,7 +50,7 @@ export const serverEntrySchema = z.object({
   auth: freeForm.optional(),
   oauth_passthrough: flag.default(false),
   delegate_auth_to_upstream: flag.default(false),
-  static_headers: z.record(headerName, secretSchema).superRefine(refuseReserved).default({}),
+  static_headers: z.record(headerName, headerValue).superRefine(refuseReserved).default({}),
   extra_headers: z.array(upstreamHeader).default([]),
   access_groups: names.default([]),
   allow_all_keys: flag.default(false),

@@ -7,6 +7,7 @@ import { type Forwarded, GatewayError, Secret } from '@toolgate/core'
 import type { PresentedClient } from '../oauth/clients.ts'
 import { isForwardableHeader } from '../upstream/header-names.ts'
 import { carries } from './carries.ts'
+import { cookiesIn } from './cookies.ts'
 
 /** Anything that lists headers: `Headers`, a map, entries. Names in any case. */
 export type HeaderList = Iterable<readonly [name: string, value: string]>
@@ -189,15 +190,6 @@ function setAside(given: ReadonlyMap<string, string>, { credential, names }: Con
 
 function isServerHeader(name: string): boolean {
   return name.startsWith(serverHeaderPrefix) && !reservedServerHeaders.includes(name)
-}
-
-/** RFC 6265 §4.2.1. Values stay as sent, quotes and all. */
-function cookiesIn(header: string | undefined): [string, string][] {
-  if (header === undefined) return []
-  return header.split(';').flatMap((pair): [string, string][] => {
-    const [name = '', ...value] = pair.split('=')
-    return name.trim() === '' || value.length === 0 ? [] : [[name.trim(), value.join('=').trim()]]
-  })
 }
 
 function listedIn(header: string | undefined): readonly string[] {

@@ -228,6 +228,8 @@ async function clientFor({ name, client }: SignInAt, registration: Registration)
 }
 
 function received({ access_token, refresh_token, expires_in, scope }: OAuthTokens): ReceivedTokens {
+  // It becomes a header.
+  if (!/^[\x21-\x7e]+$/.test(access_token)) throw new Error('the access token is one that no header can carry')
   return {
     access: new Secret(access_token),
     refresh: refresh_token === undefined ? undefined : new Secret(refresh_token),
