@@ -1,6 +1,7 @@
 import { type IdentityProvider, startIdentityProvider } from '@toolgate/testing/identity-provider'
 import { fakeClock } from '@toolgate/testing/fake-clock'
 import { type RawMcpServer, startRawMcpServer } from '@toolgate/testing/mcp-raw'
+import { newClientKey } from '@toolgate/testing/oidc-server'
 import { type OauthServer, startOauthServer } from '@toolgate/testing/oauth-server'
 import { afterAll, beforeAll, beforeEach, describe, expect } from 'vitest'
 import { boot, type Booted, recordingLog } from '../boot.ts'
@@ -17,6 +18,7 @@ let gateway: Booted
 let key: string
 beforeAll(async () => {
   provider = behind.use(await startIdentityProvider())
+  const { pem } = await newClientKey()
   endpoint = behind.use(await startOauthServer())
   upstream = behind.use(await startRawMcpServer())
   const exchanging = {
@@ -39,7 +41,12 @@ beforeAll(async () => {
           graph: { ...exchanging, token_exchange_profile: 'entra_obo', scopes: ['api://graph/.default'] },
           nobody: { ...exchanging, client_secret: undefined },
           // Found through the server alone: it must not be told whose token this is.
-          wandering: { ...exchanging, token_exchange_endpoint: undefined },
+          wandering: {
+            ...exchanging,
+            token_exchange_endpoint: undefined,
+            client_secret: undefined,
+            client_private_key: pem,
+          },
         },
       },
       clock,
@@ -180,7 +187,7 @@ describe('a token that is exchanged', () => {
         : undefined,
     )
     const { status, text } = await call(withToken('ada-7'), 'wandering')
-    expect([status, text]).toEqual([502, expect.stringContaining('only the MCP server names')])
+    expect([status, text]).toEqual([502, expect.stringContaining('a token of a caller is not sent there')])
     expect(asked()).toEqual([])
     upstream.answer(() => undefined)
   })

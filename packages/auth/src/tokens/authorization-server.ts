@@ -42,14 +42,14 @@ export interface DiscoveryRequest {
   readonly resource: string
   /** Whom the operator names; then the server is not asked. */
   readonly issuer: string | undefined
-  /** A secret goes to the endpoint: only the operator may say where. */
-  readonly sendsSecret: boolean
+  /** What goes to the endpoint and must not go astray: only the operator may say where. Absent: nothing of the kind. */
+  readonly sends: 'a client secret' | 'a token of a caller' | undefined
   readonly signal: AbortSignal
 }
 
 /** Rejects with {@link NotDiscovered}, or with whatever the transport failed with. */
 export async function discoverTokenEndpoint(
-  { resource, issuer, sendsSecret, signal }: DiscoveryRequest,
+  { resource, issuer, sends, signal }: DiscoveryRequest,
   { outbound, guardedOutbound, clock, timeoutMs }: DiscoveryOptions,
 ): Promise<TokenEndpoint> {
   using deadline = startDeadline(clock, timeoutMs, signal)
@@ -59,9 +59,9 @@ export async function discoverTokenEndpoint(
 
   const protectedResource = issuer === undefined ? await readResource(resource, read) : undefined
   const chosen = issuer ?? protectedResource?.issuer ?? originOf(resource)
-  if (sendsSecret && !own.has(originOf(chosen))) {
+  if (sends !== undefined && !own.has(originOf(chosen))) {
     throw new NotDiscovered(
-      'is at an authorization server that only the MCP server names, and a client secret is not sent there on its word',
+      `is at an authorization server that only the MCP server names, and ${sends} is not sent there on its word`,
     )
   }
   return {

@@ -171,12 +171,13 @@ function createEndpointFinder(options: Required<DiscoveryWays>) {
   return async ({ grant, subject, address }: AskedGrant, signal: AbortSignal): Promise<TokenEndpoint> => {
     const { tokenUrl, issuer, client } = grant
     if (tokenUrl !== undefined) return { tokenUrl, resource: undefined, outbound: options.outbound }
-    const sendsSecret = client.method !== 'private_key_jwt' || subject !== undefined
-    const key = JSON.stringify([address, issuer ?? null, sendsSecret])
+    const secret = client.method === 'private_key_jwt' ? undefined : 'a client secret'
+    const sends = subject === undefined ? secret : 'a token of a caller'
+    const key = JSON.stringify([address, issuer ?? null, sends ?? null])
     const known = found.get(key)
     if (known !== undefined && options.clock.monotonic() < known.untilMs) return known.endpoint
     if (!/^https?:/.test(address)) throw new NotDiscovered('cannot be found: the server has no http or https address')
-    const endpoint = await discoverTokenEndpoint({ resource: address, issuer, sendsSecret, signal }, options)
+    const endpoint = await discoverTokenEndpoint({ resource: address, issuer, sends, signal }, options)
     found.set(key, { endpoint, untilMs: options.clock.monotonic() + discoveryTtlMs })
     return endpoint
   }
