@@ -88,6 +88,16 @@ export const llmRequirements = {
     status: 'held',
     statement: 'A guardrail that cannot judge denies, unless its operator said that calls go on without it.',
   },
+  'limits:per-key': {
+    status: 'held',
+    statement:
+      'Requests, tokens and calls of a key within a minute, and its requests at a time, are limited at every door; a refusal says which limit and when to come again.',
+  },
+  'limits:budget': {
+    status: 'held',
+    statement:
+      'What a key spends is counted in its row and held to its budget, which begins anew after its time; without the store none of its calls goes on.',
+  },
   'chat:ceilings': {
     status: 'held',
     statement:

@@ -198,8 +198,8 @@ describe('the key API', () => {
   it('tells who asks for a limit that nothing enforces yet, in the answer and in the log', async () => {
     const log = recordingLog()
     await using own = await boot({ log })
-    const warning = 'max_budget is stored and not enforced by this version'
-    expect(await own.json('/key/generate', { body: { max_budget: 5 } })).toMatchObject({ warnings: [warning] })
+    const warning = 'soft_budget is stored and not enforced by this version'
+    expect(await own.json('/key/generate', { body: { soft_budget: 5 } })).toMatchObject({ warnings: [warning] })
     expect(log.lines.filter((line) => line.includes(warning))).toHaveLength(1)
   })
 

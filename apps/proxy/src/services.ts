@@ -34,9 +34,10 @@ import {
   createPostgresLedgerStore,
   createRecorder,
   type GuardrailSet,
+  type KeySpend,
   type Ledger,
 } from '@toolgate/policies'
-import { composeGuardrails } from './composition/guardrails.ts'
+import { composePolicies } from './composition/policies.ts'
 import { composeHealth, type HealthServices } from './composition/health.ts'
 import { composeIdentity } from './composition/identity.ts'
 import { composeManager } from './composition/manager.ts'
@@ -131,10 +132,10 @@ export async function createServices(options: ServicesOptions): Promise<Services
   const stopFollowing = await followStore(foundation)
   const standing = createStandingCallers(clock)
   const { keyCache, replaceKeys, closeIdentity, ...identity } = await composeIdentity(foundation)
-  const { ledger, record } = composeRecord(foundation)
-  const guarding = composeGuardrails(foundation)
-  const { servers, closeManager, ...manager } = await composeManager(foundation, record, guarding)
-  const { liveModels, ...llm } = composeModels(foundation, record, guarding)
+  const policies = composePolicies(foundation)
+  const { ledger, record } = composeRecord(foundation, policies.limiting.spend)
+  const { servers, closeManager, ...manager } = await composeManager(foundation, record, policies)
+  const { liveModels, ...llm } = composeModels(foundation, record, policies)
   await manager.catalog.start()
 
   const toolFilter = composeToolFilter(foundation, llm.models)
@@ -145,7 +146,7 @@ export async function createServices(options: ServicesOptions): Promise<Services
     await stopFollowing()
     await closeManager()
     // After everything that records, before the store it writes to.
-    await ledger.close()
+    await Promise.all([ledger.close(), policies.limiting.spend.close()])
     await closeIdentity()
     await Promise.all([outbound.close(), guardedOutbound.close()])
     await database.close()
@@ -163,7 +164,7 @@ export async function createServices(options: ServicesOptions): Promise<Services
     ...manager,
     ...llm,
     toolFilter,
-    guardrails: guarding.set,
+    guardrails: policies.guarding.set,
     publicAddress: createPublicAddress(live),
     ...composeHealth(foundation, { keyCache, models: llm.models }),
     publicMetrics: () => live.current.config.publicMetrics,
@@ -223,7 +224,10 @@ function layFoundation(options: ServicesOptions): Foundation {
   }
 }
 
-function composeRecord({ database, log, clock, metrics }: Foundation): { ledger: Ledger; record: Recorder } {
+function composeRecord(
+  { database, log, clock, metrics }: Foundation,
+  keySpend: Pick<KeySpend, 'add'>,
+): { ledger: Ledger; record: Recorder } {
   const ledger = createLedger({ store: createPostgresLedgerStore(database), log, clock })
   metrics.watchDroppedRows(() => ledger.dropped)
   const record = createRecorder({
@@ -231,8 +235,10 @@ function composeRecord({ database, log, clock, metrics }: Foundation): { ledger:
     log,
     clock,
     // Names from the configuration only: a label that callers could choose would make series without end.
-    onRecorded: ({ kind, serverName, provider, outcome, durationMs }) =>
-      metrics.observeCall({ kind, server: serverName ?? provider ?? '', outcome, seconds: durationMs / 1000 }),
+    onRecorded({ kind, serverName, provider, outcome, durationMs, keyHash, spend }) {
+      metrics.observeCall({ kind, server: serverName ?? provider ?? '', outcome, seconds: durationMs / 1000 })
+      if (typeof spend === 'number') keySpend.add(keyHash, spend)
+    },
   })
   return { ledger, record }
 }

@@ -66,6 +66,10 @@ const table = {
   /** The upstream answered with a JSON-RPC error of its own; `upstream` carries it as it came. */
   UPSTREAM_ERROR: { blame: 'upstream', retryable: false },
 
+  /** A limit of the key for a minute, or for requests at a time; `retryAfter` says when to come again. */
+  RATE_LIMITED: { blame: 'caller', retryable: true },
+  BUDGET_EXCEEDED: { blame: 'caller', retryable: false },
+
   /** A guardrail does not let the call, or its result, pass. */
   GUARDRAIL_DENIED: { blame: 'caller', retryable: false },
   /** It could not judge, and no call goes on without it. */

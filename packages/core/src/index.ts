@@ -49,6 +49,7 @@ export {
   type JsonValue,
   jsonRpcCodes,
 } from './json-rpc.ts'
+export type { KeyLimits } from './key-limits.ts'
 export { type Logger, silentLogger } from './log.ts'
 export {
   defaultLoopLimits,

@@ -1,3 +1,4 @@
+import type { KeyLimits } from './key-limits.ts'
 import type { LoopLimits } from './loop-limits.ts'
 
 /**
@@ -30,6 +31,8 @@ export interface Principal {
   readonly autoTools: boolean
   /** Lists show two tools that search and call, in place of all the others. */
   readonly toolSearch: boolean
+  /** Absent: it has none. */
+  readonly limits?: KeyLimits | undefined
   /** Guardrails by name, and whether those that hold for everybody do not hold for this one. Absent: they do. */
   readonly guardrails?: { readonly names: readonly string[]; readonly withoutDefaults: boolean } | undefined
   /** The ceiling of its tool loops, where it differs from everybody's. */

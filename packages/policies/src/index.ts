@@ -15,3 +15,6 @@ export {
 export { guardrailPlugs } from './guardrails/guardrail-plugs.ts'
 export { createGuardrailSet, type GuardrailSet } from './guardrails/guardrail-set.ts'
 export { guardModelCalls } from './guardrails/model-ring.ts'
+export { createKeyLimiter } from './limits/key-limiter.ts'
+export { createKeySpend, type KeySpend } from './limits/key-spend.ts'
+export { limitCalls, type Limiting, limitModelCalls } from './limits/limit-rings.ts'

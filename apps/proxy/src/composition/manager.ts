@@ -23,7 +23,8 @@ import {
   type Sessions,
   type Subscriptions,
 } from '@toolgate/manager'
-import { guardCalls, type Guarding } from '@toolgate/policies'
+import { guardCalls, limitCalls } from '@toolgate/policies'
+import type { Rings } from './policies.ts'
 import { reportServers } from './health.ts'
 import { composeSessions } from './sessions.ts'
 import { composeServers, type ServersPart } from './servers.ts'
@@ -49,7 +50,7 @@ export interface Manager extends Omit<ServersPart, 'close'>, TrustPart, Toolsets
 }
 
 /** Resolves when the registry holds the servers of the file and the stored ones. */
-export async function composeManager(foundation: Foundation, record: Recorder, guarding: Guarding): Promise<Manager> {
+export async function composeManager(foundation: Foundation, record: Recorder, rings: Rings): Promise<Manager> {
   const { live, log, clock, newId } = foundation
   const toolsetsPart = composeToolsets(foundation)
   const { toolsets } = toolsetsPart
@@ -74,7 +75,7 @@ export async function composeManager(foundation: Foundation, record: Recorder, g
   const post = database.kind === 'postgres' ? createPostgresPost(database, { log, newId }) : undefined
   const rounds = createRounds({ seal: foundation.sealer, clock, newId, record, log, post })
   await rounds.start()
-  const policies = [guardCalls(guarding)]
+  const policies = [limitCalls(rings.limiting), guardCalls(rings.guarding)]
   const gateway = createGateway({ ...upstreams, names, toolsets, record, rounds, gaps, policies, clock, newId })
   const preview = createPreview({ pool, circuits, credentials, clock })
   const { close, ...serversPart } = composeServers(foundation, {

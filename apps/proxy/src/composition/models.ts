@@ -14,10 +14,11 @@ import {
   type ToolResults,
   type TurnRecords,
 } from '@toolgate/llm'
-import { guardModelCalls, type Guarding } from '@toolgate/policies'
+import { guardModelCalls, limitModelCalls } from '@toolgate/policies'
 import type { LoadedConfig } from '../config/load.ts'
 import type { Foundation } from '../foundation.ts'
 import type { Metrics } from '../metrics.ts'
+import type { Rings } from './policies.ts'
 import { createLiveModels, type LiveModels } from '../reload/live-models.ts'
 
 /** The second spine, and what is kept of conversations. */
@@ -30,7 +31,7 @@ export interface Llm {
   readonly liveModels: LiveModels
 }
 
-export function composeModels(foundation: Foundation, record: Recorder, guarding: Guarding): Llm {
+export function composeModels(foundation: Foundation, record: Recorder, rings: Rings): Llm {
   const { loaded, live, database, outbound, log, clock, newId, metrics } = foundation
   const records = createPostgresRecordStore({ db: database.db, clock, newId })
   const liveModels = createLiveModels({ bind: bindModel, providerOptions: { outbound, clock, newId }, log })
@@ -41,7 +42,7 @@ export function composeModels(foundation: Foundation, record: Recorder, guarding
       routerSettings: () => live.current.config.router,
       listener: reportDeployments(metrics),
       record,
-      policies: [guardModelCalls(guarding)],
+      policies: [limitModelCalls(rings.limiting), guardModelCalls(rings.guarding)],
       log,
       clock,
       newId,

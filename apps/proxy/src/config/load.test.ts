@@ -144,14 +144,15 @@ describe('what LiteLLM accepts loads', () => {
 
   it('fields of /key/generate that are not acted on are kept for the store', () => {
     const { config, warnings } = load(
-      'virtual_keys: [{key: sk-0123456789abc, alias: team, max_budget: 5, mcp_servers: []}]',
+      'virtual_keys: [{key: sk-0123456789abc, alias: team, max_budget: 5, soft_budget: 4, mcp_servers: []}]',
     )
     expect(config.virtualKeys[0]?.settings).toEqual({
       key_alias: 'team',
       max_budget: 5,
+      soft_budget: 4,
       mcp_servers: [],
     })
-    expect(warnings.map(({ path }) => path)).toEqual([['virtual_keys', 0, 'max_budget']])
+    expect(warnings.map(({ path }) => path)).toEqual([['virtual_keys', 0, 'soft_budget']])
   })
 
   it('empty sections and empty settings count as absent; merge keys work', () => {

@@ -21,6 +21,9 @@ const objectPermissionSchema = z.strictObject({
   mcp_tool_search_enabled: flag.optional(),
 })
 
+const limit = z.int().nonnegative()
+const limits = z.record(z.string(), limit)
+
 export const virtualKeySchema = z.looseObject({
   key: secretSchema.optional(),
   api_key: secretSchema.optional(),
@@ -40,6 +43,14 @@ export const virtualKeySchema = z.looseObject({
   auto_tools: flag.optional(),
   mcp_limits: loopLimitsSchema.optional(),
   guardrails: names.optional(),
+  max_budget: z.number().nonnegative().optional(),
+  budget_duration: z.string().optional(),
+  rpm_limit: limit.optional(),
+  tpm_limit: limit.optional(),
+  max_parallel_requests: limit.optional(),
+  model_rpm_limit: limits.optional(),
+  model_tpm_limit: limits.optional(),
+  mcp_rpm_limit: limits.optional(),
   disable_global_guardrails: flag.optional(),
 })
 

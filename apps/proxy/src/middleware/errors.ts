@@ -45,8 +45,8 @@ export function errorAnswers({ log, publicAddress }: { log: Logger; publicAddres
     const { status, body } = rendererFor(error, context.req.path)(error)
     const { challenge, retryAfter } = error.details
     if (status === 401) challengeWith(context, challenge ?? gatewayChallenge(error, context, publicAddress))
-    if (error.retryable && (status === 503 || status === 429)) context.header('retry-after', '1')
-    else if (typeof retryAfter === 'string') context.header('retry-after', retryAfter)
+    if (typeof retryAfter === 'string') context.header('retry-after', retryAfter)
+    else if (error.retryable && (status === 503 || status === 429)) context.header('retry-after', '1')
     return context.json(body, contentful(status))
   }
 }

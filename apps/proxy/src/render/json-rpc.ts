@@ -76,6 +76,9 @@ const rendering = {
   // The upstream's own error, relayed with the code that it has.
   UPSTREAM_ERROR: { code: internalError },
 
+  RATE_LIMITED: { code: invalidRequest, toolResult: true },
+  BUDGET_EXCEEDED: { code: invalidRequest, toolResult: true },
+
   GUARDRAIL_DENIED: { code: invalidParams, toolResult: true },
   GUARDRAIL_UNAVAILABLE: { code: internalError, toolResult: true },
 

@@ -63,6 +63,9 @@ const errorType = {
   UPSTREAM_PROTOCOL: 'mcp_upstream_error',
   UPSTREAM_ERROR: 'mcp_upstream_error',
 
+  RATE_LIMITED: 'throttling_error',
+  BUDGET_EXCEEDED: 'budget_exceeded',
+
   GUARDRAIL_DENIED: 'guardrail_violation',
   GUARDRAIL_UNAVAILABLE: 'service_unavailable',
 

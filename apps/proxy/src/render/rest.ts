@@ -57,6 +57,9 @@ const restError = {
   UPSTREAM_PROTOCOL: 'upstream_protocol_error',
   UPSTREAM_ERROR: 'upstream_error',
 
+  RATE_LIMITED: 'rate_limit_exceeded',
+  BUDGET_EXCEEDED: 'budget_exceeded',
+
   GUARDRAIL_DENIED: 'guardrail_violation',
   GUARDRAIL_UNAVAILABLE: 'guardrail_unavailable',
 

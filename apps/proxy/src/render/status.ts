@@ -55,6 +55,10 @@ export const httpStatus = {
   UPSTREAM_PROTOCOL: 502,
   UPSTREAM_ERROR: 502,
 
+  RATE_LIMITED: 429,
+  // LiteLLM’s documented one; clients repeat what is 429, and money does not come back by waiting.
+  BUDGET_EXCEEDED: 400,
+
   GUARDRAIL_DENIED: 400,
   GUARDRAIL_UNAVAILABLE: 503,
 

@@ -2,6 +2,7 @@ import { type Clock, GatewayError, loopLimitsSchema, type Principal, toLoopLimit
 import type { VirtualKeyRow } from '@toolgate/db'
 import { type DefaultAccess, grantsOf } from '../keys/grants.ts'
 import type { KeyCache } from '../keys/key-cache.ts'
+import { limitsOf } from '../keys/limits-of.ts'
 
 /**
  * Who a virtual key is, by its hash, whatever proved that the caller has it. The row may be a second old; expiry is judged by
@@ -68,7 +69,8 @@ export function toPrincipal(row: VirtualKeyRow, defaultAccess: DefaultAccess): P
     grants: grantsOf(row, defaultAccess),
     autoTools: row.autoTools,
     toolSearch: row.objectPermission?.mcp_tool_search_enabled === true,
-    ...limitsOf(row),
+    limits: limitsOf(row),
+    ...loopLimitsOf(row),
     ...guardrailsOf(row),
   }
 }
@@ -81,7 +83,7 @@ function guardrailsOf({ metadata }: VirtualKeyRow): Pick<Principal, 'guardrails'
 }
 
 /** Checked when they were written; what somebody wrote past that says nothing. */
-function limitsOf({ metadata }: VirtualKeyRow): Pick<Principal, 'loopLimits'> {
+function loopLimitsOf({ metadata }: VirtualKeyRow): Pick<Principal, 'loopLimits'> {
   const written = metadata['mcp_limits']
   const parsed = written == null ? undefined : loopLimitsSchema.safeParse(written)
   return parsed?.success === true ? { loopLimits: toLoopLimits(parsed.data) } : {}

@@ -6,22 +6,14 @@
 import type { KeyChangeRequest } from './change-request.ts'
 
 export const notEnforcedKeyFields = [
-  'max_budget',
   'soft_budget',
   'budget_id',
-  'budget_duration',
   'budget_limits',
   'budget_fallbacks',
   'model_max_budget',
   'throttle_on_budget_exceeded',
-  'max_parallel_requests',
-  'rpm_limit',
-  'tpm_limit',
   'rpm_limit_type',
   'tpm_limit_type',
-  'model_rpm_limit',
-  'model_tpm_limit',
-  'mcp_rpm_limit',
   'tag_rpm_limit',
   'default_estimated_output_tokens',
   'default_estimated_output_tokens_per_model',

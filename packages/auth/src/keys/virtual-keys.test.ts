@@ -90,17 +90,18 @@ describeOnStores('virtual keys', (openStore) => {
       const answer = await generate({
         max_budget: 0,
         rpm_limit: 60,
+        budget_id: 'b',
         models: ['small'],
         allowed_routes: ['llm_api_routes'],
         tags: [],
         config: {},
-        soft_budget: null,
+        soft_budget: 0,
         auto_rotate: false,
         object_permission: { mcp_servers: ['git'], models: ['small'], agents: [] },
       })
       expect(answer.warnings).toEqual([
-        'max_budget is stored and not enforced by this version',
-        'rpm_limit is stored and not enforced by this version',
+        'soft_budget is stored and not enforced by this version',
+        'budget_id is stored and not enforced by this version',
         'object_permission.models is stored and not enforced by this version',
       ])
       expect((await generate({ models: ['small'] })).warnings).toEqual([])
