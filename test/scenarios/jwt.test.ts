@@ -128,13 +128,14 @@ describe('a token of the company’s identity provider', () => {
 /** A gateway whose only credentials beside the master key are tokens; every token may use every server. */
 async function trusting(provider: IdentityProvider, more: object = {}, clock = fakeClock(Date.now())) {
   const jwt = { issuers: [{ issuer: provider.issuer, audience: 'toolgate' }] }
-  const gateway = await boot({
-    clock,
-    config: { general_settings: { enable_jwt_auth: true, litellm_jwtauth: jwt, mcp_default_access: 'all' }, ...more },
-  })
+  const file = {
+    general_settings: { enable_jwt_auth: true, litellm_jwtauth: jwt, mcp_default_access: 'all' },
+    ...more,
+  }
+  const gateway = await boot({ clock, config: file })
   const ask = async (token: string) =>
     (await gateway.request('/v1/mcp/server', { key: null, headers: { authorization: `Bearer ${token}` } })).status
-  return { gateway, ask, clock }
+  return { gateway, ask, clock, file }
 }
 
 describe('the keys of an identity provider', () => {
@@ -152,7 +153,7 @@ describe('the keys of an identity provider', () => {
 
   verifies('auth:jwt-keys', 'that are known go on while the provider is away; others get 503', async () => {
     await using provider = await startIdentityProvider()
-    const { gateway, ask, clock } = await trusting(provider)
+    const { gateway, ask, clock, file } = await trusting(provider)
     await using _ = gateway
     expect(await ask(await provider.sign())).toBe(200)
     provider.goAway()
@@ -160,6 +161,9 @@ describe('the keys of an identity provider', () => {
     clock.advance(11 * 60_000)
     const late = Math.floor(clock.now() / 1000)
     expect(await ask(await provider.sign({ sub: 'bob', iat: late, exp: late + 300 }))).toBe(200)
+    // Nor does a reload that changes something else cost them.
+    await gateway.reload({ ...file, litellm_settings: { drop_params: true } })
+    expect(await ask(await provider.sign({ sub: 'eve', iat: late, exp: late + 300 }))).toBe(200)
     await using stranger = await startIdentityProvider()
     stranger.goAway()
     const unknown = await trusting(stranger)

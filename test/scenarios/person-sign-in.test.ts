@@ -35,7 +35,10 @@ beforeAll(async () => {
       },
       litellm_jwtauth: {
         admin_jwt_scope: 'openid',
-        role_mappings: [{ role: 'crew', mcp_servers: ['git'] }],
+        role_mappings: [
+          { role: 'crew', mcp_servers: ['git'] },
+          { role: 'boss', internal_role: 'proxy_admin', mcp_servers: ['wiki'] },
+        ],
       },
     },
     mcp_servers: { git: { url: upstream.url, extra_headers: ['authorization'] }, wiki: { url: upstream.url } },
@@ -90,8 +93,9 @@ describe('a person of the company', () => {
   })
 
   verifies('oauth:people', 'administers nothing, whatever its token would, and is at MCP endpoints alone', async () => {
-    provider.person = { sub: 'ada', groups: ['crew'], scope: 'openid' }
+    provider.person = { sub: 'ada', groups: ['crew', 'boss'], scope: 'openid' }
     const { token } = await signedIn()
+    expect(await tools(token)).not.toMatch(/wiki-echo/)
     for (const path of ['/key/list', '/v1/mcp/server']) {
       const response = await gateway.request(path, { key: null, headers: { authorization: `Bearer ${textOf(token)}` } })
       expect([401, 403]).toContain(response.status)

@@ -258,6 +258,20 @@ describe('the way to the server and back', () => {
     expect(master.text).toContain('master key')
   })
 
+  verifies(
+    'oauth:attacks',
+    'is no way for an application that the user let in, whatever its token is for',
+    async () => {
+      const clientId = await clientOf(here).newClient()
+      const end = await person().allow(authorizeUrl(clientId, { resource: `${base}/mcp/other` }), key)
+      const { body } = await clientOf(here).exchange(textOf(end.searchParams.get('code')), { client_id: clientId })
+      const browser = person()
+      const page = await browser.send(await browser.open('/connect/repo'), { key: textOf(body['access_token']) })
+      expect(page.text).toContain('the token of an application')
+      expect(page.text).not.toContain('class="button"')
+    },
+  )
+
   // Last: it changes what the server is.
   verifies(
     'oauth:user-tokens',

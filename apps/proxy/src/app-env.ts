@@ -12,6 +12,8 @@ export interface Admission {
   callerWith(headers: Readonly<Record<string, string>>): Promise<Caller>
   /** Who the caller is by now. Rejects as the request itself would where it may come in no more. */
   readonly again: (signal: AbortSignal) => Promise<Principal>
+  /** The same, where a token that has run out since the request came counts as good. */
+  readonly still: (signal: AbortSignal) => Promise<Principal>
 }
 
 /** Servers that a request is for, as one caller. */

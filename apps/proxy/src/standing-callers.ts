@@ -1,18 +1,18 @@
 /**
- * Who was let in and may come in no more: a key can be blocked, deleted or expire while a request of its runs. All that is
- * under way is looked at every second and ended where it would be refused by now. Whom nobody can judge, because the store
- * cannot be asked, goes on.
+ * Who was let in and may come in no more: a key can be blocked, deleted or expire while a request of its runs, and a consent be
+ * taken back. All that is under way is looked at every second and ended where it would be refused by now. Whom nobody can
+ * judge, because the store cannot be asked, goes on; so does whose token has run out meanwhile, which is renewed and not refused.
  */
 import { type Clock, type GatewayError, type Principal, startDeadline, toGatewayError } from '@toolgate/core'
 
 /** Milliseconds. A change of a key takes less than another second to be known here, which makes two. */
 const lookMs = 1_000
-/** For all looks together: each is one at memory, or the store does not answer. */
-const looksDeadlineMs = 5_000
+/** For one look: it is one at memory, or the store does not answer. */
+const lookDeadlineMs = 5_000
 
 export interface StandingCaller {
-  /** As the request was admitted. */
-  readonly again: (signal: AbortSignal) => Promise<Principal>
+  /** As the request was admitted, a token of it judged as of then. */
+  readonly still: (signal: AbortSignal) => Promise<Principal>
   /** Told once, with the failure that the request would have today. */
   dismiss(reason: GatewayError): void
 }
@@ -33,24 +33,24 @@ export function isDismissal({ code }: GatewayError): boolean {
 export function createStandingCallers(clock: Clock): StandingCallers {
   // As many as there are connections, which the server bounds.
   const standing = new Set<StandingCaller>()
-  let looking = false
+  /** Each by itself: one that nobody can judge holds up no other. */
+  const beingJudged = new Set<StandingCaller>()
 
-  const judge = async (caller: StandingCaller, signal: AbortSignal) => {
+  const judge = async (caller: StandingCaller) => {
+    beingJudged.add(caller)
     try {
-      await caller.again(signal)
+      using deadline = startDeadline(clock, lookDeadlineMs)
+      await caller.still(deadline.signal)
     } catch (thrown) {
       const error = toGatewayError(thrown)
       if (isDismissal(error) && standing.delete(caller)) caller.dismiss(error)
+    } finally {
+      beingJudged.delete(caller)
     }
   }
-  const look = async () => {
-    if (looking || standing.size === 0) return
-    looking = true
-    using deadline = startDeadline(clock, looksDeadlineMs)
-    await Promise.all([...standing].map((caller) => judge(caller, deadline.signal)))
-    looking = false
-  }
-  const close = clock.every(lookMs, () => void look())
+  const close = clock.every(lookMs, () => {
+    for (const caller of standing) if (!beingJudged.has(caller)) void judge(caller)
+  })
 
   return {
     watch(caller) {

@@ -2,6 +2,8 @@ export { type Authenticate, createAuthenticator } from './inbound/authenticate.t
 export { carries } from './inbound/carries.ts'
 export { signedInPersonSchema } from './inbound/jwt/person.ts'
 export type { JwtIssuer, JwtMapping, JwtSettings } from './inbound/jwt/jwt-settings.ts'
+export { createStoreContact, type StoreContact } from './keys/store-contact.ts'
+export { ownSecretPrefixes } from './oauth/tokens.ts'
 export { createOwnKeyFilter, type WithoutOwnKeys } from './inbound/own-keys.ts'
 export {
   gatewayCookie,

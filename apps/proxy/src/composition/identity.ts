@@ -15,9 +15,11 @@ import {
   createPostgresKeyRotationStore,
   createPostgresKeyStore,
   createRateLimit,
+  createStoreContact,
   createVirtualKeys,
   type HeaderNames,
   type KeyAdmission,
+  type StoreContact,
   upsertConfigKeys,
 } from '@toolgate/auth'
 import type { LoadedConfig } from '../config/load.ts'
@@ -32,10 +34,11 @@ export async function composeIdentity(foundation: Foundation) {
   const store = createPostgresKeyStore(database, newId)
   const sync = (keys: readonly VirtualKeyEntry[]) => upsertConfigKeys(keys, { store, log, clock, newId })
   await sync(loaded.config.virtualKeys)
-  const keyCache = createKeyCache({ store, feed: database, log, clock })
+  const contact = createStoreContact({ clock, log })
+  const keyCache = createKeyCache({ store, feed: database, log, clock, contact })
   await keyCache.start()
   const admission = createKeyAdmission({ keys: keyCache, defaultAccess, clock })
-  const { accessTokens, consenters, authorizationServer } = await composeSignIns(foundation, admission)
+  const { accessTokens, consenters, authorizationServer } = await composeSignIns(foundation, { admission, contact })
   const rotation = startKeyRotation({ loaded, database, log, clock, newId })
   const neverForwarded = [masterKey]
   const headerNames = (): HeaderNames => {
@@ -86,19 +89,29 @@ export async function composeIdentity(foundation: Foundation) {
 }
 
 /** What MCP clients are let in with, and whoever can let one in: holders of keys, and people of the company. */
-async function composeSignIns(foundation: Foundation, keys: KeyAdmission) {
+async function composeSignIns(
+  foundation: Foundation,
+  { admission: keys, contact }: { readonly admission: KeyAdmission; readonly contact: StoreContact },
+) {
   const { live, database, outbound, clock, newId, log } = foundation
   const grants = createPostgresGrantStore({ database, newId })
-  const accessTokens = createAccessTokens({ store: grants, feed: database, clock, log })
+  const accessTokens = createAccessTokens({ store: grants, feed: database, clock, log, contact })
   await accessTokens.start()
   const settings = () => live.current.config.personSignIn
-  const admission = createPeople({ settings, defaultAccess: () => live.current.config.defaultAccess })
-  const consenters = createConsenters({ keys, people: admission })
-  const people = createPersonSignIn({ settings, people: admission, outbound, clock })
+  const people = createPeople({ settings, defaultAccess: () => live.current.config.defaultAccess })
+  const consenters = createConsenters({ keys, people })
+  const signIn = createPersonSignIn({ settings, people, outbound, clock })
   return {
     accessTokens,
     consenters,
-    authorizationServer: createAuthorizationServer({ ...foundation, grants, accessTokens, keys, consenters, people }),
+    authorizationServer: createAuthorizationServer({
+      ...foundation,
+      grants,
+      accessTokens,
+      keys,
+      consenters,
+      people: signIn,
+    }),
   }
 }
 

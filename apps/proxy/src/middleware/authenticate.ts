@@ -8,7 +8,15 @@ import {
   withKeyOfQuery,
   type WithoutOwnKeys,
 } from '@toolgate/auth'
-import { type Caller, type Forwarded, GatewayError, type NewId, type Principal, silentPeer } from '@toolgate/core'
+import {
+  type Caller,
+  type Clock,
+  type Forwarded,
+  GatewayError,
+  type NewId,
+  type Principal,
+  silentPeer,
+} from '@toolgate/core'
 import type { Context } from 'hono'
 import type { AppEnv } from '../app-env.ts'
 import { doorOf } from '../door.ts'
@@ -23,6 +31,7 @@ export interface AuthenticateOptions {
   /** Asked anew for each request: a reload may change them. */
   readonly headerNames: () => HeaderNames
   readonly newId: NewId
+  readonly clock: Clock
   readonly standing: Pick<StandingCallers, 'watch'>
 }
 
@@ -34,7 +43,7 @@ const longestProgramName = 200
  * upstreams is set aside in the same step; nothing behind this reads a credential header.
  */
 export function authenticate(options: AuthenticateOptions): Passage {
-  const { authenticate: admit, withoutOwnKeys, headerNames, newId, standing } = options
+  const { authenticate: admit, withoutOwnKeys, headerNames, newId, standing, clock } = options
   return async function authenticate(context, next) {
     if (isPublicPath(context.req.path)) return next()
     const names = headerNames()
@@ -42,7 +51,9 @@ export function authenticate(options: AuthenticateOptions): Passage {
     const client = clientOf(context)
     const { signal } = client
     const { path } = context.req
-    const again = async (still: AbortSignal) => refuseElsewhere(await admit(credential, still), path)
+    const again = async (by: AbortSignal) => refuseElsewhere(await admit(credential, by), path)
+    const admittedAt = clock.now()
+    const still = async (by: AbortSignal) => refuseElsewhere(await admit(credential, by, admittedAt), path)
     const principal = refuseElsewhere(await admit(credential, signal), path)
     const brought = await withoutOwnKeys(forwarded, signal)
     const request = { requestId: context.get('requestId'), traceId: newId('trace'), door: doorOf(path) }
@@ -63,8 +74,9 @@ export function authenticate(options: AuthenticateOptions): Passage {
         return { ...caller, forwarded: await withoutOwnKeys(merged, signal) }
       },
       again,
+      still,
     })
-    client.onEnd(standing.watch({ again, dismiss: client.abort }))
+    client.onEnd(standing.watch({ still, dismiss: client.abort }))
     try {
       await next()
     } finally {

@@ -3,14 +3,11 @@ import type { Context } from 'hono'
 import type { AppEnv } from '../app-env.ts'
 import { doorOf } from '../door.ts'
 import type { Metrics } from '../metrics.ts'
-import { printablePath } from '../printable-path.ts'
+import { mayHoldOwnSecret, printablePath } from '../printable-path.ts'
 import type { Passage } from './joined.ts'
 
-/**
- * A client's own request id is kept where it is short and plain, so that it cannot forge lines or flood the log, and no key
- * that was put into the wrong header.
- */
-const saneRequestId = /^(?!.*sk-)[\w.:-]{1,128}$/
+/** A client's own request id is kept where it is short and plain, so that it cannot forge lines or flood the log. */
+const saneRequestId = /^[\w.:-]{1,128}$/
 
 /** Gives every request an id, and when it has been answered writes one log line and counts it. */
 export function requestLog({
@@ -27,7 +24,7 @@ export function requestLog({
   return async function requestLog(context, next) {
     const started = clock.monotonic()
     const presented = context.req.header('x-request-id')
-    const requestId = presented !== undefined && saneRequestId.test(presented) ? presented : newId('req')
+    const requestId = presented !== undefined && isSane(presented) ? presented : newId('req')
     context.set('requestId', requestId)
     answerWith(context, { 'x-request-id': requestId, 'x-litellm-call-id': requestId })
     await next()
@@ -48,6 +45,11 @@ export function requestLog({
       'request',
     )
   }
+}
+
+/** No key that was put into the wrong header, either. */
+function isSane(requestId: string): boolean {
+  return saneRequestId.test(requestId) && !mayHoldOwnSecret(requestId)
 }
 
 /** Behind the server headers go straight to the answer: a `Headers` for each would have to be copied and sorted there. */

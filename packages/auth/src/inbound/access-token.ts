@@ -16,9 +16,9 @@ export interface AccessTokenOptions {
 export function accessTokenAuthenticator({ tokens, consenters }: AccessTokenOptions): Authenticator {
   return {
     name: 'oauth',
-    async authenticate(credential, signal) {
+    async authenticate(credential, { signal, asOf }) {
       if (!isToken('access', credential.reveal())) return undefined
-      const token = await tokens.find(hashToken(credential), signal)
+      const token = await tokens.find(hashToken(credential), signal, asOf)
       if (token === undefined) throw refused('It has expired or was revoked')
       const principal = await consenters.admit(token.grant, signal)
       if (principal === undefined) throw refused('The key of whoever consented to it is gone')

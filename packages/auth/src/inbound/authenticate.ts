@@ -1,6 +1,7 @@
 import { GatewayError, type Principal, type Secret } from '@toolgate/core'
 import type { DefaultAccess } from '../keys/grants.ts'
 import { type AccessTokenOptions, accessTokenAuthenticator } from './access-token.ts'
+import type { Moment } from './authenticator.ts'
 import { firstOf } from './first-of.ts'
 import { jwtAuthenticator, type JwtAuthenticatorOptions } from './jwt/jwt.ts'
 import type { KeyAdmission } from './key-admission.ts'
@@ -20,9 +21,13 @@ export interface AuthenticatorOptions {
 
 /**
  * Who a presented credential is. Rejects with `CREDENTIAL_MISSING`, `CREDENTIAL_INVALID`, `KEY_EXPIRED`, `KEY_BLOCKED`, or
- * `STORE_UNAVAILABLE` where that cannot be found out; no message holds more of the credential than its last characters.
+ * `STORE_UNAVAILABLE` where that cannot be found out; no message holds more of the credential than its last characters. `asOf` as in {@link Moment}.
  */
-export type Authenticate = (credential: Secret | undefined, signal: AbortSignal) => Promise<Principal>
+export type Authenticate = (
+  credential: Secret | undefined,
+  signal: AbortSignal,
+  asOf?: Moment['asOf'],
+) => Promise<Principal>
 
 /** More than any kind of credential is long; what is longer is not worth a hash. */
 const longestCredential = 8192
@@ -35,14 +40,14 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticate
     ...(issued === undefined ? [] : [accessTokenAuthenticator(issued)]),
     ...(jwt === undefined ? [] : [jwtAuthenticator({ ...jwt, defaultAccess })]),
   ])
-  return async (credential, signal) => {
+  return async (credential, signal, asOf) => {
     if (credential === undefined) {
       throw new GatewayError('CREDENTIAL_MISSING', 'Authentication Error, No api key passed in.')
     }
     if (!isWellFormed(credential.reveal())) {
       throw new GatewayError('CREDENTIAL_INVALID', 'Authentication Error, the api key passed in is malformed.')
     }
-    const principal = await ways.authenticate(credential, signal)
+    const principal = await ways.authenticate(credential, { signal, asOf })
     if (principal !== undefined) return principal
     throw new GatewayError(
       'CREDENTIAL_INVALID',

@@ -20,7 +20,7 @@ const defect: Authenticator = {
 }
 
 const ask = (...authenticators: Authenticator[]) =>
-  firstOf(authenticators).authenticate(new Secret('k'), new AbortController().signal)
+  firstOf(authenticators).authenticate(new Secret('k'), { signal: new AbortController().signal })
 
 describe('several ways to authenticate', () => {
   it('answer with the first principal, also after a failure', async () => {

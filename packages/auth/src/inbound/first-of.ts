@@ -19,14 +19,14 @@ const couldNotFindOut = 3
 export function firstOf(authenticators: readonly Authenticator[]): Authenticator {
   return {
     name: authenticators.map(({ name }) => name).join(', '),
-    async authenticate(credential, signal) {
+    async authenticate(credential, moment) {
       let failure: GatewayError | undefined
       for (const authenticator of authenticators) {
         try {
-          const principal = await authenticator.authenticate(credential, signal)
+          const principal = await authenticator.authenticate(credential, moment)
           if (principal !== undefined) return principal
         } catch (error) {
-          signal.throwIfAborted()
+          moment.signal.throwIfAborted()
           // Kept, and thrown below unless another way answers.
           failure = moreTelling(failure, toGatewayError(error))
         }

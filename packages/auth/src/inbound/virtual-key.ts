@@ -7,7 +7,7 @@ import type { KeyAdmission } from './key-admission.ts'
 export function virtualKeyAuthenticator(keys: KeyAdmission): Authenticator {
   return {
     name: 'virtual_key',
-    async authenticate(credential, signal) {
+    async authenticate(credential, { signal }) {
       if (!looksLikeKey(credential.reveal())) return undefined
       const hash = hashKey(credential)
       const principal = await keys.admit(hash, signal)

@@ -11,7 +11,7 @@ import { type Database, type StopListening, storeUnavailable, type VirtualKeyRow
 import { followKeyChanges } from './follow-key-changes.ts'
 import { createKeyMemory } from './key-memory.ts'
 import type { KeyStore } from './key-store.ts'
-import { createStoreContact } from './store-contact.ts'
+import { createStoreContact, type StoreContact } from './store-contact.ts'
 
 export interface KeyCache {
   /** The row, or undefined where there is no such key. Rejects with `STORE_UNAVAILABLE`, or the signal's reason. */
@@ -29,14 +29,16 @@ export interface KeyCacheOptions {
   readonly feed?: Pick<Database, 'listen'> | undefined
   readonly log: Logger
   readonly clock?: Clock
+  /** Shared by whatever asks the same store. */
+  readonly contact?: StoreContact
 }
 
 /** Bound of one query on the path of a request. */
 const lookUpDeadlineMs = 5_000
 
-export function createKeyCache({ store, feed, log, clock = systemClock }: KeyCacheOptions): KeyCache {
+export function createKeyCache(options: KeyCacheOptions): KeyCache {
+  const { store, feed, log, clock = systemClock, contact = createStoreContact({ clock, log }) } = options
   const memory = createKeyMemory(clock)
-  const contact = createStoreContact({ clock, log })
   const singleFlight = createSingleFlight<VirtualKeyRow | undefined>()
   let following: Promise<StopListening> | undefined
 

@@ -5,7 +5,7 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { GatewayError, Secret } from '@toolgate/core'
 
-const keyPrefix = 'sk-'
+export const keyPrefix = 'sk-'
 const randomLength = 16
 const shortestCustomKey = 16
 

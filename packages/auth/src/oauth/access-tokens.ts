@@ -8,11 +8,16 @@
 import { type Clock, createSingleFlight, type Logger, startDeadline } from '@toolgate/core'
 import { type Database, followChanges, type StopListening, storeUnavailable } from '@toolgate/db'
 import { type ActiveToken, grantChangesChannel, type GrantStore } from './grant-store.ts'
+import { lifetimes } from './lifetimes.ts'
+import { createStoreContact, type StoreContact } from '../keys/store-contact.ts'
 import { createTokenMemory } from './token-memory.ts'
 
 export interface AccessTokens {
-  /** Undefined where there is no such token, or none that counts. Rejects with `STORE_UNAVAILABLE`, or the signal's reason. */
-  find(hash: string, signal: AbortSignal): Promise<ActiveToken | undefined>
+  /**
+   * Undefined where there is no such token, or none that counts at `asOf`, milliseconds since the epoch, by default now. Rejects
+   * with `STORE_UNAVAILABLE`, or the signal's reason.
+   */
+  find(hash: string, signal: AbortSignal, asOf?: number): Promise<ActiveToken | undefined>
   /** For whoever revokes a grant in this process. */
   forget(grantId: string): void
   start(): Promise<void>
@@ -24,13 +29,15 @@ export interface AccessTokensOptions {
   readonly feed: Pick<Database, 'listen'>
   readonly clock: Clock
   readonly log: Logger
+  /** Of the store that holds the keys as well. */
+  readonly contact?: StoreContact
 }
 
 /** Bound of one query on the path of a request. */
 const lookUpDeadlineMs = 5_000
 
 export function createAccessTokens(options: AccessTokensOptions): AccessTokens {
-  const { store, feed, clock, log } = options
+  const { store, feed, clock, log, contact = createStoreContact({ clock, log }) } = options
   const memory = createTokenMemory(clock)
   const singleFlight = createSingleFlight<ActiveToken | undefined>()
   let following: Promise<StopListening> | undefined
@@ -38,23 +45,24 @@ export function createAccessTokens(options: AccessTokensOptions): AccessTokens {
   const read = async (hash: string): Promise<ActiveToken | undefined> => {
     const { version } = memory
     using deadline = startDeadline(clock, lookUpDeadlineMs)
-    const token = await store.findAccessToken(hash, new Date(clock.now()), deadline.signal)
+    const since = new Date(clock.now() - lifetimes.longestCallMs)
+    const token = await contact.ask(() => store.findAccessToken(hash, since, deadline.signal))
     memory.remember(hash, token, version)
     return token
   }
 
   return {
     forget: memory.forget,
-    async find(hash, signal) {
-      const known = memory.fresh(hash)
-      if (known !== undefined) return unlessExpired(known, clock)
-      if (memory.isUnknown(hash)) return undefined
+    async find(hash, signal, asOf = clock.now()) {
+      const known = contact.good ? memory.fresh(hash) : memory.last(hash)
+      if (known !== undefined && contact.withinGrace) return unlessExpired(known, asOf)
+      if (contact.good && memory.isUnknown(hash)) return undefined
       try {
-        return unlessExpired(await singleFlight(`${memory.version}:${hash}`, signal, () => read(hash)), clock)
+        return unlessExpired(await singleFlight(`${memory.version}:${hash}`, signal, () => read(hash)), asOf)
       } catch (error) {
         signal.throwIfAborted()
         const last = memory.last(hash)
-        if (last !== undefined) return unlessExpired(last, clock)
+        if (last !== undefined && contact.withinGrace) return unlessExpired(last, asOf)
         throw storeUnavailable(error)
       }
     },
@@ -65,7 +73,7 @@ export function createAccessTokens(options: AccessTokensOptions): AccessTokens {
         feed,
         clock,
         log,
-        changedSince: (mark, signal) => store.changedSince(mark, signal),
+        changedSince: (mark, signal) => contact.ask(() => store.changedSince(mark, signal)),
         heard: memory.forget,
         found: (changes) => changes.forEach(({ id }) => memory.forget(id)),
         lost: memory.forgetAll,
@@ -80,6 +88,8 @@ export function createAccessTokens(options: AccessTokensOptions): AccessTokens {
   }
 }
 
-function unlessExpired(token: ActiveToken | undefined, clock: Clock): ActiveToken | undefined {
-  return token !== undefined && token.expiresAt.getTime() > clock.now() ? token : undefined
+/** A token ends with its grant, whatever it was promised. */
+function unlessExpired(token: ActiveToken | undefined, asOf: number): ActiveToken | undefined {
+  if (token === undefined) return undefined
+  return Math.min(token.expiresAt.getTime(), token.grant.expiresAt.getTime()) > asOf ? token : undefined
 }

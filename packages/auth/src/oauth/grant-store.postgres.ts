@@ -28,6 +28,7 @@ import {
   type NewAccessToken,
   type Rotation,
 } from './grant-store.ts'
+import { lifetimes } from './lifetimes.ts'
 
 /** Expired rows that one write takes away. */
 const sweptAtOnce = 100
@@ -235,7 +236,7 @@ async function sweep(within: Queries, now: Date): Promise<void> {
   const tokens = within
     .select({ hash: oauthAccessTokens.hash })
     .from(oauthAccessTokens)
-    .where(lte(oauthAccessTokens.expiresAt, now))
+    .where(lte(oauthAccessTokens.expiresAt, new Date(now.getTime() - lifetimes.longestCallMs)))
     .limit(sweptAtOnce)
   await within.delete(oauthAccessTokens).where(inArray(oauthAccessTokens.hash, tokens))
   const grants = within

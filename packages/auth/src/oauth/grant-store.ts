@@ -66,7 +66,7 @@ export interface GrantStore {
   saveCode(code: NewCode, now: Date): Promise<void>
   exchangeCode(exchange: CodeExchange): Promise<Exchanged>
   rotate(rotation: Rotation): Promise<Exchanged>
-  /** For the path of a request. */
+  /** For the path of a request: what had not expired at `now`. */
   findAccessToken(hash: string, now: Date, signal?: AbortSignal): Promise<ActiveToken | undefined>
   /** The grant that this refresh token is the current one of. */
   findRefreshToken(refreshHash: string, now: Date): Promise<OauthGrantRow | undefined>

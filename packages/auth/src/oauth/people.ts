@@ -7,6 +7,7 @@ import { GatewayError, type Principal } from '@toolgate/core'
 import type { SignedInPerson } from '@toolgate/db'
 import type { DefaultAccess } from '../keys/grants.ts'
 import { holds, principalOfPerson } from '../inbound/jwt/jwt-principal.ts'
+import type { JwtMapping } from '../inbound/jwt/jwt-settings.ts'
 import type { PersonSignInSettings } from './person-settings.ts'
 
 export interface People {
@@ -33,14 +34,18 @@ export function createPeople({ settings, defaultAccess }: PeopleOptions): People
         throw refused(`"${person.user}" is known at the identity provider, and is granted nothing here`)
       }
       // What a token of this kind is good for are MCP endpoints: nobody administers anything with one.
-      return { ...principalOfPerson(person, provider, { mappings, defaultAccess: access }), admin: false }
+      return principalOfPerson(person, provider, { mappings: mappings.filter(isForPeople), defaultAccess: access })
     },
   }
 }
 
 function mayComeIn(person: SignedInPerson, { mappings }: PersonSignInSettings, access: DefaultAccess): boolean {
   if (mappings.length === 0) return access === 'all'
-  return mappings.some((mapping) => !mapping.admin && holds(mapping, person))
+  return mappings.some((mapping) => isForPeople(mapping) && holds(mapping, person))
+}
+
+function isForPeople({ admin }: JwtMapping): boolean {
+  return !admin
 }
 
 function refused(why: string): GatewayError {

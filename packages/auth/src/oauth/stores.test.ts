@@ -9,7 +9,8 @@ import { createAccessTokens } from './access-tokens.ts'
 import { createPostgresClientStore } from './client-store.postgres.ts'
 import type { OauthClient } from './clients.ts'
 import { createPostgresGrantStore } from './grant-store.postgres.ts'
-import { createTokenIssuer, lifetimes } from './token-issuer.ts'
+import { lifetimes } from './lifetimes.ts'
+import { createTokenIssuer } from './token-issuer.ts'
 import { hashToken } from './tokens.ts'
 
 const verifier = 'v'.repeat(43)
@@ -209,6 +210,7 @@ describe('access tokens in memory', () => {
   it('go on while the store is away, and those it does not know are a fault of the store', async () => {
     const clock = fakeClock(0)
     let away = false
+    let asked = 0
     const grant = {
       id: 'grant_1',
       clientId: 'c',
@@ -225,6 +227,7 @@ describe('access tokens in memory', () => {
     const tokens = createAccessTokens({
       store: {
         async findAccessToken(hash) {
+          asked += 1
           if (away) throw new Error('away')
           return hash === 'known' ? { grant, issuedAt: new Date(0), expiresAt: new Date(300_000) } : undefined
         },
@@ -239,7 +242,12 @@ describe('access tokens in memory', () => {
     clock.advance(120_000)
     expect(await tokens.find('known', signal)).toBeDefined()
     await expect(tokens.find('other', signal)).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
+    // Once it is known to be away, nobody waits for it to say what is known already.
+    const askedBefore = asked
+    expect(await tokens.find('known', signal)).toBeDefined()
+    expect(asked).toBe(askedBefore)
     clock.advance(200_000)
     expect(await tokens.find('known', signal)).toBeUndefined()
+    expect(await tokens.find('known', signal, clock.now() - 60_000)).toBeDefined()
   })
 })

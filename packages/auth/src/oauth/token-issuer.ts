@@ -9,24 +9,13 @@ import type { ClientStore } from './client-store.ts'
 import type { OauthClient } from './clients.ts'
 import type { Consenter } from './consenters.ts'
 import type { Exchanged, GrantStore, Issued, NewAccessToken } from './grant-store.ts'
+import { lifetimes } from './lifetimes.ts'
 import { oauthError } from './oauth-error.ts'
 import { challengeOf, notGranted, required } from './token-form.ts'
 import { familyOf, hashToken, isToken, newFamily, newRefreshToken, newToken } from './tokens.ts'
 
 /** The one there is: to use MCP servers as the key may that consented. */
 export const mcpScope = 'mcp'
-
-export const lifetimes = {
-  /** Long enough for a browser that loads a page, and no more (RFC 9700 §2.1.1 has ten minutes as the most). */
-  codeMs: 60_000,
-  accessMs: 60 * 60_000,
-  /** Since the last refresh. */
-  refreshMs: 30 * 24 * 60 * 60_000,
-  /** After this a person is asked again. */
-  grantMs: 180 * 24 * 60 * 60_000,
-  /** A day of work. Of a person nobody tells us that it has left: the identity provider is asked again. */
-  personGrantMs: 12 * 60 * 60_000,
-} as const
 
 export interface TokenIssuer {
   newCode(request: AuthorizationRequest, consenter: Consenter): Promise<Secret>

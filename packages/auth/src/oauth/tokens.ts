@@ -5,9 +5,14 @@
 import { randomBytes } from 'node:crypto'
 import { Secret } from '@toolgate/core'
 
+import { keyPrefix } from '../keys/key-format.ts'
+
 export { hashKey as hashToken } from '../keys/key-format.ts'
 
 const prefixes = { access: 'tgat_', refresh: 'tgrt_', code: 'tgac_', client: 'tgcs_' } as const
+
+/** How everything begins that only its holder may know; what does so is written nowhere. */
+export const ownSecretPrefixes: readonly string[] = [keyPrefix, ...Object.values(prefixes)]
 
 export type TokenKind = keyof typeof prefixes
 

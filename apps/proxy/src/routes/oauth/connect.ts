@@ -103,6 +103,7 @@ export function createConnectDoor(options: ConnectOptions): ConnectDoor {
         connecting.signIns.count(addressOf(context))
         const { signal } = context.req.raw
         const principal = await authenticate(new Secret(form.get('key')?.trim() ?? ''), signal)
+        if (principal.source === 'oauth') throw notInPerson()
         const owner = requireOwner(principal)
         const server = permitted(principal, named, { ...options, signal })
         if (server === undefined) throw notPermitted(named)
@@ -200,6 +201,11 @@ function permitted(
 
 function notPermitted(named: string): GatewayError {
   return new GatewayError('SERVER_NOT_FOUND', `The key is not allowed to use a server named "${named}".`)
+}
+
+/** What an application was let in with must not be enough to connect an account of its own in the name of whoever let it in. */
+function notInPerson(): GatewayError {
+  return oauthError('invalid_request', 'This is the token of an application. Sign in with a key of your own.')
 }
 
 export function requireOwner(principal: Principal): string {

@@ -3,11 +3,19 @@
  * issuer, audience and time; nothing in it is believed before. Yields what is no JWT.
  */
 import { createHash } from 'node:crypto'
-import { type Clock, GatewayError, type Logger, type Outbound, type Principal, type Secret } from '@toolgate/core'
-import { decodeJwt, errors, type JWTPayload, jwtVerify } from 'jose'
+import {
+  type Clock,
+  GatewayError,
+  type Logger,
+  type Outbound,
+  type Principal,
+  type Secret,
+  untilAborted,
+} from '@toolgate/core'
+import { decodeJwt, errors, type JWTPayload, jwtVerify, type JWTVerifyGetKey } from 'jose'
 import { LRUCache } from 'lru-cache'
 import type { DefaultAccess } from '../../keys/grants.ts'
-import type { Authenticator } from '../authenticator.ts'
+import type { Authenticator, Moment } from '../authenticator.ts'
 import { issuerKeys } from './issuer-keys.ts'
 import { principalOfPerson } from './jwt-principal.ts'
 import type { JwtIssuer, JwtSettings } from './jwt-settings.ts'
@@ -28,40 +36,64 @@ const maxTokens = 2_000
 const rememberedMs = 60_000
 
 export function jwtAuthenticator(options: JwtAuthenticatorOptions): Authenticator {
+  const keysOfAll = rememberingKeys(options)
   let inForce: { settings: JwtSettings; access: DefaultAccess; check: Check } | undefined
   return {
     name: 'jwt',
-    async authenticate(credential) {
+    async authenticate(credential, moment) {
       const settings = options.settings()
       if (settings === undefined || !looksLikeJwt(credential)) return undefined
       const access = options.defaultAccess()
       if (inForce?.settings !== settings || inForce.access !== access) {
-        inForce = { settings, access, check: checking(settings, access, options) }
+        const issuers = keysOfAll(settings.issuers)
+        inForce = { settings, access, check: checking({ settings, access, issuers, clock: options.clock }) }
       }
-      return inForce.check(credential)
+      return inForce.check(credential, moment)
     },
   }
 }
 
-type Check = (credential: Secret) => Promise<Principal>
+interface TrustedIssuer {
+  readonly issuer: JwtIssuer
+  readonly keys: JWTVerifyGetKey
+}
 
-function checking(settings: JwtSettings, defaultAccess: DefaultAccess, options: JwtAuthenticatorOptions): Check {
-  const { clock } = options
+/**
+ * The issuers in force, by name. Keys that were read are kept across a reload that changes something else: the provider may be
+ * away at that moment.
+ */
+function rememberingKeys(options: JwtAuthenticatorOptions) {
+  const source = ({ issuer, jwksUrl, keysMs }: JwtIssuer) => JSON.stringify([issuer, jwksUrl, keysMs])
+  let known: ReadonlyMap<string, JWTVerifyGetKey> = new Map()
+  return (issuers: readonly JwtIssuer[]): ReadonlyMap<string, TrustedIssuer> => {
+    const keysOf = (issuer: JwtIssuer) => known.get(source(issuer)) ?? issuerKeys(issuer, options)
+    const trusted = issuers.map((issuer) => ({ issuer, keys: keysOf(issuer) }))
+    known = new Map(trusted.map(({ issuer, keys }) => [source(issuer), keys]))
+    return new Map(trusted.map((one) => [one.issuer.issuer, one]))
+  }
+}
+
+type Check = (credential: Secret, moment: Moment) => Promise<Principal>
+
+interface Checking {
+  readonly settings: JwtSettings
+  readonly access: DefaultAccess
+  readonly issuers: ReadonlyMap<string, TrustedIssuer>
+  readonly clock: Clock
+}
+
+function checking({ settings: { mappings }, access: defaultAccess, issuers, clock }: Checking): Check {
   const known = new LRUCache<string, { principal: Principal; until: number }>({ max: maxTokens })
-  const issuers = new Map(
-    settings.issuers.map((issuer) => [issuer.issuer, { issuer, keys: issuerKeys(issuer, options) }]),
-  )
 
-  return async (credential) => {
+  return async (credential, { signal, asOf = clock.now() }) => {
     const token = credential.reveal()
     const hash = createHash('sha256').update(token).digest('base64')
     const before = known.get(hash)
-    if (before !== undefined && clock.now() < before.until) return before.principal
+    if (before !== undefined && asOf < before.until) return before.principal
     const trusted = issuers.get(issuerIn(token) ?? '')
     if (trusted === undefined) throw refused('its issuer is not one that is trusted here')
     const { issuer, keys } = trusted
-    const payload = await verify(token, issuer, { keys, now: new Date(clock.now()) })
-    const { mappings } = settings
+    const payload = await untilAborted(signal, () => verify(token, issuer, { keys, now: new Date(asOf) }))
     const principal = principalOfPerson(personIn(payload, issuer), issuer, { mappings, defaultAccess })
     known.set(hash, { principal, until: Math.min((payload.exp ?? 0) * 1000, clock.now() + rememberedMs) })
     return principal
@@ -71,7 +103,7 @@ function checking(settings: JwtSettings, defaultAccess: DefaultAccess, options: 
 async function verify(
   token: string,
   { issuer, audiences, algorithms, clockSkewSeconds }: JwtIssuer,
-  { keys, now }: { keys: ReturnType<typeof issuerKeys>; now: Date },
+  { keys, now }: { keys: JWTVerifyGetKey; now: Date },
 ): Promise<JWTPayload> {
   try {
     const { payload } = await jwtVerify(token, keys, {

@@ -147,8 +147,8 @@ async function answerAll(
         : undefined,
     primed: session?.protocolVersion === '2025-11-25',
   })
-  const { again } = context.var.admission
-  const watch = (dismiss: (reason: GatewayError) => void) => standing.watch({ again, dismiss })
+  const { still } = context.var.admission
+  const watch = (dismiss: (reason: GatewayError) => void) => standing.watch({ still, dismiss })
   const answers = requests.map(async (request): Promise<Answered> => {
     if (isMalformed(request)) return { response: refusalOf(request) }
     if (batch && request.method === 'initialize') return { response: refusalOf({ ...aloneOnly, id: request.id }) }
