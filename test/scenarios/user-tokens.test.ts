@@ -115,13 +115,18 @@ describe('a server whose users sign in', () => {
     'oauth:user-tokens-refresh',
     'gets a new token before the former ends, once for any number of calls',
     async () => {
-      const before = await status()
-      pass(hereClock, 3_570_000)
-      const calls = await Promise.all(Array.from({ length: 8 }, () => call()))
-      expect(calls).toEqual(calls.map(() => ({ status: 200 })))
-      expect((await status())['expires_at']).not.toBe(before['expires_at'])
       // A second use of the first refresh token would have ended everything there.
-      pass(hereClock, 3_570_000)
+      for (let times = 0; times < 2; times += 1) {
+        const before = await status()
+        pass(hereClock, 3_570_000)
+        // Of tokens that were issued in one moment there is no last one.
+        pass(thereClock, 1_000)
+        const calls = await Promise.all(Array.from({ length: 8 }, () => call()))
+        expect(calls).toEqual(calls.map(() => ({ status: 200 })))
+        await expect.poll(async () => (await status())['expires_at']).not.toBe(before['expires_at'])
+      }
+      pass(hereClock, 3_700_000)
+      pass(thereClock, 1_000)
       expect(await call()).toEqual({ status: 200 })
     },
   )

@@ -14,10 +14,12 @@ export interface Credential {
   /** Header name (lower-case) → value; sent with each request, never kept by a connection. */
   headers(): ReadonlyMap<string, Secret>
   /**
-   * The upstream refused it (401). Drops whatever was cached for it and says whether resolving again can yield
-   * another one: only then is the call tried a second time.
+   * The upstream refused it, with this HTTP status where one is known. Drops whatever was cached for it and says whether resolving
+   * again can yield another one: only then is the call tried a second time.
    */
-  rejected(): boolean
+  rejected(status?: number): boolean
+  /** A page on which whose it is can connect an account at the server. Absent, or undefined: there is none. */
+  connectUrl?(): string | undefined
 }
 
 /**
@@ -80,7 +82,8 @@ export interface PresentedCredential {
   /** Whose it is, apart from what the caller brings beside it. */
   readonly scope: Scope
   readonly headers: ReadonlyMap<string, Secret>
-  rejected(): boolean
+  /** As {@link Credential.rejected}. */
+  rejected(status?: number): boolean
 }
 
 /** Tokens of users at one server. `owner` is a principal's id; whoever asks has seen to it that it is the asker's. */
@@ -107,7 +110,7 @@ export interface UserTokenStatus {
   /** Null: the server did not say. */
   readonly expiresAt: Date | null
   readonly isExpired: boolean
-  /** They were refused; nothing but a new sign-in helps. */
+  /** They were refused, or have ended and cannot be replaced; nothing but a new sign-in helps. */
   readonly needsSignIn: boolean
   readonly connectedAt: Date
   readonly scopes: readonly string[]

@@ -107,6 +107,8 @@ export interface ErrorDetails {
   readonly upstream?: { readonly code: number; readonly message: string; readonly data?: unknown }
   /** The HTTP answer of an LLM provider, relayed. */
   readonly provider?: { readonly status: number; readonly body: unknown }
+  /** The HTTP status with which an upstream refused a credential. */
+  readonly upstream_status?: number
   /** `WWW-Authenticate` of an upstream that wants the caller to sign in. */
   readonly challenge?: string
   readonly [fact: string]: unknown

@@ -42,14 +42,14 @@ export async function withConnection<Result>(
       return await withSession(ways, request, credential)
     } catch (error) {
       if (!isRejection(error)) throw error
-      if (!credential.rejected()) throw signInOr(error, server, credential)
+      if (!credential.rejected(error.details.upstream_status)) throw signInOr(error, server, credential)
     }
     const fresh = await request.resolve()
     try {
       return await withSession(ways, request, fresh)
     } catch (error) {
       if (!isRejection(error)) throw error
-      fresh.rejected()
+      fresh.rejected(error.details.upstream_status)
       throw signInOr(error, server, fresh)
     }
   } finally {
@@ -120,11 +120,18 @@ function signInOr(rejection: GatewayError, server: ManagedServer, credential: Cr
   const ownedByService = credential.scope.kind === 'shared' && credential.type !== 'none'
   if (ownedByService) return rejection
   const { challenge, ...details } = rejection.details
-  // Where the gateway relays sign-ins, a client is led by the gateway: the server's own word would lead past it.
-  const theirs = server.auth.relay === undefined && challenge !== undefined ? { challenge } : {}
+  // Where the gateway relays sign-ins or keeps accounts, a client is led by the gateway: the server's own word would lead past it.
+  const brought = credential.type === 'caller'
+  const isLed = server.auth.relay !== undefined || (server.auth.userTokens !== undefined && !brought)
+  const theirs = !isLed && challenge !== undefined ? { challenge } : {}
+  const url = credential.connectUrl?.()
+  const page = url === undefined ? '' : ` The page to sign in: ${url}`
   return new GatewayError(
     'UPSTREAM_SIGN_IN_REQUIRED',
-    `MCP server "${server.name}" wants a credential of yours: sign in there, or send one with the request.`,
-    { cause: rejection, details: { ...details, ...theirs, server: server.name } },
+    `MCP server "${server.name}" wants a credential of yours: sign in there, or send one with the request.${page}`,
+    {
+      cause: rejection,
+      details: { ...details, ...theirs, server: server.name, ...(url !== undefined && { connect_url: url }) },
+    },
   )
 }

@@ -24,10 +24,10 @@ export function composeUserTokenMemory({
 export function composeUserTokens(
   parts: Pick<
     Foundation,
-    'loaded' | 'database' | 'sealer' | 'clock' | 'newId' | 'outbound' | 'guardedOutbound' | 'userTokenMemory'
+    'loaded' | 'database' | 'sealer' | 'clock' | 'newId' | 'log' | 'outbound' | 'guardedOutbound' | 'userTokenMemory'
   >,
 ): UserTokens {
-  const { loaded, database, sealer, clock, newId, userTokenMemory } = parts
+  const { loaded, database, sealer, clock, newId, log, userTokenMemory } = parts
   return createUserTokens({
     store: createPostgresUserTokenStore(database, newId),
     memory: userTokenMemory,
@@ -35,6 +35,7 @@ export function composeUserTokens(
     sealer,
     clock,
     newId,
+    log,
     expiryBufferMs: loaded.environment.tokenCache.ofUsersBufferMs,
   })
 }

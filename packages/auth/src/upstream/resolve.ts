@@ -101,7 +101,7 @@ export function createCredentialSource(options: CredentialSourceOptions): Explai
         type: gatewayType(server, own),
         scope: own?.scope ?? sharedScope,
         headers: () => headers,
-        rejected: () => own?.rejected() ?? false,
+        rejected: (status) => own?.rejected(status) ?? false,
       }
     },
   }
@@ -170,7 +170,8 @@ function assemble({ server, caller, own, brought, scopeOf, connectUrl }: Assembl
     scope: kept.length > 0 ? scopeOf({ principal: { ...principal, userId: undefined } }, kept) : scope,
     headers: () => headers,
     // What a caller brought comes again with its next request only.
-    rejected: () => own?.rejected() ?? false,
+    rejected: (status) => own?.rejected(status) ?? false,
+    connectUrl: () => pageOf(server, connectUrl),
   }
 }
 
@@ -186,11 +187,16 @@ function requireStaticAuthorization(server: ServerDefinition, connectUrl: Creden
     server.auth.forwardsAuthorization || server.auth.exchanges !== undefined
       ? `, or as "Authorization" with the gateway's key in "${gatewayKeyHeader}"`
       : ''
-  const url = server.auth.userTokens === undefined ? undefined : connectUrl?.(server)
+  const url = pageOf(server, connectUrl)
   const signIn = url === undefined ? '' : ` Or sign in there once: ${url}`
   throw new GatewayError(
     'UPSTREAM_SIGN_IN_REQUIRED',
     `Server "${server.name}" needs a credential of your own and none was brought. ${named}${forwarded}.${signIn}`,
     { details: { server: server.name, stage: 'credential', ...(url !== undefined && { connect_url: url }) } },
   )
+}
+
+/** Only where accounts of users are kept. */
+function pageOf(server: ServerDefinition, connectUrl: CredentialSourceOptions['connectUrl']): string | undefined {
+  return server.auth.userTokens === undefined ? undefined : connectUrl?.(server)
 }

@@ -1,3 +1,4 @@
+import type { Secret } from '@toolgate/core'
 import { z } from 'zod'
 
 /** Other schemes read files, or run. */
@@ -20,3 +21,23 @@ export const tokenPartySchema = z.object({
 })
 
 export type TokenParty = z.output<typeof tokenPartySchema>
+
+interface OperatorsClient {
+  readonly clientId: string | undefined
+  readonly clientSecret: Secret | undefined
+}
+
+export function isOperators({ client }: TokenParty, { clientId }: Pick<OperatorsClient, 'clientId'>): boolean {
+  return client.client_id === clientId
+}
+
+/** Without the operator's secret, which is in the settings and nowhere else. */
+export function keptParty(party: TokenParty, operators: Pick<OperatorsClient, 'clientId'>): TokenParty {
+  return isOperators(party, operators) ? { ...party, client: { client_id: party.client.client_id } } : party
+}
+
+/** As whom to ask now: a new secret of the operator's counts at once, also for those who signed in before. */
+export function clientNow(party: TokenParty, operators: OperatorsClient): TokenParty['client'] {
+  if (!isOperators(party, operators)) return party.client
+  return { client_id: party.client.client_id, client_secret: operators.clientSecret?.reveal() }
+}

@@ -1,127 +1,170 @@
 /**
- * New tokens for old ones, by one gateway at a time: at many servers a refresh token that is used twice ends everything. Whoever
- * refreshes has claimed the row for seconds, and is not stopped by a caller that leaves; everybody else waits for what comes of it.
+ * What of a user's tokens can be presented: themselves, or new ones for old ones. While a token is good, another one is got behind
+ * the call, which does not wait; an authorization server that fails is left alone for a while. Who refreshes is one gateway at a
+ * time (`token-renewal.ts`).
  */
-import { type Clock, createSingleFlight, GatewayError, sleep } from '@toolgate/core'
-import { LRUCache } from 'lru-cache'
+import { type Clock, createSingleFlight, type GatewayError, type Logger, toGatewayError } from '@toolgate/core'
 import type { UserTokenRow } from '@toolgate/db'
-import type { TokenSeal } from './token-seal.ts'
-import type { ReceivedTokens, UpstreamClient } from './upstream-client.ts'
-import type { UserTokenStore } from './user-token-store.ts'
+import { LRUCache } from 'lru-cache'
+import { renewTokens, type TokenRenewalOptions } from './token-renewal.ts'
+import type { TokenHolder } from './user-token-store.ts'
 import type { KnownTokens, TokenContext } from './user-tokens.ts'
 
 export interface TokenRefresh {
-  /** It ends soon, or its server has refused it. */
-  isDue(row: UserTokenRow): boolean
-  /** Rejects with `UPSTREAM_TOKEN_UNAVAILABLE` where there is none that can be used; undefined where the row is gone. */
-  run(known: KnownTokens, context: TokenContext): Promise<KnownTokens | undefined>
-  /** Says whether another one can be had. */
-  refused(row: UserTokenRow): boolean
+  /**
+   * Undefined where there is a sign-in to do. Rejects with `UPSTREAM_TOKEN_UNAVAILABLE` where new ones are needed and are not to be
+   * had now.
+   */
+  current(known: KnownTokens, context: TokenContext, signal: AbortSignal): Promise<KnownTokens | undefined>
+  /** The server refused what was presented, with this HTTP status. Says whether another one can be had. */
+  refused(row: UserTokenRow, context: TokenContext, status: number | undefined): boolean
+  /** Nothing but a sign-in helps, as far as is known here. */
+  isSpent(row: UserTokenRow): boolean
 }
 
-export interface TokenRefreshOptions {
-  readonly store: UserTokenStore
-  readonly upstream: Pick<UpstreamClient, 'refresh'>
-  readonly seal: TokenSeal
-  readonly clock: Clock
+export interface TokenRefreshOptions extends TokenRenewalOptions {
   readonly expiryBufferMs: number
+  readonly log: Logger
+  /** What is known of this holder is not what is in the store any more. */
+  readonly forget: (holder: TokenHolder) => void
 }
 
-/** Longer than a refresh may take. */
-const claimMs = 20_000
-const waitStepMs = 100
+/** An authorization server that gives none is not asked again by each call. */
+const pauseMs = 15_000
 /** A server that refuses whatever it issued does not get a request for each call. */
 const forcedEveryMs = 30_000
+/** Of a life that is shorter than the buffer, the part at its end in which it is replaced. */
+const lastPart = 0.25
 const mostRemembered = 5_000
 
-export function createTokenRefresh(options: TokenRefreshOptions): TokenRefresh {
-  const { clock, expiryBufferMs } = options
-  const singleFlight = createSingleFlight<KnownTokens | undefined>()
-  const refusedVersions = new LRUCache<string, number>({ max: mostRemembered })
-  const forcedAt = new LRUCache<string, number>({ max: mostRemembered })
+interface Pause {
+  readonly until: number
+  readonly error: GatewayError
+}
 
-  const wasRefused = ({ id, version }: UserTokenRow) => refusedVersions.get(id) === version
+export function createTokenRefresh(options: TokenRefreshOptions): TokenRefresh {
+  const { clock, expiryBufferMs, forget } = options
+  const refusals = createRefusals(options)
+  const renewal = createRenewal(options)
+
+  const hasEnded = ({ expiresAt }: UserTokenRow) => expiresAt !== null && expiresAt.getTime() <= clock.now()
+  const isSpent = (row: UserTokenRow) =>
+    row.needsSignIn || (!row.refreshable && (hasEnded(row) || refusals.isRefused(row))) || refusals.isHopeless(row)
+  const endsSoon = ({ row: { expiresAt }, tokens }: KnownTokens) => {
+    const bufferMs = Math.min(expiryBufferMs, (tokens.lifetimeMs ?? Number.POSITIVE_INFINITY) * lastPart)
+    return expiresAt !== null && expiresAt.getTime() - bufferMs <= clock.now()
+  }
 
   return {
-    isDue(row) {
-      if (!row.refreshable) return false
-      const endsSoon = row.expiresAt !== null && row.expiresAt.getTime() - expiryBufferMs <= clock.now()
-      return endsSoon || wasRefused(row)
-    },
-    run(known, context) {
+    isSpent,
+    async current(known, context, signal) {
       const { row } = known
-      const key = `${row.id}:${row.version}`
-      return singleFlight(key, new AbortController().signal, () => refreshOrWait(known, context, options))
+      if (row.needsSignIn) return undefined
+      const isGood = !hasEnded(row) && !refusals.isRefused(row)
+      if (!row.refreshable) return isGood ? known : undefined
+      if (isGood) {
+        if (endsSoon(known)) renewal.begin(known, context)
+        return known
+      }
+      const renewed = await renewal.run(known, context, signal)
+      return renewed?.row.needsSignIn === false ? renewed : undefined
     },
-    refused(row) {
+    refused(row, context, status) {
+      forget(context.holder)
+      if (row.refreshable) return refusals.count(row)
+      // A 403 may be of this one request.
+      if (status !== 401) return false
+      refusals.remember(row)
+      void markSpent(row, context, options)
+      return false
+    },
+  }
+}
+
+/** Which tokens were refused by their server. */
+function createRefusals({ clock }: { readonly clock: Clock }) {
+  const versions = new LRUCache<string, number>({ max: mostRemembered })
+  const forcedAt = new LRUCache<string, number>({ max: mostRemembered })
+  const hopeless = new LRUCache<string, number>({ max: mostRemembered })
+  const isRefused = ({ id, version }: UserTokenRow) => versions.get(id) === version
+  const remember = ({ id, version }: UserTokenRow) => void versions.set(id, version)
+  return {
+    isRefused,
+    remember,
+    /** It was got because of a refusal, and refused too. */
+    isHopeless: ({ id, version }: UserTokenRow) => hopeless.get(id) === version,
+    /** Says whether this one may be replaced. */
+    count(row: UserTokenRow): boolean {
+      // Of several calls with one token each may go on with the next one.
+      if (isRefused(row)) return true
       const last = forcedAt.get(row.id)
       const now = clock.monotonic()
-      if (!row.refreshable || (last !== undefined && now - last < forcedEveryMs)) return false
+      if (last !== undefined && now - last < forcedEveryMs) {
+        hopeless.set(row.id, row.version)
+        return false
+      }
       forcedAt.set(row.id, now)
-      refusedVersions.set(row.id, row.version)
+      remember(row)
       return true
     },
   }
 }
 
-async function refreshOrWait(
-  known: KnownTokens,
-  context: TokenContext,
-  options: TokenRefreshOptions,
-): Promise<KnownTokens | undefined> {
-  const { store, clock, seal } = options
-  const giveUpAt = clock.monotonic() + claimMs
-  const never = new AbortController().signal
-  do {
-    if (await store.claim(known.row, claimMs)) return refreshClaimed(known, context, options)
-    const row = await store.find(context.holder)
-    if (row === undefined || row.identity !== context.identity) return undefined
-    if (row.needsSignIn || row.id !== known.row.id || row.version !== known.row.version) {
-      return { row, tokens: await seal.open(row.sealed, context.holder) }
-    }
-    await sleep(clock, waitStepMs, never)
-  } while (clock.monotonic() < giveUpAt)
-  throw new GatewayError(
-    'UPSTREAM_TOKEN_UNAVAILABLE',
-    `A token for "${context.at.name}" is being refreshed for too long.`,
-    {
-      details: { server: context.at.name, stage: 'credential' },
-    },
-  )
-}
+/** One renewal of one token at a time, and none while its authorization server is left alone. */
+function createRenewal(options: TokenRefreshOptions) {
+  const { clock, log, forget } = options
+  const singleFlight = createSingleFlight<KnownTokens | undefined>()
+  const pauses = new LRUCache<string, Pause>({ max: mostRemembered })
+  /** Bounded by the work in progress. */
+  const behindCalls = new Set<string>()
 
-async function refreshClaimed(
-  { row, tokens }: KnownTokens,
-  context: TokenContext,
-  options: TokenRefreshOptions,
-): Promise<KnownTokens | undefined> {
-  const { store, clock, seal } = options
-  const received = await askForTokens(tokens, context, options).catch(async (error: unknown) => {
-    await store.settle(row, 'failed')
-    // While it is good, the one at hand goes on.
-    if (row.expiresAt !== null && row.expiresAt.getTime() > clock.now()) return 'later' as const
-    throw error
-  })
-  if (received === 'later') return { row, tokens }
-  if (received === undefined) {
-    const settled = await store.settle(row, 'needs_sign_in')
-    return settled && { row: settled, tokens }
+  const pauseOf = ({ id }: UserTokenRow): Pause | undefined => {
+    const pause = pauses.get(id)
+    return pause !== undefined && clock.monotonic() < pause.until ? pause : undefined
   }
-  const next = { access: received.access, refresh: received.refresh, party: tokens.party }
-  const settled = await store.settle(row, {
-    sealed: await seal.seal(next, context.holder),
-    scopes: [...(received.scopes ?? row.scopes)],
-    expiresAt: received.lifetimeMs === undefined ? null : new Date(clock.now() + received.lifetimeMs),
-    refreshable: received.refresh !== undefined,
-  })
-  return settled && { row: settled, tokens: next }
+  const renew = async (known: KnownTokens, context: TokenContext) => {
+    try {
+      return await renewTokens(known, context, options)
+    } catch (error) {
+      pauses.set(known.row.id, { until: clock.monotonic() + pauseMs, error: toGatewayError(error) })
+      throw error
+    } finally {
+      forget(context.holder)
+    }
+  }
+  // Whoever leaves does not stop it: a refresh token that was used and whose answer nobody read is lost.
+  const run = ({ row, ...known }: KnownTokens, context: TokenContext, signal: AbortSignal) =>
+    singleFlight(`${row.id}:${row.version}`, signal, () => renew({ row, ...known }, context))
+
+  return {
+    async run(known: KnownTokens, context: TokenContext, signal: AbortSignal): Promise<KnownTokens | undefined> {
+      const pause = pauseOf(known.row)
+      // The store's own failures are no reason to leave anybody alone.
+      if (pause?.error.code === 'UPSTREAM_TOKEN_UNAVAILABLE') throw pause.error
+      return run(known, context, signal)
+    },
+    /** Nobody waits for it. */
+    begin(known: KnownTokens, context: TokenContext): void {
+      const key = `${known.row.id}:${known.row.version}`
+      if (behindCalls.has(key) || pauseOf(known.row) !== undefined) return
+      behindCalls.add(key)
+      void run(known, context, new AbortController().signal)
+        .catch((error: unknown) => {
+          const { code, message, internal } = toGatewayError(error)
+          log.warn({ code, server: context.at.name, internal }, `${message} The former token goes on while it is good.`)
+        })
+        .finally(() => behindCalls.delete(key))
+    },
+  }
 }
 
-async function askForTokens(
-  { refresh, party }: KnownTokens['tokens'],
-  { at }: TokenContext,
-  { upstream }: TokenRefreshOptions,
-): Promise<ReceivedTokens | undefined> {
-  if (refresh === undefined || party === undefined) return undefined
-  return upstream.refresh(refresh, { at, party }, new AbortController().signal)
+/** For every gateway; this one knows it already. */
+async function markSpent(row: UserTokenRow, { at, holder }: TokenContext, options: TokenRefreshOptions): Promise<void> {
+  const { store, log, forget } = options
+  try {
+    await store.settle(row, 'needs_sign_in')
+    forget(holder)
+  } catch (error) {
+    log.warn({ server: at.name, err: error }, 'A token that its server refuses could not be marked as refused.')
+  }
 }

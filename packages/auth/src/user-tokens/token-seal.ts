@@ -8,6 +8,8 @@ import type { TokenHolder } from './user-token-store.ts'
 export interface OpenTokens {
   readonly access: Secret
   readonly refresh: Secret | undefined
+  /** Milliseconds from when it was got. Absent where the server did not say, or where it was kept before this was. */
+  readonly lifetimeMs?: number | undefined
   /** Absent where nobody knows whom to ask for another. */
   readonly party: TokenParty | undefined
 }
@@ -21,19 +23,25 @@ export interface TokenSeal {
 const contentSchema = z.object({
   access: z.string(),
   refresh: z.string().optional(),
+  lifetimeMs: z.number().optional(),
   party: tokenPartySchema.optional(),
 })
 
 export function createTokenSeal(sealer: Pick<Sealer, 'seal' | 'open'>): TokenSeal {
   return {
-    seal({ access, refresh, party }, holder) {
-      const content = { access: access.reveal(), refresh: refresh?.reveal(), party }
+    seal({ access, refresh, lifetimeMs, party }, holder) {
+      const content = { access: access.reveal(), refresh: refresh?.reveal(), lifetimeMs, party }
       return sealer.seal(new Secret(JSON.stringify(content)), subjectOf(holder))
     },
     async open(sealed, holder) {
       const content: unknown = JSON.parse((await sealer.open(sealed, subjectOf(holder))).reveal())
-      const { access, refresh, party } = contentSchema.parse(content)
-      return { access: new Secret(access), refresh: refresh === undefined ? undefined : new Secret(refresh), party }
+      const { access, refresh, lifetimeMs, party } = contentSchema.parse(content)
+      return {
+        access: new Secret(access),
+        refresh: refresh === undefined ? undefined : new Secret(refresh),
+        lifetimeMs,
+        party,
+      }
     },
   }
 }

@@ -4,19 +4,19 @@
  * and every answer is bounded. Failures quote nothing that was sent or answered.
  */
 import {
-  discoverAuthorizationServerMetadata,
-  discoverOAuthServerInfo,
   exchangeAuthorization,
   type FetchLike,
   OAuthError,
   type OAuthTokens,
   refreshAuthorization,
-  registerClient,
   startAuthorization,
 } from '@modelcontextprotocol/client'
 import { type Clock, GatewayError, type Outbound, Secret, startDeadline } from '@toolgate/core'
 import { boundedFetch } from '../bounded-fetch.ts'
-import { type TokenParty, tokenPartySchema } from './token-party.ts'
+import { clientFor, discover, requirePointed } from './sign-in-discovery.ts'
+import { boundedLifetime } from './token-lifetime.ts'
+import { clientNow, isOperators, keptParty, type TokenParty } from './token-party.ts'
+import { type LastRequest, unavailable } from './upstream-failure.ts'
 
 /** What an operator says of a server whose users sign in. */
 export interface UserTokenClient {
@@ -84,12 +84,13 @@ export interface UpstreamClient {
 export function createUpstreamClient(options: UpstreamClientOptions): UpstreamClient {
   const within = async <Result>(at: SignInAt, signal: AbortSignal, work: (fetchFn: FetchLike) => Promise<Result>) => {
     using deadline = startDeadline(options.clock, timeoutMs, signal)
+    const last: LastRequest = {}
     try {
-      return await work(fetchFor(at, options, deadline.signal))
+      return await work(fetchFor(at, options, { signal: deadline.signal, last }))
     } catch (error) {
       signal.throwIfAborted()
       if (error instanceof GatewayError) throw error
-      throw unavailable(at, error)
+      throw unavailable(at, error, last)
     }
   }
 
@@ -104,17 +105,17 @@ export function createUpstreamClient(options: UpstreamClientOptions): UpstreamCl
           redirectUri,
           ...(iss !== undefined && { iss }),
         }
-        return unlessRefused(async () =>
-          received(await exchangeAuthorization(party.issuer, { ...shared(party, fetchFn), ...exchange })),
+        return unlessRefused({ at, party }, async () =>
+          received(await exchangeAuthorization(party.issuer, { ...shared({ at, party }, fetchFn), ...exchange })),
         )
       }),
-    refresh: (token, { at, party }, signal) => within(at, signal, (fetchFn) => refreshAt(party, token, fetchFn)),
+    refresh: (token, from, signal) => within(from.at, signal, (fetchFn) => refreshAt(from, token, fetchFn)),
     partyOf: (at, signal) =>
       within(at, signal, async (fetchFn) => {
-        const { clientId, clientSecret } = at.client
+        const { clientId } = at.client
         if (clientId === undefined) return undefined
         const { metadata, issuer, resource } = await discover(at, fetchFn)
-        return { issuer, metadata, resource, client: { client_id: clientId, client_secret: clientSecret?.reveal() } }
+        return { issuer, metadata, resource, client: { client_id: clientId } }
       }),
   }
 }
@@ -130,101 +131,47 @@ async function startAt(at: SignInAt, redirectUri: string, fetchFn: FetchLike): P
     ...(scope !== '' && { scope }),
     ...(resource !== undefined && { resource }),
   })
-  return { party: { issuer, metadata, client, resource }, url: authorizationUrl.href, verifier: codeVerifier }
+  const party = keptParty({ issuer, metadata, client, resource }, at.client)
+  return { party, url: authorizationUrl.href, verifier: codeVerifier }
 }
 
-async function refreshAt(party: TokenParty, token: Secret, fetchFn: FetchLike): Promise<ReceivedTokens | undefined> {
-  return unlessRefused(async () => {
-    const refreshToken = token.reveal()
-    const tokens = received(await refreshAuthorization(party.issuer, { ...shared(party, fetchFn), refreshToken }))
+interface AskedParty {
+  readonly at: SignInAt
+  readonly party: TokenParty
+}
+
+async function refreshAt(from: AskedParty, token: Secret, fetchFn: FetchLike): Promise<ReceivedTokens | undefined> {
+  return unlessRefused(from, async () => {
+    const asked = { ...shared(from, fetchFn), refreshToken: token.reveal() }
+    const tokens = received(await refreshAuthorization(from.party.issuer, asked))
     // RFC 6749 §6: without a new one the former goes on.
     return { ...tokens, refresh: tokens.refresh ?? token }
   })
 }
 
 /** What the server says of the code or the token itself; anything else may pass. */
-async function unlessRefused(work: () => Promise<ReceivedTokens>): Promise<ReceivedTokens | undefined> {
+async function unlessRefused(
+  { at, party }: AskedParty,
+  work: () => Promise<ReceivedTokens>,
+): Promise<ReceivedTokens | undefined> {
   try {
     return await work()
   } catch (error) {
+    const final = isOperators(party, at.client) ? ofTheGrant : ofGrantOrClient
     if (error instanceof OAuthError && final.has(error.code)) return undefined
     throw error
   }
 }
 
-const final = new Set<string>(['invalid_grant', 'invalid_client', 'unauthorized_client'])
+/** A client that the operator registered is the operator's to mend: no user helps by signing in again. */
+const ofTheGrant: ReadonlySet<string> = new Set(['invalid_grant'])
+const ofGrantOrClient: ReadonlySet<string> = new Set(['invalid_grant', 'invalid_client', 'unauthorized_client'])
 
-function shared({ metadata, client, resource }: TokenParty, fetchFn: FetchLike) {
-  return { metadata, clientInformation: client, fetchFn, ...(resource !== undefined && { resource }) }
-}
-
-/** RFC 9728, then RFC 8414; what the operator wrote comes before what is found. */
-async function discover({ address, client }: SignInAt, fetchFn: FetchLike) {
-  const { issuer: named, authorizationUrl, tokenUrl } = client
-  const found =
-    named === undefined && (authorizationUrl === undefined || tokenUrl === undefined)
-      ? await discoverOAuthServerInfo(address, { fetchFn })
-      : undefined
-  const resource = client.resource ?? resourceOf(address, found?.resourceMetadata?.resource)
-  const issuer = named ?? found?.authorizationServerUrl ?? new URL(tokenUrl ?? address).origin
-  const published =
-    found?.authorizationServerMetadata ??
-    (named === undefined ? undefined : await discoverAuthorizationServerMetadata(named, { fetchFn }))
-  const metadata = tokenPartySchema.shape.metadata.parse({
-    response_types_supported: ['code'],
-    code_challenge_methods_supported: ['S256'],
-    issuer,
-    authorization_endpoint: `${issuer.replace(/\/$/, '')}/authorize`,
-    token_endpoint: `${issuer.replace(/\/$/, '')}/token`,
-    ...published,
-    ...(authorizationUrl !== undefined && { authorization_endpoint: authorizationUrl }),
-    ...(tokenUrl !== undefined && { token_endpoint: tokenUrl }),
-  })
-  const registrationUrl = published?.registration_endpoint
-  return { issuer, metadata, registrationUrl, resource, scopes: found?.resourceMetadata?.scopes_supported ?? [] }
-}
-
-/** A resource that speaks of another place is none of this server's (RFC 9728 §3.3). */
-function resourceOf(address: string, said: string | undefined): string | undefined {
-  if (said === undefined) return undefined
-  const [above, below] = [URL.parse(said), new URL(address)]
-  const path = above?.pathname.replace(/\/+$/, '') ?? ''
-  if (above?.origin === below.origin && (below.pathname === path || below.pathname.startsWith(`${path}/`))) return said
-  throw new Error('the metadata of the server speaks of another resource')
-}
-
-interface Registration {
-  readonly issuer: string
-  readonly metadata: TokenParty['metadata']
-  readonly registrationUrl: string | undefined
-  readonly fetchFn: FetchLike
-  readonly redirectUri: string
-}
-
-/** The operator's client, else one that the gateway registers for this user and server alone. */
-async function clientFor({ name, client }: SignInAt, registration: Registration): Promise<TokenParty['client']> {
-  const { clientId, clientSecret } = client
-  if (clientId !== undefined) return { client_id: clientId, client_secret: clientSecret?.reveal() }
-  const { issuer, metadata, registrationUrl, fetchFn, redirectUri } = registration
-  if (registrationUrl === undefined) {
-    throw new GatewayError(
-      'UPSTREAM_SIGN_IN_REQUIRED',
-      `Server "${name}" lets no client register itself. An administrator must register one there and set client_id.`,
-      { details: { server: name } },
-    )
-  }
-  const { client_id, client_secret } = await registerClient(issuer, {
-    metadata: { ...metadata, registration_endpoint: registrationUrl },
-    fetchFn,
-    clientMetadata: {
-      client_name: 'toolgate',
-      redirect_uris: [redirectUri],
-      grant_types: ['authorization_code', 'refresh_token'],
-      response_types: ['code'],
-      token_endpoint_auth_method: 'none',
-    },
-  })
-  return { client_id, client_secret }
+function shared({ at, party }: AskedParty, fetchFn: FetchLike) {
+  const { metadata, issuer, resource } = party
+  const clientInformation = clientNow(party, at.client)
+  if (isOperators(party, at.client)) requirePointed(at, issuer)
+  return { metadata, clientInformation, fetchFn, ...(resource !== undefined && { resource }) }
 }
 
 function received({ access_token, refresh_token, expires_in, scope }: OAuthTokens): ReceivedTokens {
@@ -233,7 +180,7 @@ function received({ access_token, refresh_token, expires_in, scope }: OAuthToken
   return {
     access: new Secret(access_token),
     refresh: refresh_token === undefined ? undefined : new Secret(refresh_token),
-    lifetimeMs: expires_in === undefined ? undefined : expires_in * 1000,
+    lifetimeMs: boundedLifetime(expires_in === undefined ? undefined : expires_in * 1000),
     scopes: scope?.split(' ').filter((word) => word !== ''),
   }
 }
@@ -242,19 +189,18 @@ function received({ access_token, refresh_token, expires_in, scope }: OAuthToken
 function fetchFor(
   { address, client }: SignInAt,
   { outbound, guardedOutbound }: UpstreamClientOptions,
-  signal: AbortSignal,
+  { signal, last }: { readonly signal: AbortSignal; readonly last: LastRequest },
 ): FetchLike {
   const named = [address, client.issuer, client.authorizationUrl, client.tokenUrl]
   const own = new Set(named.flatMap((url) => (url === undefined ? [] : [new URL(url).origin])))
   const wayTo = (url: string) => (own.has(new URL(url).origin) ? outbound : guardedOutbound)
   const bounded = boundedFetch({ wayTo, signal, maxBytes })
-  return (input, init) => bounded(input instanceof Request ? input.url : String(input), init)
-}
-
-function unavailable({ name }: SignInAt, cause: unknown): GatewayError {
-  return new GatewayError(
-    'UPSTREAM_TOKEN_UNAVAILABLE',
-    `The authorization server of "${name}" gave no token. The log of the gateway says why.`,
-    { cause, details: { server: name, stage: 'credential' } },
-  )
+  return async (input, init) => {
+    const url = input instanceof Request ? input.url : String(input)
+    last.host = URL.parse(url)?.host ?? 'no address'
+    delete last.status
+    const response = await bounded(url, init)
+    last.status = response.status
+    return response
+  }
 }

@@ -13,6 +13,7 @@ import {
 } from '@toolgate/core'
 import type { UserTokenRow } from '@toolgate/db'
 import { z } from 'zod'
+import { boundedLifetime, endOf } from './token-lifetime.ts'
 import { tokenPartySchema } from './token-party.ts'
 import type { OpenTokens, TokenSeal } from './token-seal.ts'
 import type { UpstreamClient } from './upstream-client.ts'
@@ -36,7 +37,6 @@ export interface UserSignInOptions {
 interface Got {
   readonly tokens: OpenTokens
   readonly scopes: readonly string[]
-  readonly lifetimeMs: number | undefined
 }
 
 const legSchema = z.object({
@@ -47,14 +47,14 @@ const legSchema = z.object({
 })
 
 export function createUserSignIn({ store, upstream, seal, clock, newId }: UserSignInOptions): UserSignIn {
-  const save = async ({ holder, identity }: TokenContext, { tokens, scopes, lifetimeMs }: Got) =>
+  const save = async ({ holder, identity }: TokenContext, { tokens, scopes }: Got) =>
     store.save({
       id: newId('user_token'),
       ...holder,
       identity,
       sealed: await seal.seal(tokens, holder),
       scopes: [...scopes],
-      expiresAt: lifetimeMs === undefined ? null : new Date(clock.now() + lifetimeMs),
+      expiresAt: endOf(tokens.lifetimeMs, clock.now()),
       refreshable: tokens.refresh !== undefined && tokens.party !== undefined,
       connectedAt: new Date(clock.now()),
     })
@@ -75,11 +75,12 @@ export function createUserSignIn({ store, upstream, seal, clock, newId }: UserSi
         throw new GatewayError('INVALID_REQUEST', `"${context.at.name}" gave no token for this answer. Start again.`)
       }
       const { access, refresh, lifetimeMs, scopes = [] } = got
-      await save(context, { tokens: { access, refresh, party }, scopes, lifetimeMs })
+      await save(context, { tokens: { access, refresh, lifetimeMs, party }, scopes })
     },
-    async keep(context, { access, refresh, lifetimeMs, scopes }, signal) {
+    async keep(context, { access, refresh, scopes, ...given }, signal) {
+      const lifetimeMs = boundedLifetime(given.lifetimeMs)
       const party = refresh === undefined ? undefined : await upstream.partyOf(context.at, signal)
-      return save(context, { tokens: { access, refresh, party }, scopes, lifetimeMs })
+      return save(context, { tokens: { access, refresh, lifetimeMs, party }, scopes })
     },
   }
 }

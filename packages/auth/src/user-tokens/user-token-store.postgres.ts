@@ -48,9 +48,10 @@ export function createPostgresUserTokenStore({ db }: Pick<Database, 'db'>, newId
         await record(within, tokens, 'user_token.connect')
         return row
       }),
-    remove: (holder) =>
+    remove: (holder, id) =>
       writeStore(db, async (within) => {
-        const removed = await within.delete(userTokens).where(isOf(holder)).returning({ id: userTokens.id })
+        const meant = and(isOf(holder), id === undefined ? undefined : eq(userTokens.id, id))
+        const removed = await within.delete(userTokens).where(meant).returning({ id: userTokens.id })
         if (removed.length > 0) await record(within, holder, 'user_token.disconnect')
         return removed.length > 0
       }),

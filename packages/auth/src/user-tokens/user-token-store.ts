@@ -30,8 +30,8 @@ export interface UserTokenStore {
   findAllOf(owner: string): Promise<readonly UserTokenRow[]>
   /** In the place of whatever was there. */
   save(tokens: NewUserTokens): Promise<UserTokenRow>
-  /** False where there were none. */
-  remove(holder: TokenHolder): Promise<boolean>
+  /** False where there were none. With an `id` only what is still that: what came in its place stays. */
+  remove(holder: TokenHolder, id?: string): Promise<boolean>
   /**
    * Takes the right to refresh these very tokens, for so many milliseconds; false where somebody else has it or they are not
    * there any more. A gateway that dies with it has it for so long and no longer, by the clock of the store: those of two

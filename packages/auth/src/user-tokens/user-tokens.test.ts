@@ -1,4 +1,4 @@
-import { randomId, Secret, silentLogger, systemClock } from '@toolgate/core'
+import { GatewayError, randomId, Secret, silentLogger, systemClock } from '@toolgate/core'
 import { type Database, userTokens } from '@toolgate/db'
 import { callerOf, principalOf } from '@toolgate/testing/callers'
 import { describeOnStores } from '@toolgate/testing/database'
@@ -39,7 +39,11 @@ const { signal } = new AbortController()
 describeOnStores('tokens of users, at two gateways', (openStore) => {
   let databases: readonly Database[]
   let passedMs = 0
-  const clock = { ...systemClock, monotonic: () => systemClock.monotonic() + passedMs }
+  const clock = {
+    ...systemClock,
+    now: () => systemClock.now() + passedMs,
+    monotonic: () => systemClock.monotonic() + passedMs,
+  }
   /** Owners whose tokens a store was asked for. */
   const reads: string[] = []
   const behind = new AsyncDisposableStack()
@@ -50,7 +54,10 @@ describeOnStores('tokens of users, at two gateways', (openStore) => {
   })
 
   /** Two gateways on one store; `refresh` is their authorization server. */
-  const gateways = (refresh: (token: string) => Promise<ReceivedTokens | undefined>) => {
+  const gateways = (
+    refresh: (token: string) => Promise<ReceivedTokens | undefined>,
+    troubled: (store: UserTokenStore) => Partial<UserTokenStore> = () => ({}),
+  ) => {
     const never = () => Promise.reject(new Error('not asked'))
     const upstream: UpstreamClient = {
       start: never,
@@ -58,7 +65,7 @@ describeOnStores('tokens of users, at two gateways', (openStore) => {
       partyOf: async () => party,
       refresh: (token) => refresh(token.reveal()),
     }
-    const shared = { upstream, sealer, clock: systemClock, newId: randomId, expiryBufferMs: 60_000 }
+    const shared = { upstream, sealer, clock, newId: randomId, log: silentLogger, expiryBufferMs: 60_000 }
     return Promise.all(
       databases.map(async (database) => {
         const kept = createPostgresUserTokenStore(database, randomId)
@@ -68,6 +75,7 @@ describeOnStores('tokens of users, at two gateways', (openStore) => {
             reads.push(holder.owner)
             return kept.find(holder)
           },
+          ...troubled(kept),
         }
         const { changedSince } = store
         const memory = createUserTokenMemory({ changedSince, feed: database, clock, log: silentLogger })
@@ -98,7 +106,7 @@ describeOnStores('tokens of users, at two gateways', (openStore) => {
       return received('new')
     })
     if (first === undefined || second === undefined) throw new Error('no gateways')
-    await first.keep({ server, owner: 'ada', signal }, given('old', 1_000))
+    await first.keep({ server, owner: 'ada', signal }, given('old', 0))
     const answers = await Promise.all([first, second, first, second].map((of) => presented(of, 'ada')))
     expect(answers).toEqual(answers.map(() => 'Bearer new'))
     expect(used).toEqual(['old-refresh'])
@@ -110,8 +118,8 @@ describeOnStores('tokens of users, at two gateways', (openStore) => {
       return received('late')
     })
     if (first === undefined || second === undefined) throw new Error('no gateways')
-    await first.keep({ server, owner: 'bob', signal }, given('old', 1_000))
-    await presented(first, 'bob')
+    await first.keep({ server, owner: 'bob', signal }, given('old', 0))
+    expect(await presented(first, 'bob')).toBe('Bearer signed-in-again')
     expect(await presented(second, 'bob')).toBe('Bearer signed-in-again')
     expect(await presented(first, 'bob')).toBe('Bearer signed-in-again')
   })
@@ -149,25 +157,68 @@ describeOnStores('tokens of users, at two gateways', (openStore) => {
 
   it('go on while they are good where no new ones are to be had, and can be had later', async () => {
     let away = true
+    let asked = 0
     const [first] = await gateways(async () => {
+      asked += 1
       if (away) throw new Error('away')
       return received('new')
     })
     if (first === undefined) throw new Error('no gateway')
-    await first.keep({ server, owner: 'cleo', signal }, given('old', 30_000))
+    await first.keep({ server, owner: 'cleo', signal }, given('old', 120_000))
+    passedMs += 95_000
+    expect(await presented(first, 'cleo')).toBe('Bearer old')
+    await vi.waitFor(() => expect(asked).toBe(1))
     expect(await presented(first, 'cleo')).toBe('Bearer old')
     away = false
-    expect(await presented(first, 'cleo')).toBe('Bearer new')
+    passedMs += 15_000
+    await vi.waitFor(async () => expect(await presented(first, 'cleo')).toBe('Bearer new'))
+    expect(asked).toBe(2)
   })
 
   it('that are refused for good are none, until somebody signs in', async () => {
     const [first] = await gateways(async () => undefined)
     if (first === undefined) throw new Error('no gateway')
-    await first.keep({ server, owner: 'dan', signal }, given('old', 1_000))
+    await first.keep({ server, owner: 'dan', signal }, given('old', 0))
     expect(await presented(first, 'dan')).toBeUndefined()
     expect(await first.status(server, 'dan')).toMatchObject({ needsSignIn: true })
     await first.keep({ server, owner: 'dan', signal }, given('again', 3_600_000))
     expect(await presented(first, 'dan')).toBe('Bearer again')
+  })
+
+  it('are not lost where the store is away when they come', async () => {
+    let failures = 0
+    const [first, second] = await gateways(
+      async () => received('new'),
+      ({ settle }) => ({
+        settle: (row, outcome) => {
+          failures += 1
+          if (failures > 1) return settle(row, outcome)
+          return Promise.reject(new GatewayError('STORE_UNAVAILABLE', 'away'))
+        },
+      }),
+    )
+    if (first === undefined || second === undefined) throw new Error('no gateways')
+    await first.keep({ server, owner: 'ivy', signal }, given('old', 0))
+    expect(await presented(first, 'ivy')).toBe('Bearer new')
+    expect(await presented(second, 'ivy')).toBe('Bearer new')
+  })
+
+  it('of another server that it was are removed, and not what somebody got meanwhile', async () => {
+    const before = serverDefinition({ id: 'repo', address: 'https://before.test/mcp' })
+    const [first] = await gateways(
+      async () => undefined,
+      ({ find }) => ({
+        async find(holder) {
+          const row = await find(holder)
+          if (row?.owner === 'jan') await first?.keep({ server, owner: 'jan', signal }, given('now', 3_600_000))
+          return row
+        },
+      }),
+    )
+    if (first === undefined) throw new Error('no gateway')
+    await first.keep({ server: before, owner: 'jan', signal }, given('former', 3_600_000))
+    expect(await presented(first, 'jan')).toBeUndefined()
+    expect(await presented(first, 'jan')).toBe('Bearer now')
   })
 
   it('are sealed, each for its holder', async () => {

@@ -5,6 +5,7 @@
  */
 import {
   type Clock,
+  type Logger,
   type NewId,
   type PresentedCredential,
   type PresentRequest,
@@ -43,6 +44,8 @@ export interface UserTokensOptions {
   readonly sealer: Pick<Sealer, 'seal' | 'open'>
   readonly clock: Clock
   readonly newId: NewId
+  /** Of what happens behind calls. */
+  readonly log: Logger
   /** Milliseconds before its end from which a token is replaced. */
   readonly expiryBufferMs: number
 }
@@ -63,11 +66,18 @@ export interface TokenContext {
 export function createUserTokens(options: UserTokensOptions): UserTokens {
   const { store, memory, clock } = options
   const seal = createTokenSeal(options.sealer)
-  const refresh = createTokenRefresh({ ...options, seal })
+  const refresh = createTokenRefresh({ ...options, seal, forget: memory.forget })
   const signIn = createUserSignIn({ ...options, seal })
 
   const usable = createUsableTokens({ store, seal, memory, refresh })
   const statuses = gatheredReads(store)
+  const statusOf = (row: UserTokenRow): UserTokenStatus => ({
+    expiresAt: row.expiresAt,
+    needsSignIn: refresh.isSpent(row),
+    connectedAt: row.connectedAt,
+    scopes: row.scopes,
+    isExpired: row.expiresAt !== null && row.expiresAt.getTime() <= clock.now(),
+  })
 
   return {
     relay: (client) => createSignInRelay(client, options.upstream),
@@ -78,16 +88,16 @@ export function createUserTokens(options: UserTokensOptions): UserTokens {
         identity: identityOf(server, client),
       })
       return {
-        async present({ server, caller }) {
+        async present({ server, caller, signal }) {
           const owner = caller && ownerOf(caller.principal)
           if (owner === undefined) return undefined
           const context = contextOf(server, owner)
-          const known = await usable(context)
-          return known && presented(known, context, { refresh, forget: memory.forget })
+          const known = await usable(context, signal)
+          return known && presented(known, context, refresh)
         },
         async status(server, owner) {
           const row = await statuses.find({ owner, serverId: server.id })
-          return row?.identity === identityOf(server, client) ? statusOf(row, clock) : undefined
+          return row?.identity === identityOf(server, client) ? statusOf(row) : undefined
         },
         async remove(server, owner) {
           const holder = { owner, serverId: server.id }
@@ -98,7 +108,7 @@ export function createUserTokens(options: UserTokensOptions): UserTokens {
           const context = contextOf(server, owner)
           const row = await signIn.keep(context, tokens, signal)
           memory.forget(context.holder)
-          return statusOf(row, clock)
+          return statusOf(row)
         },
         begin: ({ server, owner, signal }, redirectUri) => signIn.begin(contextOf(server, owner), redirectUri, signal),
         async finish({ server, owner, signal }, answer) {
@@ -131,8 +141,8 @@ function createUsableTokens({ store, seal, memory, refresh }: UsableTokensOption
     })
     if (row === undefined) return undefined
     if (row.identity !== identity) {
-      // What was got for another server, or as another client, must not reach this one.
-      await store.remove(holder)
+      // What was got for another server, or as another client, must not reach this one. Somebody may sign in meanwhile.
+      await store.remove(holder, row.id)
       return undefined
     }
     const opened = { row, tokens: await seal.open(row.sealed, holder) }
@@ -140,13 +150,9 @@ function createUsableTokens({ store, seal, memory, refresh }: UsableTokensOption
     return opened
   }
 
-  return async (context: TokenContext): Promise<KnownTokens | undefined> => {
+  return async (context: TokenContext, signal: AbortSignal): Promise<KnownTokens | undefined> => {
     const known = await read(context)
-    if (known === undefined || known.row.needsSignIn) return undefined
-    if (!refresh.isDue(known.row)) return known
-    const refreshed = await refresh.run(known, context)
-    memory.forget(context.holder)
-    return refreshed?.row.needsSignIn === false ? refreshed : undefined
+    return known && refresh.current(known, context, signal)
   }
 }
 
@@ -157,27 +163,15 @@ export function ownerOf({ source, id }: Principal): string | undefined {
 
 function presented(
   { row, tokens }: KnownTokens,
-  { holder }: TokenContext,
-  { refresh, forget }: { refresh: TokenRefresh; forget: (holder: TokenHolder) => void },
+  context: TokenContext,
+  refresh: Pick<TokenRefresh, 'refused'>,
 ): PresentedCredential {
+  const { holder } = context
   return {
     type: 'oauth2_user',
     // Who connects anew may be somebody else there; who only gets a new token is not.
     scope: { kind: 'holder', holder: `${holder.owner}#${row.id}` },
     headers: new Map([['authorization', new Secret(`Bearer ${tokens.access.reveal()}`)]]),
-    rejected() {
-      forget(holder)
-      return refresh.refused(row)
-    },
-  }
-}
-
-function statusOf({ expiresAt, needsSignIn, connectedAt, scopes }: UserTokenRow, clock: Clock): UserTokenStatus {
-  return {
-    expiresAt,
-    needsSignIn,
-    connectedAt,
-    scopes,
-    isExpired: expiresAt !== null && expiresAt.getTime() <= clock.now(),
+    rejected: (status) => refresh.refused(row, context, status),
   }
 }

@@ -89,7 +89,7 @@ export function credentialRejected(
   return new GatewayError(
     'UPSTREAM_CREDENTIAL_REJECTED',
     `MCP server "${server}" refused the credential it was given (${status}).`,
-    { details: { server, stage, ...(challenge !== undefined && { challenge }) } },
+    { details: { server, stage, upstream_status: status, ...(challenge !== undefined && { challenge }) } },
   )
 }
 

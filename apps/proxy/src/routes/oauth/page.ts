@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto'
 import { describeRedirect, displayName, type OauthClient } from '@toolgate/auth'
-import { GatewayError, type Logger } from '@toolgate/core'
+import { type Logger, toGatewayError } from '@toolgate/core'
 import type { Context } from 'hono'
 import { html, raw } from 'hono/html'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
@@ -127,8 +127,8 @@ function sourceOf(redirectUri: string): string {
 export async function onPages(context: Context<AppEnv>, log: Logger, work: () => Promise<Response>): Promise<Response> {
   try {
     return await work()
-  } catch (error) {
-    if (!(error instanceof GatewayError)) throw error
+  } catch (thrown) {
+    const error = toGatewayError(thrown)
     logFailure(log, error, context.var.requestId)
     const status = httpStatus[error.code]
     // A 401 would have a browser ask for a password.
