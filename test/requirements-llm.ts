@@ -88,6 +88,11 @@ export const llmRequirements = {
     status: 'held',
     statement: 'A guardrail that cannot judge denies, unless its operator said that calls go on without it.',
   },
+  'chat:stable-prefix': {
+    status: 'held',
+    statement:
+      'Every round of a tool loop begins with the tools and messages of the one before it, unchanged, so that prompt caches hold.',
+  },
   'limits:per-key': {
     status: 'held',
     statement:

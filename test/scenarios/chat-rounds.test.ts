@@ -7,9 +7,31 @@ import { startMcpServer } from '@toolgate/testing/mcp-server'
 import { startSseMcpServer } from '@toolgate/testing/mcp-sse-server'
 import { afterAll, beforeAll, describe, expect, vi } from 'vitest'
 import { verifies } from '../verifies.ts'
-import { type ChatWorld, offeredIn, reportOf, resultsIn, startChatWorld } from './chat-world.ts'
+import { type ChatWorld, messagesIn, offeredIn, reportOf, resultsIn, startChatWorld } from './chat-world.ts'
 
 const answered = completion({ content: 'done' })
+
+describe('what a provider has in its cache', () => {
+  verifies('chat:stable-prefix', 'stays usable: each round begins with all that the one before it was', async () => {
+    await using server = await startRawMcpServer()
+    await using world = await startChatWorld({ servers: { srv: { url: server.url } } })
+    world.play(
+      completion({ tool_calls: [toolCall('srv-echo', { n: 1 }, 'call_1')] }),
+      completion({ tool_calls: [toolCall('srv-echo', { n: 2 }, 'call_2')] }),
+      answered,
+    )
+    const cached = { type: 'text', text: 'A long text.', cache_control: { type: 'ephemeral' } }
+    await world.complete({ messages: [{ role: 'user', content: [cached] }], seed: 1 })
+    expect(world.asked).toHaveLength(3)
+    for (const [index, earlier] of world.asked.slice(0, 2).entries()) {
+      const later = world.asked[index + 1] ?? {}
+      const said = messagesIn(earlier)
+      expect(JSON.stringify(messagesIn(later).slice(0, said.length))).toBe(JSON.stringify(said))
+      expect(JSON.stringify(later['tools'])).toBe(JSON.stringify(earlier['tools']))
+    }
+    expect(messagesIn(world.asked[2])[0]).toEqual({ role: 'user', content: [cached] })
+  })
+})
 
 describe('a chat completion over real servers of every kind', () => {
   const behind = new AsyncDisposableStack()

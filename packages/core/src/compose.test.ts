@@ -1,5 +1,15 @@
 import { describe, expect, it } from 'vitest'
-import { compose, type Layer } from './compose.ts'
+import { compose, composeAround, type Layer } from './compose.ts'
+
+describe('compose around', () => {
+  it('gives every call its own centre, within the same layers', async () => {
+    const twice: Layer<string, string> = async (call, next) => `[${await next(`${call}!`)}]`
+    const around = composeAround([twice, twice])
+    expect(await around('a', async (call) => call.toUpperCase())).toBe('[[A!!]]')
+    expect(await around('b', async (call) => call)).toBe('[[b!!]]')
+    expect(await composeAround<string, string>([])('c', async (call) => call)).toBe('c')
+  })
+})
 
 describe('compose', () => {
   it('makes the first layer the outermost', async () => {

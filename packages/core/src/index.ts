@@ -2,7 +2,7 @@ export { type AddressGuard, createAddressGuard, isNetwork, literalAddress, netwo
 export type { AuthorizedCall, Target, TargetKind, UpstreamCall } from './call.ts'
 export { type Caller, type Forwarded, nothingForwarded, type Peer } from './caller.ts'
 export { type Cancel, type Clock, type Deadline, sleep, startDeadline, systemClock } from './clock.ts'
-export { compose, type Layer } from './compose.ts'
+export { compose, composeAround, type Layer } from './compose.ts'
 export { Cancellation, type CancelSignal } from './cancellation.ts'
 export { type CallerScope, connectionKey, createCallerScope, type Isolated, joinScopes } from './connection-key.ts'
 export {

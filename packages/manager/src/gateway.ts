@@ -2,7 +2,7 @@ import {
   type AuthorizedCall,
   type Caller,
   type Clock,
-  compose,
+  composeAround,
   type CredentialSource,
   GatewayError,
   type JsonObject,
@@ -174,6 +174,7 @@ export function createGateway(options: GatewayOptions): Gateway {
 /** Everything behind authorization. */
 function performing({ policies, rounds, ...upstreams }: GatewayOptions) {
   const exchangeFor = exchanging(upstreams)
+  const within = composeAround(policies)
   return async (call: AuthorizedCall<ManagedServer>, onlyServer: ManagedServer | undefined): Promise<JsonObject> => {
     const { server, kind, name } = call.target
     const { trace } = call
@@ -185,7 +186,7 @@ function performing({ policies, rounds, ...upstreams }: GatewayOptions) {
     // A policy may change what is sent, never where to.
     const centre = (passed: AuthorizedCall) =>
       rounds.ask(passed, { server, state, exchange: exchangeFor(passed, { server, onlyServer, perCaller }) })
-    const result = await compose(policies, centre)(call)
+    const result = await within(call, centre)
     trace.outcome = result['isError'] === true ? 'tool_error' : 'ok'
     if (kind === 'tool') spend(call, callCost(server, name))
     rounds.settle(call, result)
