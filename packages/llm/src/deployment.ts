@@ -1,3 +1,4 @@
+import type { JsonObject } from '@toolgate/core'
 import { z } from 'zod'
 import type { LlmProvider, ProviderOptions, ProviderPlug } from './providers/provider.ts'
 import { type DeploymentRouting, type ModelPrices, readEntrySettings, routingKeys } from './deployment-routing.ts'
@@ -51,10 +52,12 @@ export const deploymentSchema = z.looseObject({
 export interface ToDeploymentOptions {
   /** The environment: entries without `api_key` take the key from their provider's usual variable, as in LiteLLM. */
   readonly lookup?: (variable: string) => string | undefined
+  /** Settings of entries that do not say them: LiteLLM's `litellm_settings`. */
+  readonly defaults?: JsonObject
 }
 
 /** Checks an entry, `os.environ/…` already resolved. The product waits for what only the composition root has. */
-export function toDeployment(entry: unknown, { lookup }: ToDeploymentOptions = {}): DeploymentEntry {
+export function toDeployment(entry: unknown, { lookup, defaults = {} }: ToDeploymentOptions = {}): DeploymentEntry {
   const parsed = deploymentSchema.safeParse(entry)
   if (!parsed.success) return { ok: false, issues: parsed.error.issues }
   const { model_name: modelName, litellm_params: parameters, model_info: information } = parsed.data
@@ -67,7 +70,7 @@ export function toDeployment(entry: unknown, { lookup }: ToDeploymentOptions = {
   const plug = 'mock_response' in settings ? offline : findPlug(placed)
   if (plug === undefined) return { ok: false, issues: [unknownProvider(model, placed?.provider)] }
 
-  const known = Object.entries(settings).filter(([key]) => plug.keys.includes(key))
+  const known = Object.entries({ ...defaults, ...settings }).filter(([key]) => plug.keys.includes(key))
   const bound = plug.bind({ ...usualSettings(plug, lookup), ...Object.fromEntries(known) })
   if (!bound.ok) {
     return {

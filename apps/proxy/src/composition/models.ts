@@ -56,8 +56,14 @@ export function composeModels(foundation: Foundation, record: Recorder, rings: R
 }
 
 /** What makes a deployment of an entry of the file; `config check` needs the same. */
-export function bindModel({ environment: { lookup } }: Pick<LoadedConfig, 'environment'>) {
-  return (definition: object) => toDeployment(definition, { lookup })
+export function bindModel({ environment: { lookup }, config }: Binding) {
+  const defaults = config?.modelDefaults ?? {}
+  return (definition: object) => toDeployment(definition, { lookup, defaults })
+}
+
+/** Whether an entry can be bound does not depend on what it has by default. */
+interface Binding extends Pick<LoadedConfig, 'environment'> {
+  readonly config?: Pick<LoadedConfig['config'], 'modelDefaults'>
 }
 
 function reportDeployments(metrics: Metrics): RouterListener {

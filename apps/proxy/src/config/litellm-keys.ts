@@ -15,7 +15,7 @@ export const inertLitellmSettings = words(`
   mcp_tool_search public_mcp_servers public_mcp_hub_strict_whitelist user_url_validation
   user_url_allowed_hosts key_generation_settings
   enable_redis_auth_cache cache cache_params priority_reservation priority_reservation_settings callbacks
-  success_callback failure_callback service_callback json_logs set_verbose drop_params modify_params
+  success_callback failure_callback service_callback json_logs set_verbose
   network_mock max_budget budget_duration store_audit_logs redact_user_api_key_info
   turn_off_message_logging default_team_settings default_internal_user_params max_internal_user_budget internal_user_budget_duration
   force_ipv4 ssl_verify ssl_certificate model_alias_map telemetry tag_budget_config retry_after

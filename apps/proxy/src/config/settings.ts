@@ -4,7 +4,15 @@
  */
 import type { JwtSettings, PersonSignInSettings } from '@toolgate/auth'
 import type { RouterSettings } from '@toolgate/llm'
-import { isNetwork, type LoopLimits, loopLimitsSchema, type Secret, secretSchema, toLoopLimits } from '@toolgate/core'
+import {
+  isNetwork,
+  type JsonObject,
+  type LoopLimits,
+  loopLimitsSchema,
+  type Secret,
+  secretSchema,
+  toLoopLimits,
+} from '@toolgate/core'
 import { z } from 'zod'
 import { type KeyParams, readKeyParams } from './key-params.ts'
 import { type JwtVariables, readJwtSettings } from './jwt-settings.ts'
@@ -50,6 +58,8 @@ export const litellmSettingsSchema = z.object({
   ...identity,
   ...sharedRouterShape,
   mcp_aliases: z.record(z.string(), z.string()).optional(),
+  drop_params: flag.optional(),
+  modify_params: flag.optional(),
   mcp_semantic_tool_filter: z.unknown().optional(),
   require_auth_for_metrics_endpoint: flag.optional(),
   default_key_generate_params: z.unknown().optional(),
@@ -77,6 +87,8 @@ export interface Settings extends KeyParams {
   /** Read before every other credential header. */
   readonly keyHeader: string | undefined
   readonly clientSideAuthHeader: string | undefined
+  /** What entries of `model_list` do not say themselves. */
+  readonly modelDefaults: JsonObject
   /** What a key without any MCP grant may reach. */
   readonly defaultAccess: 'none' | 'all'
   readonly toolPrefix: 'always' | 'when_ambiguous' | 'never'
@@ -153,6 +165,10 @@ export function readSettings(sections: SettingsSections, variables: JwtVariables
     drainEndpoint: general?.enable_drain_endpoint ?? false,
     toolFilter: readToolFilter(litellm?.mcp_semantic_tool_filter, report),
     aliases: new Map(Object.entries(litellm?.mcp_aliases ?? {})),
+    modelDefaults: {
+      ...(litellm?.drop_params !== undefined && { drop_params: litellm.drop_params }),
+      ...(litellm?.modify_params !== undefined && { modify_params: litellm.modify_params }),
+    },
     publicMetrics: litellm?.require_auth_for_metrics_endpoint === false,
     ...readIdentityProviders(general ?? {}, variables, report),
     loopLimits: toLoopLimits(general?.mcp_limits ?? {}),

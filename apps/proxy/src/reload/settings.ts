@@ -39,6 +39,7 @@ const settings = {
   drainEndpoint: live('general_settings.enable_drain_endpoint'),
   toolFilter: live('litellm_settings.mcp_semantic_tool_filter'),
   aliases: live('litellm_settings.mcp_aliases'),
+  modelDefaults: live('litellm_settings.drop_params and modify_params'),
   publicMetrics: live('litellm_settings.require_auth_for_metrics_endpoint'),
   jwt: live('general_settings.enable_jwt_auth and litellm_jwtauth'),
   personSignIn: live('general_settings.mcp_sign_in'),

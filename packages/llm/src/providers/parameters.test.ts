@@ -76,6 +76,26 @@ describe('litellm_params', () => {
     await expect(sent('anthropic/claude', { ...asking, settings: { drop_params: true } })).resolves.toBeDefined()
   })
 
+  it('have what the file says for all of them, and their own before it', async () => {
+    const bind = (own: object) =>
+      toDeployment(
+        { model_name: 'm', litellm_params: { model: 'anthropic/claude', api_key: 'sk', ...own } },
+        { defaults: { drop_params: true } },
+      )
+    const asked = { model: 'claude', ...question, n: 2 }
+    const refusals = [{}, { drop_params: false }].map(async (own) => {
+      await using server = await startLlmServer([anthropicAnswers.whole({ text: 'ok' })])
+      const entry = bind({ api_base: server.origin, ...own })
+      if (!entry.ok) throw new Error('not bound')
+      const { provider } = entry.create({ outbound, clock: systemClock, newId: randomId })
+      return await provider.generate(asked, never).then(
+        () => 'answered',
+        (error: unknown) => error,
+      )
+    })
+    expect(await Promise.all(refusals)).toEqual(['answered', expect.objectContaining({ code: 'INVALID_REQUEST' })])
+  })
+
   it('let a conversation begin with a user where it may be changed', async () => {
     const asking = {
       answers: anthropicAnswers,
@@ -175,6 +195,40 @@ describe('what a model thought', () => {
     })
     const { json } = await sent('gemini/gemini-2.5-pro', { answers: geminiAnswers, body: { reasoning_effort: 'low' } })
     expect(json).toContain('thinkingConfig')
+  })
+})
+
+describe('marks for a cache', () => {
+  const mark = { cache_control: { type: 'ephemeral' } }
+  const body = {
+    messages: [
+      { role: 'system', content: [{ type: 'text', text: 'Rules.', ...mark }] },
+      { role: 'system', content: 'More.' },
+      { role: 'user', content: [{ type: 'text', text: 'go', ...mark }] },
+      { role: 'assistant', tool_calls: [{ id: 'c', type: 'function', function: { name: 't', arguments: '{}' } }] },
+      { role: 'tool', tool_call_id: 'c', content: [{ type: 'text', text: 'x', ...mark }] },
+    ],
+    tools: [{ type: 'function', function: { name: 't', parameters: { type: 'object' } }, ...mark }],
+  }
+
+  it('go to Anthropic where they stand', async () => {
+    const { body: asked } = await sent('anthropic/claude', { answers: anthropicAnswers, body })
+    expect(asked).toMatchObject({
+      system: [{ text: 'Rules.', ...mark }, { text: 'More.' }],
+      messages: [
+        { content: [{ text: 'go', ...mark }] },
+        { role: 'assistant' },
+        { content: [{ type: 'tool_result', ...mark }] },
+      ],
+      tools: [{ name: 't', ...mark }],
+    })
+    expect(JSON.stringify(asked).match(/cache_control/g)).toHaveLength(4)
+  })
+
+  it('are passed over by others, whose system prompt stays one', async () => {
+    const { json } = await sent('gemini/gemini', { answers: geminiAnswers, body })
+    expect(json).not.toContain('ephemeral')
+    expect((await sent('gemini/gemini', { answers: geminiAnswers, body })).body).toHaveProperty('systemInstruction')
   })
 })
 

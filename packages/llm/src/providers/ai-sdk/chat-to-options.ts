@@ -5,6 +5,7 @@ import type {
 } from '@ai-sdk/provider'
 import { isJsonObject, type JsonObject, type JsonValue } from '@toolgate/core'
 import { listOf } from '../../json-fields.ts'
+import { cacheOptions, withOptions } from './cache-marks.ts'
 import { type PromptOptions, toPrompt } from './chat-to-prompt.ts'
 
 /**
@@ -83,6 +84,7 @@ function toFunctionTool(tool: JsonValue): LanguageModelV4FunctionTool[] {
       inputSchema: isSchema(parameters) ? parameters : { type: 'object', properties: {} },
       ...(typeof description === 'string' && { description }),
       ...(typeof strict === 'boolean' && { strict }),
+      ...withOptions(cacheOptions(tool) ?? cacheOptions(described)),
     },
   ]
 }

@@ -3,6 +3,7 @@ import { GatewayError, isJsonObject, type JsonObject, type JsonValue } from '@to
 import { parseArguments } from '../../dialects/call-arguments.ts'
 import { toText } from '../../dialects/chat-turn.ts'
 import { listOf, textOf } from '../../json-fields.ts'
+import { cacheOptions, isMarked, withOptions } from './cache-marks.ts'
 import { callOptions, type SignatureKeys, toThoughts } from './signatures.ts'
 
 type Message<Role> = Extract<LanguageModelV4Message, { role: Role }>
@@ -21,11 +22,24 @@ const silentUser: LanguageModelV4Message = { role: 'user', content: [{ type: 'te
 export function toPrompt(body: JsonObject, { signatures, startsWithUser }: PromptOptions): LanguageModelV4Prompt {
   const messages = listOf(body['messages']).filter(isJsonObject)
   const toolNames = new Map(messages.flatMap((message) => listOf(message['tool_calls'])).flatMap(toNamedId))
-  const system = messages.filter(isSystem).map(({ content }) => toText(content))
+  const system = toSystem(messages.filter(isSystem))
   const said = messages.flatMap((message, index) => toMessage(message, { index, toolNames, signatures }))
   const conversation = startsWithUser && said[0]?.role === 'assistant' ? [silentUser, ...said] : said
-  // Providers that take a system prompt take one, in front.
-  return system.length === 0 ? conversation : [{ role: 'system', content: system.join('\n\n') }, ...conversation]
+  return [...system, ...conversation]
+}
+
+/** Providers that take a system prompt take one, in front; who marks a part of it for a cache gets it in parts. */
+function toSystem(messages: readonly JsonObject[]): LanguageModelV4Message[] {
+  const parts = messages.flatMap((message): JsonObject[] => {
+    const { content } = message
+    const given = Array.isArray(content) ? content.filter(isJsonObject) : [{ ...message, text: toText(content) }]
+    return isMarked(message) && given.length > 1 ? [...given.slice(0, -1), { ...message, ...given.at(-1) }] : given
+  })
+  if (parts.some(isMarked)) {
+    return parts.map((part) => ({ role: 'system', content: textOf(part['text']), ...withOptions(cacheOptions(part)) }))
+  }
+  const texts = messages.map(({ content }) => toText(content))
+  return texts.length === 0 ? [] : [{ role: 'system', content: texts.join('\n\n') }]
 }
 
 function isSystem({ role }: JsonObject): boolean {
@@ -47,7 +61,9 @@ interface Position {
 function toMessage(message: JsonObject, { index, toolNames, signatures }: Position): LanguageModelV4Message[] {
   const { role, content, tool_call_id: callId } = message
   if (isSystem(message)) return []
-  if (role === 'user') return [{ role: 'user', content: toUserContent(content, index) }]
+  if (role === 'user') {
+    return [{ role: 'user', content: toUserContent(content, index), ...withOptions(cacheOptions(message)) }]
+  }
   if (role === 'assistant') return toAssistant(message, signatures)
   if (role !== 'tool') throw unsupported(index, `role ${JSON.stringify(role ?? null)}`)
   const toolCallId = textOf(callId)
@@ -60,7 +76,15 @@ function toMessage(message: JsonObject, { index, toolNames, signatures }: Positi
   return [
     {
       role: 'tool',
-      content: [{ type: 'tool-result', toolCallId, toolName, output: { type: 'text', value: toText(content) } }],
+      content: [
+        {
+          type: 'tool-result',
+          toolCallId,
+          toolName,
+          output: { type: 'text', value: toText(content) },
+          ...withOptions(cacheOptions(listOf(content).find(isMarked) ?? message)),
+        },
+      ],
     },
   ]
 }
@@ -82,12 +106,12 @@ function toAssistant(message: JsonObject, signatures: SignatureKeys): LanguageMo
           toolCallId: textOf(call['id']),
           toolName: textOf(name),
           input: parsed.ok ? parsed.value : {},
-          ...callOptions(call, signatures),
+          ...withOptions(callOptions(call, signatures)),
         },
       ]
     }),
   ]
-  return parts.length === 0 ? [] : [{ role: 'assistant', content: parts }]
+  return parts.length === 0 ? [] : [{ role: 'assistant', content: parts, ...withOptions(cacheOptions(message)) }]
 }
 
 function toUserContent(content: JsonValue | undefined, index: number): UserContent {
@@ -95,9 +119,10 @@ function toUserContent(content: JsonValue | undefined, index: number): UserConte
   return listOf(content).map((part) => {
     if (!isJsonObject(part)) throw unsupported(index, 'a content part that is no object')
     const { type, text, image_url: image, file } = part
-    if (type === 'text' && typeof text === 'string') return { type: 'text', text }
-    if (type === 'image_url') return toFile(isJsonObject(image) ? image['url'] : image, index)
-    if (type === 'file' && isJsonObject(file)) return toFile(file['file_data'], index)
+    const cached = withOptions(cacheOptions(part))
+    if (type === 'text' && typeof text === 'string') return { type: 'text', text, ...cached }
+    if (type === 'image_url') return { ...toFile(isJsonObject(image) ? image['url'] : image, index), ...cached }
+    if (type === 'file' && isJsonObject(file)) return { ...toFile(file['file_data'], index), ...cached }
     throw unsupported(index, `content of type ${JSON.stringify(type ?? null)}`)
   })
 }

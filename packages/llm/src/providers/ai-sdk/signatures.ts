@@ -66,13 +66,13 @@ export function toThoughts(message: JsonObject, keys: SignatureKeys): SignedThou
 }
 
 /** The signature of a call as the client sent it back: where LiteLLM has it, or Google's own OpenAI dialect. */
-export function callOptions(call: JsonObject, keys: SignatureKeys): { providerOptions?: SharedV4ProviderOptions } {
+export function callOptions(call: JsonObject, keys: SignatureKeys): SharedV4ProviderOptions | undefined {
   const { provider_specific_fields: fields, extra_content: extra } = call
   const google = isJsonObject(extra) ? extra['google'] : undefined
   const [signature] = [fields, google].flatMap((one) =>
     isJsonObject(one) && typeof one['thought_signature'] === 'string' ? [one['thought_signature']] : [],
   )
-  return signature === undefined ? {} : { providerOptions: { [keys.namespace]: { [keys.signature]: signature } } }
+  return signature === undefined ? undefined : { [keys.namespace]: { [keys.signature]: signature } }
 }
 
 function findText(metadata: SharedV4ProviderMetadata | undefined, fields: readonly string[]): string | undefined {
