@@ -25,7 +25,7 @@ const touchEverything: Steps = async (client) => {
   for (const { name } of prompts) await client.getPrompt({ name })
 }
 
-/** The scenarios of the client suites that are about the protocol; the others are about signing in. */
+/** The scenarios of the client suites that are about the protocol; those about signing in are in `client-sign-in.ts`. */
 export const clientScenarios: Readonly<Record<string, Steps>> = {
   initialize: list,
   tools_call: async (client) => {

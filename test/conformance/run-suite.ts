@@ -19,7 +19,7 @@ interface Check {
   readonly errorMessage?: string
 }
 
-const suiteTimeoutMs = 120_000
+const suiteTimeoutMs = 200_000
 
 /** Has a suite judge the server at this address, in a process of its own. */
 export async function judgeServer(name: SuiteName, url: string): Promise<SuiteReport> {

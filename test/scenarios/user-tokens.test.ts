@@ -220,6 +220,13 @@ describe('a client that signs in at the endpoint of such a server', () => {
 })
 
 describe('the way to the server and back', () => {
+  it('begins with a key, and says in a few words that there is no such one', async () => {
+    const browser = person()
+    const page = await browser.send(await browser.open('/connect/repo'), { key: 'sk-of-nobody-at-all' })
+    expect([page.status, page.text]).toEqual([403, expect.stringContaining('>There is no such key here.<')])
+    expect(page.text).toMatch(/<input id="key"[^>]*\saria-describedby="fault hint" aria-invalid="true"/)
+  })
+
   verifies('oauth:attacks', 'ends in the browser it began in, with an answer to its own question', async () => {
     const victim = person()
     const answer = await signInThere(person(), key)

@@ -26,9 +26,13 @@ export function boundedFetch({ wayTo, signal, maxBytes }: BoundedFetchOptions): 
       signal,
     })
     const text = await boundedText(response, maxBytes)
+    const challenge = response.headers.get('www-authenticate')
     return new Response(text === '' ? null : text, {
       status: response.status,
-      headers: { 'content-type': response.headers.get('content-type') ?? '' },
+      headers: {
+        'content-type': response.headers.get('content-type') ?? '',
+        ...(challenge !== null && { 'www-authenticate': challenge }),
+      },
     })
   }
 }

@@ -9,6 +9,7 @@ import {
   registerClient,
 } from '@modelcontextprotocol/client'
 import { GatewayError } from '@toolgate/core'
+import { challengeOf } from './challenge.ts'
 import { type TokenParty, tokenPartySchema } from './token-party.ts'
 import type { SignInAt } from './upstream-client.ts'
 
@@ -16,10 +17,9 @@ import type { SignInAt } from './upstream-client.ts'
 export async function discover(at: SignInAt, fetchFn: FetchLike) {
   const { address, client } = at
   const { issuer: named, authorizationUrl, tokenUrl } = client
-  const found =
-    named === undefined && (authorizationUrl === undefined || tokenUrl === undefined)
-      ? await discoverOAuthServerInfo(address, { fetchFn })
-      : undefined
+  const isLookedFor = named === undefined && (authorizationUrl === undefined || tokenUrl === undefined)
+  const { scope, ...where } = isLookedFor ? await challengeOf(address, fetchFn) : {}
+  const found = isLookedFor ? await discoverOAuthServerInfo(address, { fetchFn, ...where }) : undefined
   const resource = client.resource ?? resourceOf(address, found?.resourceMetadata?.resource)
   const issuer = named ?? found?.authorizationServerUrl ?? new URL(tokenUrl ?? address).origin
   const published =
@@ -37,7 +37,8 @@ export async function discover(at: SignInAt, fetchFn: FetchLike) {
   })
   requirePointed(at, issuer)
   const registrationUrl = published?.registration_endpoint
-  return { issuer, metadata, registrationUrl, resource, scopes: found?.resourceMetadata?.scopes_supported ?? [] }
+  const scopes = scope?.split(' ') ?? found?.resourceMetadata?.scopes_supported ?? []
+  return { issuer, metadata, registrationUrl, resource, scopes }
 }
 
 /** A resource that speaks of another place is none of this server's (RFC 9728 §3.3). */
@@ -92,7 +93,14 @@ export async function clientFor({ name, client }: SignInAt, registration: Regist
       grant_types: ['authorization_code', 'refresh_token'],
       response_types: ['code'],
       token_endpoint_auth_method: 'none',
+      application_type: applicationType(redirectUri),
     },
   })
   return { client_id, client_secret }
+}
+
+/** Servers that tell the two apart let only a native application come back to this machine (OpenID Connect Registration §2). */
+function applicationType(redirectUri: string): 'native' | 'web' {
+  const { hostname } = new URL(redirectUri)
+  return ['localhost', '127.0.0.1', '[::1]'].includes(hostname) ? 'native' : 'web'
 }

@@ -110,7 +110,7 @@ export function createConnectDoor(options: ConnectOptions): ConnectDoor {
         return await leave(context, { server, owner }, options)
       } catch (error) {
         if (!(error instanceof GatewayError) || error.blame !== 'caller') throw error
-        return show(context, named, error.message)
+        return show(context, named, forEyes(error))
       }
     },
     comeBack: createComingBack(options),
@@ -128,6 +128,11 @@ export function createConnectDoor(options: ConnectOptions): ConnectDoor {
       return status?.needsSignIn === false ? undefined : leave(context, { server, owner, waiting }, options)
     },
   }
+}
+
+/** Of a key that is none API clients are told more than a person wants to read. */
+function forEyes({ code, message }: GatewayError): string {
+  return code === 'CREDENTIAL_INVALID' || code === 'CREDENTIAL_MISSING' ? 'There is no such key here.' : message
 }
 
 function consenterIn(leg: URLSearchParams): Consenter {

@@ -20,8 +20,8 @@ export function keyForm({ action, pending, fault, hint, buttons }: KeyForm): Htm
 <input type="hidden" name="request" value="${pending}">
 <label for="key">Your key</label>
 <input id="key" name="key" type="password" autocomplete="current-password" spellcheck="false" placeholder="sk-…"
-${fault === undefined ? '' : html`aria-invalid="true" aria-describedby="fault"`} autofocus>
-<p class="hint">${hint}</p>
+aria-describedby="${fault === undefined ? 'hint' : 'fault hint'}" ${fault === undefined ? '' : html`aria-invalid="true"`} autofocus>
+<p class="hint" id="hint">${hint}</p>
 <div class="buttons">
 ${buttons}
 </div>
