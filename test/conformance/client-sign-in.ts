@@ -22,7 +22,15 @@ export async function playSignIn(url: string, context: JsonObject, database: Dat
     config: {
       // What the suite's server names as its authorization server is on loopback, and no address of an operator's.
       general_settings: { mcp_allowed_private_networks: ['127.0.0.0/8'] },
-      mcp_servers: { judge: { url, auth_type: 'oauth2', oauth2_flow: 'authorization_code', ...registered, ...(issuer && { issuer }) } },
+      mcp_servers: {
+        judge: {
+          url,
+          auth_type: 'oauth2',
+          oauth2_flow: 'authorization_code',
+          ...registered,
+          ...(issuer && { issuer }),
+        },
+      },
     },
   })
   const key = await gateway.makeKey({ user_id: 'ada', object_permission: { mcp_servers: ['judge'] } })
@@ -40,7 +48,8 @@ export async function playSignIn(url: string, context: JsonObject, database: Dat
 async function publishedIssuer(url: string): Promise<string | undefined> {
   const { origin, pathname } = new URL(url)
   const metadata: unknown = await (await fetch(`${origin}/.well-known/oauth-protected-resource${pathname}`)).json()
-  const [issuer]: unknown[] = isJsonObject(metadata) && Array.isArray(metadata['authorization_servers']) ? metadata['authorization_servers'] : []
+  const [issuer]: unknown[] =
+    isJsonObject(metadata) && Array.isArray(metadata['authorization_servers']) ? metadata['authorization_servers'] : []
   return typeof issuer === 'string' ? issuer : undefined
 }
 
