@@ -98,6 +98,11 @@ export const accessRequirements = {
     statement:
       'Replayed codes and refresh tokens, downgrades, foreign forms, redirects and resources, and addresses inside get nobody a token.',
   },
+  'oauth:undisturbed': {
+    status: 'held',
+    statement:
+      'Neither strangers, nor an address that is away, nor two refreshes at once take a sign-in away from anybody.',
+  },
   'access:grants-explained': {
     status: 'planned',
     pain: 14,

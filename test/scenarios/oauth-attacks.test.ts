@@ -221,10 +221,11 @@ describe('a token', () => {
   verifies('oauth:attacks', 'to refresh with, once used, ends the family when it comes again', async () => {
     const first = await tokensFor()
     const second = (await client().refresh(first['refresh_token'], id)).body
-    expect(await client().ping('/mcp', second['access_token'])).toBe(200)
+    const third = (await client().refresh(second['refresh_token'], id)).body
+    expect(await client().ping('/mcp', third['access_token'])).toBe(200)
     expect(answerOf(await client().refresh(first['refresh_token'], id))).toEqual([400, 'invalid_grant'])
-    await expect.poll(() => client().ping('/mcp', second['access_token'])).toBe(401)
-    expect(answerOf(await client().refresh(second['refresh_token'], id))).toEqual([400, 'invalid_grant'])
+    await expect.poll(() => client().ping('/mcp', third['access_token'])).toBe(401)
+    expect(answerOf(await client().refresh(third['refresh_token'], id))).toEqual([400, 'invalid_grant'])
   })
 
   it('of one kind is no token of another', async () => {

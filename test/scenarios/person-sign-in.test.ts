@@ -137,6 +137,21 @@ describe('a person of the company', () => {
       expect((await clientOf(gateway).refresh(refresh, clientId)).body).toMatchObject({ error: 'invalid_grant' })
     },
   )
+
+  verifies('oauth:people', 'is nobody else of the same name at another provider', async () => {
+    provider.person = { sub: 'ada', groups: ['crew'] }
+    const { litellm_jwtauth, ...others } = settings.general_settings
+    const elsewhere = { issuers: [{ issuer: 'https://login.elsewhere.example', audience: 'toolgate' }] }
+    const jwt = Object.assign({}, litellm_jwtauth, elsewhere)
+    await gateway.reload({ ...settings, general_settings: { ...others, litellm_jwtauth: jwt } })
+    const { token } = await signedIn()
+    const asked = await gateway.request('/introspect', {
+      headers: { 'content-type': 'application/x-www-form-urlencoded' },
+      body: String(new URLSearchParams({ token: textOf(token) })),
+    })
+    await gateway.reload(settings)
+    expect(await asked.json()).toMatchObject({ active: true, sub: `${provider.issuer}#ada` })
+  })
 })
 
 describe('an answer of the identity provider', () => {

@@ -49,9 +49,11 @@ export function readPersonSignIn(
 /** What is said here comes first, then what is said of the same issuer where its tokens are. */
 function providerOf(section: z.output<typeof personSignInSchema>, jwt: JwtSettings | undefined) {
   const known = jwt?.issuers.find(({ issuer }) => issuer === section.issuer)
+  const isAlone = jwt === undefined || jwt.issuers.length === 0
   return {
     issuer: section.issuer,
-    userIdPrefix: section.user_id_prefix ?? known?.userIdPrefix ?? '',
+    // As there: of several providers each has user ids of its own.
+    userIdPrefix: section.user_id_prefix ?? known?.userIdPrefix ?? (isAlone ? '' : `${section.issuer}#`),
     claims: {
       userId: section.user_id_jwt_field ?? known?.claims.userId ?? 'sub',
       teamId: section.team_id_jwt_field ?? known?.claims.teamId,

@@ -152,14 +152,29 @@ async function rotate(within: Queries, rotation: Rotation, context: Context): Pr
   if (grant === undefined || grant.expiresAt <= now) return 'unknown'
   // Digests are compared: how long that takes tells nothing of a token.
   if (grant.refreshHash !== refreshHash) {
+    if (isOvertaken(grant, rotation)) return 'overtaken'
     await revoke(within, grant.id, { ...context, actor: grant.clientId, reason: 'refresh_token_replayed' })
     return 'replayed'
   }
   if (grant.refreshExpiresAt === null || grant.refreshExpiresAt <= now || !accepts(grant)) return 'unknown'
   const { access, ...refresh } = issue
-  await within.update(oauthGrants).set(refresh).where(eq(oauthGrants.id, grant.id))
+  const former = { formerRefreshHash: refreshHash, rotatedAt: now }
+  await within
+    .update(oauthGrants)
+    .set({ ...refresh, ...former })
+    .where(eq(oauthGrants.id, grant.id))
   await addAccessToken(within, grant.id, { access, keep: context.bounds.accessTokensPerGrant })
   return { grant }
+}
+
+/**
+ * Two processes of one client, or two requests of one, refresh at once: the second one is late and no thief. It gets nothing, so
+ * a thief who comes within this while gets nothing either; one who came first is found out when the client comes again later.
+ */
+function isOvertaken(grant: OauthGrantRow, { refreshHash, now, accepts }: Rotation): boolean {
+  const { formerRefreshHash, rotatedAt } = grant
+  if (formerRefreshHash !== refreshHash || rotatedAt === null) return false
+  return now.getTime() - rotatedAt.getTime() < lifetimes.overtakenMs && accepts(grant)
 }
 
 async function addAccessToken(

@@ -48,8 +48,11 @@ export interface Rotation {
   readonly issue: { readonly access: NewAccessToken; readonly refreshHash: string; readonly refreshExpiresAt: Date }
 }
 
-/** `replayed`: what is presented was used before. Somebody else has it too, so the grant is gone with all of its tokens. */
-export type Exchanged = { readonly grant: OauthGrantRow } | 'unknown' | 'replayed'
+/**
+ * `replayed`: what is presented was used before. Somebody else has it too, so the grant is gone with all of its tokens.
+ * `overtaken`: it was used a moment ago, by the same client, which refreshes twice at once; the grant stays.
+ */
+export type Exchanged = { readonly grant: OauthGrantRow } | 'unknown' | 'replayed' | 'overtaken'
 
 export interface ActiveToken {
   readonly grant: OauthGrantRow

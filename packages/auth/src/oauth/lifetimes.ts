@@ -5,6 +5,8 @@ export const lifetimes = {
   accessMs: 60 * 60_000,
   /** For so long after its end a token is still known: a call that it let in may be under way. */
   longestCallMs: 60 * 60_000,
+  /** For so long after a refresh the token before it is taken for one of a client that refreshed twice at once. */
+  overtakenMs: 10_000,
   /** Since the last refresh. */
   refreshMs: 30 * 24 * 60 * 60_000,
   /** After this a person is asked again. */

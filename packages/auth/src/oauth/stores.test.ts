@@ -125,12 +125,29 @@ describeOnStores('grants to MCP clients', (openStore) => {
     )
   })
 
-  it('lets of two that refresh at once one through, and then nobody', async () => {
+  it('lets of two that refresh at once one through; the other is told so, and for a moment takes nothing away', async () => {
     const first = await exchange(formOf(await newCode('key-f')))
     const token = textIn(first, 'refresh_token')
     const answers = await Promise.allSettled([database, elsewhere].map((on) => refresh(token, { on })))
     expect(answers.map(({ status }) => status).toSorted()).toEqual(['fulfilled', 'rejected'])
-    expect(await database.db.select().from(oauthGrants).where(eq(oauthGrants.keyHash, 'key-f'))).toEqual([])
+    const overtaken = { code: 'CONFLICT', details: { error: 'temporarily_unavailable' } }
+    expect(answers.find(({ status }) => status === 'rejected')).toMatchObject({ reason: overtaken })
+    const [got = {}] = answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []))
+    expect(await found(textIn(got, 'access_token'))).toBeDefined()
+    clock.advance(lifetimes.overtakenMs - 1)
+    await expect(refresh(token)).rejects.toMatchObject(overtaken)
+    clock.advance(1)
+    await expect(refresh(token)).rejects.toMatchObject(refused)
+    expect(await found(textIn(got, 'access_token'))).toBeUndefined()
+  })
+
+  it('takes the former refresh token in the hands of another client for a stolen one, however early', async () => {
+    const first = await exchange(formOf(await newCode('key-j')))
+    const second = await refresh(textIn(first, 'refresh_token'))
+    await expect(refresh(textIn(first, 'refresh_token'), { by: { ...client, id: 'client_0d' } })).rejects.toMatchObject(
+      refused,
+    )
+    expect(await found(textIn(second, 'access_token'))).toBeUndefined()
   })
 
   it('gives nothing for the refresh token of another client, and leaves it its own', async () => {
@@ -221,6 +238,8 @@ describe('access tokens in memory', () => {
       familyHash: null,
       refreshHash: null,
       refreshExpiresAt: null,
+      formerRefreshHash: null,
+      rotatedAt: null,
       createdAt: new Date(0),
       expiresAt: new Date(lifetimes.grantMs),
     }

@@ -11,7 +11,7 @@ import type { Consenter } from './consenters.ts'
 import type { Exchanged, GrantStore, Issued, NewAccessToken } from './grant-store.ts'
 import { lifetimes } from './lifetimes.ts'
 import { oauthError } from './oauth-error.ts'
-import { challengeOf, notGranted, required } from './token-form.ts'
+import { challengeOf, notGranted, overtaken, required } from './token-form.ts'
 import { familyOf, hashToken, isToken, newFamily, newRefreshToken, newToken } from './tokens.ts'
 
 /** The one there is: to use MCP servers as the key may that consented. */
@@ -134,6 +134,7 @@ function after(clock: Clock, ms: number): Date {
 }
 
 function answer(exchanged: Exchanged, { access, refresh }: Tokens): JsonObject {
+  if (exchanged === 'overtaken') throw overtaken()
   if (typeof exchanged === 'string') throw notGranted()
   return {
     access_token: access.reveal(),

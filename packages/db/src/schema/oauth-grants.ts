@@ -30,6 +30,10 @@ export const oauthGrants = pgTable(
     /** Of the one refresh token that counts. */
     refreshHash: text('refresh_hash'),
     refreshExpiresAt: timestamp('refresh_expires_at', { withTimezone: true }),
+    /** Of the one before it; null: none was used yet. */
+    formerRefreshHash: text('former_refresh_hash'),
+    /** When that one was used. */
+    rotatedAt: timestamp('rotated_at', { withTimezone: true }),
     createdAt: timestamp('created_at', { withTimezone: true }).notNull(),
     /** After this there are no further tokens. */
     expiresAt: timestamp('expires_at', { withTimezone: true }).notNull(),
