@@ -12,6 +12,10 @@ describe('personal data', () => {
   it.each([
     ['Write to ann.lee@example.com, please.', 'Write to <EMAIL_ADDRESS>, please.'],
     ['Call +1 (415) 555-2671 today', 'Call <PHONE_NUMBER> today'],
+    [
+      '415-555-2671 or +1 415 555 2671 12 times or +49 (30) 901820',
+      '<PHONE_NUMBER> or <PHONE_NUMBER> 12 times or <PHONE_NUMBER>',
+    ],
     ['card 4111 1111 1111 1111!', 'card <CREDIT_CARD>!'],
     ['DE89 3704 0044 0532 0130 00', '<IBAN_CODE>'],
     ['ssn 536-90-4399', 'ssn <US_SSN>'],
@@ -20,12 +24,18 @@ describe('personal data', () => {
     expect(await masked({ guardrail: 'pii' }, text)).toBe(shown)
   })
 
-  it.each(['order 4111 1111 1111 1112', 'version 1.2.3', 'at 12:30:45', 'in 2026-11-30', 'no@tld', '000-12-3456'])(
-    'is not what looks like some: %j',
-    async (text) => {
-      expect(await masked({ guardrail: 'pii' }, text)).toBe('allowed')
-    },
-  )
+  it.each([
+    'order 4111 1111 1111 1112',
+    'version 1.2.3',
+    'at 12:30:45',
+    'in 2026-11-30',
+    'no@tld',
+    '000-12-3456',
+    'at 1764500000',
+    '536-904-39',
+  ])('is not what looks like some: %j', async (text) => {
+    expect(await masked({ guardrail: 'pii' }, text)).toBe('allowed')
+  })
 
   it('that is to be blocked denies, and says which kind without showing it', async () => {
     const params = { guardrail: 'pii', pii_entities_config: { CREDIT_CARD: 'BLOCK', EMAIL_ADDRESS: 'MASK' } }
@@ -37,6 +47,30 @@ describe('personal data', () => {
     expect(await masked(params, '536-90-4399 of a@example.com')).toBe('536-90-4399 of <EMAIL_ADDRESS>')
   })
 })
+
+describe('a text of any kind', () => {
+  it.each([
+    '1234567890 '.repeat(20_000),
+    '1'.repeat(200_000),
+    '1-'.repeat(100_000),
+    '+1 415 '.repeat(30_000),
+    '415-555-'.repeat(30_000),
+    'a'.repeat(200_000),
+    'ab:'.repeat(70_000),
+    '@a.'.repeat(70_000),
+  ])('is looked through in time that grows with its length (%#)', async (text) => {
+    const half = await timeOf(text.slice(0, text.length / 2))
+    const whole = await timeOf(text)
+    // Twice the text: twice the time, and not four times; with room for a slow machine.
+    expect(whole).toBeLessThan(half * 3 + 500)
+  })
+})
+
+async function timeOf(text: string): Promise<number> {
+  const startedAt = process.hrtime.bigint()
+  await judge({ guardrail: 'pii' }, [text])
+  return Number(process.hrtime.bigint() - startedAt) / 1e6
+}
 
 describe('secrets', () => {
   // Put together, so that no scanner of this repository takes them for real ones.

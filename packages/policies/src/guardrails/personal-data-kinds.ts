@@ -53,12 +53,24 @@ function places(candidate: RegExp, isOne: (text: string) => boolean) {
       .map(({ 0: found, index }) => ({ start: index, end: index + found.length }))
 }
 
-/** Numbers with their country's code; without one a number is a phone's only for people who know the country. */
+/** With its country's code, however it is written. */
+const international = /(?<![\w+])\+(?:[ .()-]{0,2}\d){8,15}(?!\d)/g
+/** As it is written in North America. Ten digits in a row are as often the number of something else. */
+const american = /(?<![\w.+-])(?:1[ .-]?)?(?:\(\d{3}\)[ .-]?|\d{3}[ .-])\d{3}[ .-]\d{4}(?![\w-])/g
+
 async function findPhoneNumbers(text: string): Promise<readonly Place[]> {
-  if (!/\d{3}/.test(text)) return []
-  const { findPhoneNumbersInText } = await import('libphonenumber-js')
-  return findPhoneNumbersInText(text, { defaultCountry: 'US' }).map(({ startsAt, endsAt }) => ({
-    start: startsAt,
-    end: endsAt,
-  }))
+  if (!/\d{2}/.test(text)) return []
+  const { isValidPhoneNumber } = await import('libphonenumber-js')
+  const abroad = [...text.matchAll(international)].flatMap(({ 0: found, index }) => {
+    // What stands behind a number may look like more of it.
+    const number = prefixes(found).find((prefix) => isValidPhoneNumber(prefix))
+    return number === undefined ? [] : [{ start: index, end: index + number.length }]
+  })
+  return [...abroad, ...places(american, (found) => isValidPhoneNumber(found, 'US'))(text)]
+}
+
+/** The whole, and what is left of it without its last groups. */
+function prefixes(text: string): string[] {
+  const ends = [...text.matchAll(/(?<=\d)[ .()-]/g)].map(({ index }) => text.slice(0, index))
+  return [text, ...ends.toReversed()]
 }
