@@ -11,6 +11,7 @@ const publicRoutes = [
   'GET /authorize',
   'GET /callback',
   'GET /connect/:name',
+  'GET /connect/:server/callback',
   'GET /health/drain',
   'GET /health/liveliness',
   'GET /health/liveness',

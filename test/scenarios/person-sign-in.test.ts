@@ -36,12 +36,23 @@ beforeAll(async () => {
       litellm_jwtauth: {
         admin_jwt_scope: 'openid',
         role_mappings: [
-          { role: 'crew', mcp_servers: ['git'] },
+          { role: 'crew', mcp_servers: ['git', 'account'] },
           { role: 'boss', internal_role: 'proxy_admin', mcp_servers: ['wiki'] },
         ],
       },
     },
-    mcp_servers: { git: { url: upstream.url, extra_headers: ['authorization'] }, wiki: { url: upstream.url } },
+    mcp_servers: {
+      git: { url: upstream.url, extra_headers: ['authorization'] },
+      wiki: { url: upstream.url },
+      account: {
+        url: upstream.url,
+        auth_type: 'oauth2',
+        oauth2_flow: 'authorization_code',
+        client_id: 'toolgate',
+        authorization_url: 'https://accounts.example.com/authorize',
+        token_url: 'https://accounts.example.com/token',
+      },
+    },
   }
   gateway = behind.use(await boot({ config: settings, clock, log, env: { PROXY_BASE_URL: base } }))
 })
@@ -100,6 +111,21 @@ describe('a person of the company', () => {
       const response = await gateway.request(path, { key: null, headers: { authorization: `Bearer ${textOf(token)}` } })
       expect([401, 403]).toContain(response.status)
     }
+  })
+
+  verifies('oauth:people', 'in hundreds of groups is led on to a server all the same, and back', async () => {
+    const groups = Array.from({ length: 900 }, () => crypto.randomUUID())
+    provider.person = { sub: 'ada', groups: [...groups, 'crew'] }
+    const clientId = await clientOf(gateway).newClient()
+    const browser = browse(gateway)
+    const { search } = authorizeUrl(clientId, { resource: `${base}/mcp/account` })
+    const page = await signIn(browser, new URL(search, `${base}/account/authorize`))
+    const link = /class="button" href="([^"]*)"/.exec(page.text)?.[1]?.replaceAll('&amp;', '&') ?? ''
+    const state = new URL(link).searchParams.get('state') ?? ''
+    // What some servers take of one address.
+    expect(state.length).toBeLessThan(4_000)
+    const { location } = await browser.open(`/callback?${String(new URLSearchParams({ error: 'no', state }))}`)
+    expect(location?.searchParams.get('error')).toBe('access_denied')
   })
 
   verifies('oauth:people', 'whom no mapping names is not let in, and is told so; the client learns it', async () => {

@@ -86,8 +86,14 @@ export interface PresentedCredential {
   rejected(status?: number): boolean
 }
 
+/** How the gateway is known to a server's authorization server. */
+export interface RegisteredClient {
+  /** It registers itself there for this server alone. Else the operator has, and with an address that other servers have too. */
+  readonly registersItself: boolean
+}
+
 /** Tokens of users at one server. `owner` is a principal's id; whoever asks has seen to it that it is the asker's. */
-export interface UserTokenAccess {
+export interface UserTokenAccess extends RegisteredClient {
   /** Undefined where there are none. */
   status(server: ServerDefinition, owner: string): Promise<UserTokenStatus | undefined>
   /** False where there were none. */
@@ -127,7 +133,7 @@ export interface GivenTokens {
  * How a client gets a token of a server's own by way of the gateway, which keeps none. What `kept` holds is sealed by whoever hands
  * it out, and comes back.
  */
-export interface SignInRelay {
+export interface SignInRelay extends RegisteredClient {
   begin(at: ServerAsked, redirectUri: string): Promise<SignInLeg>
   /** Undefined where the server gives nothing for this answer, or not any more. */
   finish(at: ServerAsked, answer: SignInAnswer): Promise<RelayedTokens | undefined>

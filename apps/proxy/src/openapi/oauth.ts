@@ -40,6 +40,12 @@ export const oauthOperations: Readonly<Record<string, Operation>> = {
   },
   'POST /connect': { summary: 'The form of that page', isPublic: true, contentType: 'text/html' },
   'GET /callback': { summary: 'Where servers send users back to', isPublic: true, contentType: 'text/html' },
+  'GET /connect/{server}/callback': {
+    summary: 'The same, where the gateway has registered itself at the authorization server of one',
+    path: server,
+    isPublic: true,
+    contentType: 'text/html',
+  },
   'GET /sso/callback': {
     summary: 'Where the identity provider sends people back to',
     isPublic: true,

@@ -9,6 +9,7 @@ import { differingColumns } from './changed-settings.ts'
 import { recordKeyChange } from './key-changes.postgres.ts'
 import { changeNames, formerHashes, lockKey } from './key-reference.postgres.ts'
 import type { KeyReference, KeyRegeneration, WrittenKey } from './key-store.ts'
+import { dropAccounts } from './key-removal.postgres.ts'
 import { announce, claimHash, duplicateKey, namesOf, writePatch } from './key-writes.postgres.ts'
 
 /** For so long a former key is told that it has ended; later it is one that nobody knows. */
@@ -30,6 +31,7 @@ export async function regenerateKey(
   const former = await formerHashes(within, existing.hash)
   const row = await writePatch(within, existing.hash, { ...patch, ...key, updatedBy: actor })
   await supersede(within, existing, regeneration)
+  await dropAccounts(within, [existing.hash])
   await within.delete(supersededKeys).where(lt(supersededKeys.validUntil, new Date(now.getTime() - keptAfterEndMs)))
   const changed = namesOf(['hash', ...differingColumns(existing, patch)])
   // Both: whoever has read the one must hear that it changed, and whoever found out that there is no other, too.

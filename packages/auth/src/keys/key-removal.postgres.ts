@@ -3,7 +3,7 @@
  * open nothing from then on.
  */
 import { GatewayError } from '@toolgate/core'
-import { deletedKeys, type Queries, supersededKeys, type VirtualKeyRow, virtualKeys } from '@toolgate/db'
+import { deletedKeys, type Queries, supersededKeys, userTokens, type VirtualKeyRow, virtualKeys } from '@toolgate/db'
 import { eq, inArray, or, sql } from 'drizzle-orm'
 import { refuseDeletion } from './configured-key.ts'
 import { recordKeyChange } from './key-changes.postgres.ts'
@@ -45,7 +45,13 @@ export async function removeKeys(
     }
     ended.push(row.hash, ...former)
   }
+  await dropAccounts(within, ended)
   return ended
+}
+
+/** Accounts at servers that were a key's own and no user's: sealed for it, they open for no other. */
+export async function dropAccounts(within: Queries, hashes: readonly string[]): Promise<void> {
+  await within.delete(userTokens).where(inArray(userTokens.owner, [...hashes]))
 }
 
 async function keepDeleted(within: Queries, row: VirtualKeyRow, actor: string): Promise<void> {

@@ -25,6 +25,7 @@ import {
   ResponseBodyError,
   type ServerMetadata,
 } from 'openid-client'
+import type { SignedInPerson } from '@toolgate/db'
 import { z } from 'zod'
 import { boundedFetch } from '../bounded-fetch.ts'
 import { personHash, personIn } from '../inbound/jwt/person.ts'
@@ -108,12 +109,24 @@ export function createPersonSignIn(options: PersonSignInOptions): PersonSignIn {
         // Many providers say there what they do not put into the token; what is signed comes first.
         return { ...(await fetchUserInfo(provider, tokens.access_token, told.sub)), ...told }
       })
-      const { roles, scopes, ...who } = personIn(claims, settings.provider)
-      const person = { ...who, roles: roles.slice(0, mostWords), scopes: scopes.slice(0, mostWords) }
+      const person = asFarAsNamed(personIn(claims, settings.provider), settings)
       people.admit(person)
       return { keyHash: personHash(person), person }
     },
   }
+}
+
+/**
+ * Roles and scopes that no mapping names decide nothing here. Somebody in hundreds of groups would not fit into the addresses that
+ * the person travels in, sealed, and whoever is kept is kept with no more than is needed.
+ */
+function asFarAsNamed(person: SignedInPerson, { mappings }: PersonSignInSettings): SignedInPerson {
+  const named = (claim: 'scope' | 'role', words: readonly string[]) => {
+    const held = new Set(words)
+    const values = mappings.flatMap((mapping) => (mapping.claim === claim ? [mapping.value] : []))
+    return [...new Set(values.filter((value) => held.has(value)))].slice(0, mostWords)
+  }
+  return { ...person, roles: named('role', person.roles), scopes: named('scope', person.scopes) }
 }
 
 /** One step at the provider, within its time and with its errors in our words. */

@@ -18,6 +18,7 @@ export function createSignInRelay(client: UserTokenClient, upstream: UpstreamCli
     got && { ...got, kept: JSON.stringify({ identity, party }) }
 
   return {
+    registersItself: client.clientId === undefined,
     async begin({ server, signal }, redirectUri) {
       const { party, url, verifier } = await upstream.start(at(server), redirectUri, signal)
       const kept = { identity: identityOf(server, client), party, verifier, redirectUri }

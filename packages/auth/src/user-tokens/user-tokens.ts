@@ -88,6 +88,7 @@ export function createUserTokens(options: UserTokensOptions): UserTokens {
         identity: identityOf(server, client),
       })
       return {
+        registersItself: client.clientId === undefined,
         async present({ server, caller, signal }) {
           const owner = caller && ownerOf(caller.principal)
           if (owner === undefined) return undefined

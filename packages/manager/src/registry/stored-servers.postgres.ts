@@ -12,6 +12,7 @@ import {
   mcpServers,
   type Queries,
   recordChange,
+  userTokens,
   writeStore,
 } from '@toolgate/db'
 import { and, asc, eq, inArray, ne, or, sql } from 'drizzle-orm'
@@ -96,6 +97,8 @@ async function updateServer(
 async function removeServer(within: Queries, id: string, { actor, newId }: Writer): Promise<boolean> {
   const [row] = await within.delete(mcpServers).where(eq(mcpServers.id, id)).returning()
   if (row === undefined) return false
+  // Accounts of users there are of no use to anybody any more, and may be good for years.
+  await within.delete(userTokens).where(eq(userTokens.serverId, id))
   await record(within, { row, action: 'mcp_server.delete' }, { actor, newId })
   return true
 }

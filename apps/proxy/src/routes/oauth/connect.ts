@@ -152,6 +152,7 @@ function createComingBack(options: ConnectOptions): ConnectDoor['comeBack'] {
     const browser = browserOf(context, publicAddress.of(context))
     const { parameters: leg, issuer } = await legs.open(searchParams.get('state') ?? '', browser)
     const [id = '', owner = '', kept = ''] = ['server', 'owner', 'kept'].map((name) => leg.get(name) ?? '')
+    requireWayBack(context, leg.has('own') ? id : undefined)
     const then = leg.get('then')
     const waiting =
       then === null ? undefined : { parameters: new URLSearchParams(then), issuer, consenter: consenterIn(leg) }
@@ -176,12 +177,14 @@ async function leave(
   const base = publicAddress.of(context)
   const { signal } = context.req.raw
   const { relay } = server.auth
-  const back = `${base}/callback`
+  const { registersItself: own } = relay ?? accessOf(server)
+  const back = own ? `${base}/connect/${encodeURIComponent(server.id)}/callback` : `${base}/callback`
   const { url, kept } =
     relay === undefined
       ? await accessOf(server).begin({ server, owner, signal }, back)
       : await relay.begin({ server, signal }, back)
   const parameters = new URLSearchParams({ server: server.id, owner, kept, ...(relay !== undefined && { relay: '' }) })
+  if (own) parameters.set('own', '')
   if (waiting !== undefined) {
     parameters.set('then', waiting.parameters.toString())
     parameters.set('key', waiting.consenter.keyHash)
@@ -191,6 +194,15 @@ async function leave(
   const target = new URL(url)
   target.searchParams.set('state', await connecting.legs.seal(leg, markBrowser(context, base)))
   return showPage(context, leavePage({ server: server.name, target }))
+}
+
+/**
+ * RFC 9700 §4.4.2.2: an authorization server that says nothing of itself (`iss`) is told by the address that only it knows, so that
+ * the code of one server does not reach another.
+ */
+function requireWayBack(context: Context<AppEnv>, server: string | undefined): void {
+  if (context.req.param('server') === server) return
+  throw oauthError('invalid_request', 'This is the answer of another server than the one that was asked. Start again.')
 }
 
 /** What this key may use, by the name that the link has. What it may not use reads like what does not exist. */

@@ -81,11 +81,13 @@ function connectRoutes(
     .use('/connect', knownHost(live), bodyLimit(maxBodyBytes))
     .use('/connect/:name', knownHost(live))
     .use('/callback', knownHost(live))
+    .use('/connect/:server/callback', knownHost(live))
     .use(signInCallback, knownHost(live))
     .get(signInCallback, told(person.comeBack))
     .get('/connect/:name', (context) => told(() => connect.show(context, context.req.param('name')))(context))
     .post('/connect', told(connect.decide))
     .get('/callback', told(connect.comeBack))
+    .get('/connect/:server/callback', told(connect.comeBack))
 }
 
 function endpointOf(context: Context<AppEnv>): OauthEndpoint | undefined {
