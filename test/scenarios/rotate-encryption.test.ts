@@ -10,6 +10,7 @@ import {
 import { randomId, Secret, systemClock } from '@toolgate/core'
 import { type Database, mcpServers, sealedColumns, sealingKeys, userTokens } from '@toolgate/db'
 import * as schema from '@toolgate/db'
+import { fakeClock } from '@toolgate/testing/fake-clock'
 import { describeOnStores, type OpenStore } from '@toolgate/testing/database'
 import { type RawMcpServer, startRawMcpServer } from '@toolgate/testing/mcp-raw'
 import { eq, getTableColumns, getTableName } from 'drizzle-orm'
@@ -68,6 +69,36 @@ const stores = (openStore: OpenStore) => {
   })
   afterAll(() => upstream[Symbol.asyncDispose]())
   const presentedLast = () => upstream.received('tools/call').at(-1)?.headers.authorization
+
+  verifies(
+    'encryption:rotates',
+    'waits until gateways have heard, also where an earlier run was ended meanwhile',
+    async () => {
+      const { database } = await openStore()
+      const [former, next] = [newKey(), newKey()]
+      await verifySealingKey(database.db, createSealer({ keys: [former] }))
+      const clock = fakeClock()
+      const rotate = (ending: AbortController) => {
+        const sealer = createSealer({ keys: [next, former] })
+        const options = { database, sealer, clock, newId: randomId, heardAfterMs: 60_000, signal: ending.signal }
+        return rotateEncryption(options).then(() => 'done')
+      }
+      const listed = async () => (await database.db.select().from(sealingKeys)).map(({ keyId }) => keyId)
+      const ending = new AbortController()
+      const ended = rotate(ending)
+      await vi.waitFor(() => expect(clock.pending).toBeGreaterThan(0), 10_000)
+      expect(await listed()).toHaveLength(2)
+      ending.abort()
+      await expect(ended).rejects.toThrow('aborted')
+
+      const again = rotate(new AbortController())
+      await vi.waitFor(() => expect(clock.pending).toBeGreaterThan(0), 10_000)
+      expect(await listed()).toHaveLength(2)
+      clock.advance(60_000)
+      expect(await again).toBe('done')
+      expect(await listed()).toEqual([next.id])
+    },
+  )
 
   verifies('encryption:rotates', 'two replicas serve and write on while everything is sealed anew', async () => {
     const { database, openAgain } = await openStore()

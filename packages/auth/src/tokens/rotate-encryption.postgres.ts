@@ -7,6 +7,7 @@ import { type Clock, GatewayError, type NewId, sleep } from '@toolgate/core'
 import {
   askStore,
   type Database,
+  type Queries,
   recordChange,
   type SealedColumn,
   sealedColumns,
@@ -14,7 +15,7 @@ import {
   sealingKeys,
   writeStore,
 } from '@toolgate/db'
-import { ne } from 'drizzle-orm'
+import { eq, ne, sql } from 'drizzle-orm'
 import { sealingKeyChannel, sealingKeyType } from './follow-sealing-key.postgres.ts'
 import { type Sealer, sealingKeyIdOf } from './sealing.ts'
 import { listKey, lockedKeys, openAll } from './sealing-check.postgres.ts'
@@ -58,10 +59,11 @@ const mostPasses = 5
 /** Rejects with `CONFIGURATION_INVALID` where a key is missing, with `STORE_UNAVAILABLE`, or with the signal's reason. */
 export async function rotateEncryption(options: RotateEncryptionOptions): Promise<readonly RotatedColumn[]> {
   const { clock, heardAfterMs = defaultHeardAfterMs, signal } = options
-  const isNew = await announceKey(options)
+  const announcedMs = await announceKey(options)
   let columns = await rotateColumns(options)
-  // What a gateway sealed before it heard.
-  if (isNew && heardAfterMs > 0) await sleep(clock, heardAfterMs, signal)
+  // What a gateway sealed before it heard. Another run may have announced the key and have been ended.
+  if (announcedMs < heardAfterMs) await sleep(clock, heardAfterMs - announcedMs, signal)
+  signal.throwIfAborted()
   for (let pass = 1; pass < mostPasses; pass += 1) {
     const again = await rotateColumns(options)
     columns = again.map((column, index) => ({ ...column, rotated: column.rotated + (columns[index]?.rotated ?? 0) }))
@@ -71,13 +73,16 @@ export async function rotateEncryption(options: RotateEncryptionOptions): Promis
   return columns
 }
 
-/** False where it was the one to seal with already. */
-async function announceKey({ database, sealer, newId }: RotateEncryptionOptions): Promise<boolean> {
+/** Milliseconds for which it has been the one to seal with, by the clock of the store. */
+async function announceKey({ database, sealer, newId }: RotateEncryptionOptions): Promise<number> {
   const { wantedKeyId } = sealer
   return writeStore(database.db, async (within) => {
     const listed = await lockedKeys(within)
     await openAll(listed, sealer)
-    if (listed[0]?.keyId === wantedKeyId) return !sealer.sealWith(wantedKeyId)
+    if (listed[0]?.keyId === wantedKeyId) {
+      sealer.sealWith(wantedKeyId)
+      return ageOf(within, wantedKeyId)
+    }
     const { createdAt } = await listKey(within, sealer, wantedKeyId)
     await recordChange(within, {
       objectType: sealingKeyType,
@@ -89,15 +94,23 @@ async function announceKey({ database, sealer, newId }: RotateEncryptionOptions)
       newId,
       details: {},
     })
-    return true
+    return 0
   })
 }
 
-/** Nothing is sealed with them: a start needs them no more. */
-async function forgetFormerKeys({ database, sealer }: RotateEncryptionOptions): Promise<void> {
-  await writeStore(database.db, (within) =>
-    within.delete(sealingKeys).where(ne(sealingKeys.keyId, sealer.wantedKeyId)).returning(),
-  )
+async function ageOf(within: Queries, keyId: string): Promise<number> {
+  const ageMs = sql<number>`extract(epoch from clock_timestamp() - ${sealingKeys.createdAt}) * 1000`.mapWith(Number)
+  const [row] = await within.select({ ageMs }).from(sealingKeys).where(eq(sealingKeys.keyId, keyId))
+  return row?.ageMs ?? 0
+}
+
+/** Nothing is sealed with them: a start needs them no more. Not where another run has made one of them the one to seal with. */
+async function forgetFormerKeys({ database, sealer: { wantedKeyId } }: RotateEncryptionOptions): Promise<void> {
+  await writeStore(database.db, async (within) => {
+    const [current] = await lockedKeys(within)
+    if (current?.keyId !== wantedKeyId) return
+    await within.delete(sealingKeys).where(ne(sealingKeys.keyId, wantedKeyId))
+  })
 }
 
 async function rotateColumns(options: RotateEncryptionOptions): Promise<readonly RotatedColumn[]> {
