@@ -1,3 +1,7 @@
+import { createSealer, deriveSealingKey } from '@toolgate/auth'
+import { Secret } from '@toolgate/core'
+import { userTokens } from '@toolgate/db'
+import { openTestDatabase } from '@toolgate/testing/database'
 import { fakeClock } from '@toolgate/testing/fake-clock'
 import { startRawMcpServer } from '@toolgate/testing/mcp-raw'
 import { startOauthServer, type TokenEndpointAnswer } from '@toolgate/testing/oauth-server'
@@ -39,7 +43,11 @@ async function startWorld(tokens: object = { refresh_token: 'refresh' }) {
       },
     },
   })
-  const here = behind.use(await boot({ clock, log, env: { PROXY_BASE_URL: base }, config: configWith('secret-one') }))
+  const database = await openTestDatabase()
+  const sealer = createSealer({ keys: [deriveSealingKey(new Secret('a key of this test'))] })
+  const here = behind.use(
+    await boot({ clock, log, database, sealer, env: { PROXY_BASE_URL: base }, config: configWith('secret-one') }),
+  )
   const key = await here.makeKey({ user_id: 'ada', object_permission: { mcp_servers: ['repo'] } })
   const call = async (signal?: AbortSignal) => {
     const body = { server_id: 'repo', name: 'echo', arguments: {} }
@@ -65,6 +73,8 @@ async function startWorld(tokens: object = { refresh_token: 'refresh' }) {
     key,
     log,
     clock,
+    database,
+    sealer,
     configWith,
     call,
     connect,
@@ -214,7 +224,29 @@ describe('a token that cannot be replaced', () => {
   })
 })
 
+describe('a server that refuses whatever is issued for it', () => {
+  verifies('oauth:user-tokens-refresh', 'costs one request for a token, and is a sign-in to do', async () => {
+    await using world = await startWorld()
+    world.upstream.answer(() => ({ status: 401 }))
+    const refused = { status: 401, connect_url: `${base}/connect/repo` }
+    for (let count = 0; count < 3; count += 1) expect(await world.call()).toMatchObject(refused)
+    expect(world.there.requests).toHaveLength(2)
+    expect(await world.status()).toMatchObject({ is_expired: false, needs_reauth: true })
+  })
+})
+
 describe('a client secret of the operator', () => {
+  verifies('oauth:user-tokens', 'is in the settings, and not beside what is kept of users', async () => {
+    await using world = await startWorld()
+    const [row] = await world.database.db.select().from(userTokens)
+    const kept = await world.sealer.open(
+      row?.sealed ?? '',
+      `user_tokens:${JSON.stringify([row?.owner, row?.serverId])}`,
+    )
+    expect(kept.reveal()).toContain('"client_id":"toolgate"')
+    expect(kept.reveal()).not.toContain('secret-one')
+  })
+
   verifies(
     'oauth:user-tokens-refresh',
     'is replaced for those who signed in before, and never costs an account',
@@ -237,91 +269,6 @@ describe('a client secret of the operator', () => {
       expect(world.presented()).toBe('Bearer new')
     },
   )
-})
-
-describe('an authorization server that only the MCP server names', () => {
-  verifies('oauth:attacks', 'does not get the operator’s secret, and is told as what is missing', async () => {
-    await using there = await startOauthServer()
-    await using upstream = await startRawMcpServer()
-    const { origin } = there
-    const endpoints = { authorization_endpoint: `${origin}/authorize`, token_endpoint: `${origin}/token` }
-    there.documents.set('/.well-known/oauth-authorization-server', {
-      issuer: origin,
-      response_types_supported: ['code'],
-      code_challenge_methods_supported: ['S256'],
-      ...endpoints,
-    })
-    upstream.answer(({ path }) =>
-      path.startsWith('/.well-known/oauth-protected-resource')
-        ? { body: { resource: upstream.url, authorization_servers: [origin] } }
-        : undefined,
-    )
-    const own = { url: upstream.url, auth_type: 'oauth2', oauth2_flow: 'authorization_code', client_id: 'toolgate' }
-    const mcp_servers = {
-      secret: { ...own, client_secret: 'secret-one' },
-      pointed: { ...own, client_secret: 'secret-one', issuer: origin },
-      open: own,
-    }
-    const general_settings = { mcp_allowed_private_networks: ['127.0.0.0/8'] }
-    await using here = await boot({ env: { PROXY_BASE_URL: base }, config: { general_settings, mcp_servers } })
-    const key = await here.makeKey({ user_id: 'ada', object_permission: { mcp_servers: Object.keys(mcp_servers) } })
-    const left = async (name: string) => {
-      const browser = browse(here)
-      const { status, text } = await browser.send(await browser.open(`/connect/${name}`), { key })
-      return { status, leads: /class="button" href=/.test(text), text }
-    }
-    expect(await left('secret')).toEqual({
-      status: 502,
-      leads: false,
-      text: expect.stringContaining('must set issuer or token_url'),
-    })
-    expect([await left('pointed'), await left('open')]).toMatchObject([
-      { status: 200, leads: true },
-      { status: 200, leads: true },
-    ])
-  })
-})
-
-describe('authorization servers that do not say who they are', () => {
-  verifies('oauth:attacks', 'are told apart by where the browser comes back to', async () => {
-    await using honest = await startOauthServer()
-    await using evil = await startOauthServer()
-    await using upstream = await startRawMcpServer()
-    const servers = Object.entries({ honest, evil }).map(([name, { origin, documents, answer }]) => {
-      documents.set('/.well-known/oauth-authorization-server', {
-        issuer: origin,
-        authorization_endpoint: `${origin}/authorize`,
-        token_endpoint: `${origin}/token`,
-        registration_endpoint: `${origin}/register`,
-        response_types_supported: ['code'],
-        code_challenge_methods_supported: ['S256'],
-      })
-      const registered = { client_id: 'made-there', redirect_uris: [`${base}/callback`] }
-      answer(() => ({ body: { ...registered, access_token: 'token', token_type: 'Bearer' } }))
-      const own = { auth_type: 'oauth2', oauth2_flow: 'authorization_code', issuer: origin }
-      return [name, { url: upstream.url, ...own }] as const
-    })
-    const mcp_servers = Object.fromEntries(servers)
-    await using here = await boot({ env: { PROXY_BASE_URL: base }, config: { mcp_servers } })
-    const key = await here.makeKey({ user_id: 'ada', object_permission: { mcp_servers: ['honest', 'evil'] } })
-    const browser = browse(here)
-    const left = async (name: string) => {
-      const { text } = await browser.send(await browser.open(`/connect/${name}`), { key })
-      const link = new URL(/class="button" href="([^"]*)"/.exec(text)?.[1]?.replaceAll('&amp;', '&') ?? '')
-      return { back: link.searchParams.get('redirect_uri') ?? '', state: link.searchParams.get('state') ?? '' }
-    }
-    const [atHonest, atEvil] = [await left('honest'), await left('evil')]
-    expect(atHonest.back).not.toBe(atEvil.back)
-    const arrive = async (path: string, state: string) => {
-      const { status, text } = await browser.open(`${path}?${String(new URLSearchParams({ code: 'of-ada', state }))}`)
-      return [status, /is connected/.test(text)]
-    }
-    // Who began at the one was sent on to the other, whose code goes to neither.
-    expect(await arrive(atHonest.back, atEvil.state)).toEqual([400, false])
-    expect(await arrive('/callback', atEvil.state)).toEqual([400, false])
-    expect([honest, evil].flatMap(({ requests }) => requests.filter(({ raw }) => raw.includes('of-ada')))).toEqual([])
-    expect(await arrive(atHonest.back, atHonest.state)).toEqual([200, true])
-  })
 })
 
 describe('a life beyond any date', () => {
