@@ -27,6 +27,8 @@ export interface TokenRefreshOptions extends TokenRenewalOptions {
   readonly log: Logger
   /** What is known of this holder is not what is in the store any more. */
   readonly forget: (holder: TokenHolder) => void
+  /** As in `UserTokenMemory`. */
+  readonly expect: (work: Promise<unknown>) => void
 }
 
 /** An authorization server that gives none is not asked again by each call. */
@@ -124,7 +126,9 @@ function createRenewal(options: TokenRefreshOptions) {
   }
   const renew = async (known: KnownTokens, context: TokenContext) => {
     try {
-      return await renewTokens(known, context, options)
+      const renewing = renewTokens(known, context, options)
+      options.expect(renewing)
+      return await renewing
     } catch (error) {
       pauses.set(known.row.id, { until: clock.monotonic() + pauseMs, error: toGatewayError(error) })
       throw error

@@ -3,7 +3,7 @@
  * wherever that happened: by the feed, else by polling. A refresh is announced and not polled for: whoever still has the former token
  * finds the new one when that is due, or refused.
  */
-import type { Clock, Logger } from '@toolgate/core'
+import { type Clock, type Logger, sleep } from '@toolgate/core'
 import { type Database, followChanges, type ObjectChanges, type StopListening } from '@toolgate/db'
 import { LRUCache } from 'lru-cache'
 import type { KnownTokens } from './user-tokens.ts'
@@ -12,6 +12,8 @@ import { holderKey, type TokenHolder, userTokenChangesChannel } from './user-tok
 const mostTokens = 5_000
 /** After this a token is read anew, whatever the feed says. */
 const freshMs = 60_000
+/** Longer than an authorization server may take to answer. */
+const endMs = 12_000
 /** Beyond it, while the store is away. */
 const graceMs = 10 * 60_000
 
@@ -24,6 +26,8 @@ export interface UserTokenMemory {
   forget(holder: TokenHolder): void
   /** Counts what was forgotten. */
   readonly version: number
+  /** What `close` waits for, for seconds: tokens that were asked for behind calls are lost where nobody keeps them. */
+  expect(work: Promise<unknown>): void
   /** Follows the changes of others until `close`. */
   start(): Promise<void>
   close(): Promise<void>
@@ -38,6 +42,8 @@ export interface UserTokenMemoryOptions {
 
 export function createUserTokenMemory({ changedSince, feed, clock, log }: UserTokenMemoryOptions): UserTokenMemory {
   const known = new LRUCache<string, { readonly tokens: KnownTokens; readonly readAt: number }>({ max: mostTokens })
+  /** Bounded by the renewals in progress. */
+  const expected = new Set<Promise<unknown>>()
   let version = 0
   let following: Promise<StopListening> | undefined
 
@@ -64,6 +70,11 @@ export function createUserTokenMemory({ changedSince, feed, clock, log }: UserTo
     get version() {
       return version
     },
+    expect(work) {
+      expected.add(work)
+      const settled = () => void expected.delete(work)
+      work.then(settled, settled)
+    },
     async start() {
       following ??= followChanges({
         of: 'tokens of users',
@@ -79,9 +90,16 @@ export function createUserTokenMemory({ changedSince, feed, clock, log }: UserTo
       await following
     },
     async close() {
+      await settledWithin(clock, endMs, expected)
       const stop = await following
       await stop?.()
       forgetAll()
     },
   }
+}
+
+async function settledWithin(clock: Clock, ms: number, work: Iterable<Promise<unknown>>): Promise<void> {
+  const over = new AbortController()
+  const settled = Promise.allSettled(work).then(() => over.abort())
+  await Promise.race([settled, sleep(clock, ms, over.signal)])
 }

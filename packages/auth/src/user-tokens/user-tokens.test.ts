@@ -81,7 +81,7 @@ describeOnStores('tokens of users, at two gateways', (openStore) => {
         const memory = createUserTokenMemory({ changedSince, feed: database, clock, log: silentLogger })
         await memory.start()
         behind.defer(() => memory.close())
-        return createUserTokens({ ...shared, memory, store }).of(client)
+        return { ...createUserTokens({ ...shared, memory, store }).of(client), end: () => memory.close() }
       }),
     )
   }
@@ -201,6 +201,19 @@ describeOnStores('tokens of users, at two gateways', (openStore) => {
     await first.keep({ server, owner: 'ivy', signal }, given('old', 0))
     expect(await presented(first, 'ivy')).toBe('Bearer new')
     expect(await presented(second, 'ivy')).toBe('Bearer new')
+  })
+
+  it('are kept where the gateway ends that asked for them', async () => {
+    const { promise: answer, resolve } = Promise.withResolvers<ReceivedTokens>()
+    const [first, second] = await gateways(() => answer)
+    if (first === undefined || second === undefined) throw new Error('no gateways')
+    await first.keep({ server, owner: 'kim', signal }, given('old', 120_000))
+    passedMs += 95_000
+    expect(await presented(first, 'kim')).toBe('Bearer old')
+    const ended = first.end()
+    resolve(received('new'))
+    await ended
+    expect(await presented(second, 'kim')).toBe('Bearer new')
   })
 
   it('of another server that it was are removed, and not what somebody got meanwhile', async () => {

@@ -66,7 +66,7 @@ export interface TokenContext {
 export function createUserTokens(options: UserTokensOptions): UserTokens {
   const { store, memory, clock } = options
   const seal = createTokenSeal(options.sealer)
-  const refresh = createTokenRefresh({ ...options, seal, forget: memory.forget })
+  const refresh = createTokenRefresh({ ...options, seal, forget: memory.forget, expect: memory.expect })
   const signIn = createUserSignIn({ ...options, seal })
 
   const usable = createUsableTokens({ store, seal, memory, refresh })
