@@ -2,11 +2,12 @@
  * Where the gateway is for the client of a request: `PROXY_BASE_URL`, else the address that the request came to, as a proxy in
  * front says where that proxy is trusted. Metadata, challenges and redirects are built from it and from nothing else.
  */
-import { GatewayError, networkMatcher } from '@toolgate/core'
+import { GatewayError } from '@toolgate/core'
 import type { Context } from 'hono'
 import type { AppEnv } from './app-env.ts'
 import type { PublicAddressSettings } from './config/address-variables.ts'
 import type { LiveConfig } from './reload/live-config.ts'
+import { createTrustedProxies } from './trusted-proxies.ts'
 
 export interface PublicAddress {
   /** Without a slash at its end; the root path is in it. Throws `INVALID_REQUEST` where the request names no sane host. */
@@ -19,14 +20,7 @@ export function createPublicAddress(live: Pick<LiveConfig, 'current'>): PublicAd
   const settings = live.current.environment.publicAddress
   const { rootPath } = settings
   const base = publicBase(settings)
-  let inForce: { ranges: readonly string[]; isTrusted: (address: string) => boolean } | undefined
-
-  const isTrustedProxy = (address: string | undefined): boolean => {
-    const ranges = live.current.config.trustedProxies
-    if (ranges === undefined || address === undefined) return false
-    if (inForce?.ranges !== ranges) inForce = { ranges, isTrusted: networkMatcher(ranges) }
-    return inForce.isTrusted(address)
-  }
+  const isTrustedProxy = createTrustedProxies(live)
 
   return {
     rootPath,

@@ -52,6 +52,7 @@ import type { Foundation } from './foundation.ts'
 import { createLifecycle, type Lifecycle } from './lifecycle.ts'
 import { createLiveGuard } from './live-guard.ts'
 import { createMetrics, type Metrics } from './metrics.ts'
+import { type ClientAddress, createClientAddress } from './client-address.ts'
 import { createPublicAddress, type PublicAddress } from './public-address.ts'
 import { createLiveConfig, type LiveConfig } from './reload/live-config.ts'
 import { createReload, type Reload } from './reload/reload.ts'
@@ -78,6 +79,7 @@ export interface Services extends HealthServices, TrustPart, ToolsetsPart {
   readonly headerNames: () => HeaderNames
   readonly authorizationServer: AuthorizationServer
   readonly publicAddress: PublicAddress
+  readonly clientAddress: ClientAddress
   /** What is under way of users that connect accounts at servers. */
   readonly connecting: ConnectServices['connecting']
   readonly keys: VirtualKeys
@@ -166,6 +168,7 @@ export async function createServices(options: ServicesOptions): Promise<Services
     toolFilter,
     guardrails: policies.guarding.set,
     publicAddress: createPublicAddress(live),
+    clientAddress: createClientAddress(live),
     ...composeHealth(foundation, { keyCache, models: llm.models }),
     publicMetrics: () => live.current.config.publicMetrics,
     live,

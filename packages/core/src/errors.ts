@@ -29,6 +29,8 @@ const table = {
   TOO_MANY_SESSIONS: { blame: 'caller', retryable: true },
   TOO_MANY_REQUESTS: { blame: 'caller', retryable: true },
   STORE_UNAVAILABLE: { blame: 'operator', retryable: true },
+  /** What an OAuth client says of itself at its own address (CIMD) cannot be read at the moment. */
+  CLIENT_DOCUMENT_UNAVAILABLE: { blame: 'upstream', retryable: true },
 
   KEY_NOT_FOUND: { blame: 'caller', retryable: false },
   /** A stored response or result of a conversation. */

@@ -14,7 +14,6 @@ import {
   createPersonSignIn,
   createPostgresKeyRotationStore,
   createPostgresKeyStore,
-  createRateLimit,
   createStoreContact,
   createVirtualKeys,
   type HeaderNames,
@@ -120,7 +119,6 @@ function composeConnecting({ sealer, clock }: Pick<Foundation, 'sealer' | 'clock
   return {
     pages: createPendingRequests({ sealer, clock, purpose: 'connect' }),
     legs: createPendingRequests({ sealer, clock, purpose: 'callback' }),
-    signIns: createRateLimit({ clock, windowMs: 60_000, perKey: 20, forAll: 300 }),
   }
 }
 

@@ -46,6 +46,7 @@ const rendering = {
   TOO_MANY_SESSIONS: { code: invalidRequest },
   TOO_MANY_REQUESTS: { code: invalidRequest },
   STORE_UNAVAILABLE: { code: internalError },
+  CLIENT_DOCUMENT_UNAVAILABLE: { code: internalError },
 
   KEY_NOT_FOUND: { code: invalidParams },
   RECORD_NOT_FOUND: { code: invalidParams },

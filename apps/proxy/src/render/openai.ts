@@ -34,6 +34,7 @@ const errorType = {
   TOO_MANY_SESSIONS: 'rate_limit_error',
   TOO_MANY_REQUESTS: 'rate_limit_error',
   STORE_UNAVAILABLE: 'service_unavailable',
+  CLIENT_DOCUMENT_UNAVAILABLE: 'service_unavailable',
 
   KEY_NOT_FOUND: 'not_found_error',
   RECORD_NOT_FOUND: 'not_found_error',

@@ -27,6 +27,7 @@ const restError = {
   TOO_MANY_SESSIONS: 'too_many_sessions',
   TOO_MANY_REQUESTS: 'too_many_requests',
   STORE_UNAVAILABLE: 'store_unavailable',
+  CLIENT_DOCUMENT_UNAVAILABLE: 'client_document_unavailable',
 
   KEY_NOT_FOUND: 'key_not_found',
   RECORD_NOT_FOUND: 'not_found',

@@ -4,7 +4,7 @@
  * hear, at that address.
  */
 import { type GatewayError, toGatewayError } from '@toolgate/core'
-import type { OauthClient, OauthClients } from './clients.ts'
+import type { Asker, OauthClient, OauthClients } from './clients.ts'
 import { oauthError, type OauthErrorCode } from './oauth-error.ts'
 import { isRegistered } from './redirect-uris.ts'
 
@@ -38,11 +38,11 @@ const longestState = 4_096
 export async function readAuthorizationRequest(
   parameters: URLSearchParams,
   { clients, trusts, audienceOf }: AuthorizationContext,
-  signal: AbortSignal,
+  asker: Asker,
 ): Promise<AuthorizationRequest | RefusedRequest> {
   const clientId = single(parameters, 'client_id')
   if (clientId === undefined) throw oauthError('invalid_request', 'The request names no client (client_id).')
-  const client = await clients.find(clientId, signal)
+  const client = await clients.find(clientId, asker)
   const redirectUri = redirectOf(parameters, client, trusts)
   const state = parameters.get('state') ?? undefined
   const place = { client, redirectUri, state }

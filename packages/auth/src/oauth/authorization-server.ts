@@ -28,7 +28,7 @@ export interface AuthorizationServer {
   readonly relayTickets: RelayTickets
   readonly tokens: TokenIssuer
   readonly issued: IssuedTokens
-  /** By the address of whoever asks. */
+  /** By the address of whoever asks. `signIns`: keys that were tried and are none. */
   readonly limits: { readonly registrations: RateLimit; readonly signIns: RateLimit }
 }
 
@@ -52,8 +52,6 @@ const limitWindowMs = 60_000
 export function createAuthorizationServer(options: AuthorizationServerOptions): AuthorizationServer {
   const { database, grants, accessTokens, keys, consenters, people, clock, newId } = options
   const store = createPostgresClientStore({ database })
-  const limited = (perKey: number, forAll: number) =>
-    createRateLimit({ clock, windowMs: limitWindowMs, perKey, forAll })
   return {
     clients: createOauthClients({
       store,
@@ -74,7 +72,10 @@ export function createAuthorizationServer(options: AuthorizationServerOptions): 
       principalOf: (grant, signal) => consenters.admit(grant, signal).catch(unlessUnusable),
       clock,
     }),
-    limits: { registrations: limited(30, 300), signIns: limited(20, 300) },
+    limits: {
+      registrations: createRateLimit({ clock, windowMs: limitWindowMs, perKey: 30, forAll: 300 }),
+      signIns: createRateLimit({ clock, windowMs: limitWindowMs, perKey: 20 }),
+    },
   }
 }
 

@@ -23,6 +23,9 @@ export const clientMetadataSchema = z.object({
   software_version: text.optional(),
 })
 
+/** Characters of all that is kept of a client: strangers fill as many rows as there may be. */
+const longestMetadata = 8_192
+
 export type ClientMetadata = z.output<typeof clientMetadataSchema>
 
 /** Throws in the words of RFC 7591 §3.2.2. Unknown members are left out (§2). */
@@ -33,6 +36,9 @@ export function readClientMetadata(value: object): ClientMetadata {
     const field = issue?.path.join('.') ?? ''
     const error = field.startsWith('redirect_uris') ? 'invalid_redirect_uri' : 'invalid_client_metadata'
     throw oauthError(error, `${field}: ${issue?.message}`)
+  }
+  if (JSON.stringify(parsed.data).length > longestMetadata) {
+    throw oauthError('invalid_client_metadata', `All together must be at most ${longestMetadata} characters.`)
   }
   const { redirect_uris, grant_types, response_types } = parsed.data
   if (!redirect_uris.every(isRedirectUri)) {

@@ -1,6 +1,6 @@
 import { askStore, type Database, lockNumbers, oauthClients, type Queries, writeStore } from '@toolgate/db'
-import { asc, count, eq, inArray, sql } from 'drizzle-orm'
-import { type ClientStore, mostClients } from './client-store.ts'
+import { and, asc, count, eq, inArray, isNull, lte, sql } from 'drizzle-orm'
+import { type ClientStore, mostClients, unusedMs } from './client-store.ts'
 
 export interface PostgresClientStoreOptions {
   readonly database: Pick<Database, 'db'>
@@ -17,6 +17,7 @@ export function createPostgresClientStore({
       writeStore(db, async (within) => {
         // Two that register at once must not both find room for one.
         await within.execute(sql`select pg_advisory_xact_lock(${lockNumbers.oauthClients})`)
+        await sweep(within, client.createdAt)
         await evict(within, most - 1)
         await within.insert(oauthClients).values(client)
       }),
@@ -30,6 +31,12 @@ export function createPostgresClientStore({
         await db.update(oauthClients).set({ usedAt: now }).where(eq(oauthClients.id, id))
       }),
   }
+}
+
+/** What nobody let in: whoever registered it has gone, or was only filling the table. */
+async function sweep(within: Queries, now: Date): Promise<void> {
+  const before = new Date(now.getTime() - unusedMs)
+  await within.delete(oauthClients).where(and(isNull(oauthClients.usedAt), lte(oauthClients.createdAt, before)))
 }
 
 async function evict(within: Queries, keep: number): Promise<void> {

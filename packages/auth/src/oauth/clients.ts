@@ -1,10 +1,10 @@
 /** Who the clients are: those that registered (RFC 7591) and those that a document at their own address describes. */
 import { type Clock, isJsonObject, type JsonObject, type NewId, Secret } from '@toolgate/core'
-import type { OauthClientRow } from '@toolgate/db'
 import { type ClientMetadata, grantTypesOf, readClientMetadata } from './client-metadata.ts'
 import { isClientDocumentAddress, type ReadClientDocument } from './client-documents.ts'
 import type { ClientStore } from './client-store.ts'
 import { oauthError } from './oauth-error.ts'
+import { createRegisteredClients } from './registered-clients.ts'
 import { hashToken, newToken } from './tokens.ts'
 
 export interface OauthClient {
@@ -28,13 +28,19 @@ export interface PresentedClient {
   readonly secret: Secret | undefined
 }
 
+/** On whose behalf a client is looked up. `address`: whose share of what may be asked of others it is. */
+export interface Asker {
+  readonly address: string
+  readonly signal: AbortSignal
+}
+
 export interface OauthClients {
   /** The answer to the registration, secret and all. Throws as `readClientMetadata` does. */
   register(body: object, trusts: (redirectUri: string) => boolean): Promise<JsonObject>
-  /** Rejects with `invalid_client` where there is none. */
-  find(id: string, signal: AbortSignal): Promise<OauthClient>
+  /** Rejects with `invalid_client` where there is none, `TOO_MANY_REQUESTS` for one who asks for many such, and as `ReadClientDocument`. */
+  find(id: string, asker: Asker): Promise<OauthClient>
   /** The same for one that must show, where it has a secret, that it is the one. */
-  authenticate(presented: PresentedClient, signal: AbortSignal): Promise<OauthClient>
+  authenticate(presented: PresentedClient, asker: Asker): Promise<OauthClient>
 }
 
 export interface OauthClientsOptions {
@@ -45,11 +51,12 @@ export interface OauthClientsOptions {
 }
 
 export function createOauthClients({ store, readDocument, clock, newId }: OauthClientsOptions): OauthClients {
-  const find: OauthClients['find'] = async (id, signal) => {
-    if (isClientDocumentAddress(id)) return readDocument(id, signal)
-    const row = isRegisteredId(id) ? await store.find(id) : undefined
-    if (row === undefined) throw oauthError('invalid_client', 'There is no such client. Register it again.')
-    return fromRow(row)
+  const findRegistered = createRegisteredClients({ store, clock })
+  const find: OauthClients['find'] = async (id, asker) => {
+    if (isClientDocumentAddress(id)) return readDocument(id, asker)
+    const client = isRegisteredId(id) ? await findRegistered(id, asker) : undefined
+    if (client === undefined) throw oauthError('invalid_client', 'There is no such client. Register it again.')
+    return client
   }
 
   return {
@@ -88,9 +95,9 @@ export function createOauthClients({ store, readDocument, clock, newId }: OauthC
         ...(secret !== undefined && { client_secret: secret.reveal(), client_secret_expires_at: 0 }),
       }
     },
-    async authenticate({ id, secret }, signal) {
+    async authenticate({ id, secret }, asker) {
       if (id === undefined) throw oauthError('invalid_client', 'The request names no client.')
-      const client = await find(id, signal)
+      const client = await find(id, asker)
       if (!shows(client.proof, secret))
         throw oauthError('invalid_client', 'The secret of the client is missing or wrong.')
       return client
@@ -102,18 +109,6 @@ export function createOauthClients({ store, readDocument, clock, newId }: OauthC
 function shows(proof: ClientProof, secret: Secret | undefined): boolean {
   if (proof.method === 'none') return true
   return secret !== undefined && new Secret(proof.secretHash).equals(hashToken(secret))
-}
-
-function fromRow(row: OauthClientRow): OauthClient {
-  const { id, name, redirectUris, grantTypes, tokenEndpointAuthMethod: method, secretHash } = row
-  return {
-    id,
-    name: name ?? undefined,
-    redirectUris,
-    refreshable: grantTypes.includes('refresh_token'),
-    host: undefined,
-    proof: method === 'none' || secretHash === null ? { method: 'none' } : { method, secretHash },
-  }
 }
 
 /** RFC 7591 §2: without a word it is `client_secret_basic`. What is not spoken here becomes a client without a secret, and it is told so. */

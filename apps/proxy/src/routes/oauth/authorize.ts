@@ -14,15 +14,16 @@ import { GatewayError, Secret } from '@toolgate/core'
 import type { Context } from 'hono'
 import type { AppEnv } from '../../app-env.ts'
 import { audienceOfResource } from '../../oauth-endpoint.ts'
+import type { ClientAddress } from '../../client-address.ts'
 import type { PublicAddress } from '../../public-address.ts'
 import type { LiveConfig } from '../../reload/live-config.ts'
 import { oauthErrorOf } from '../../render/oauth.ts'
 import { browserOf, markBrowser, refuseForeignForm } from './browser.ts'
 import { readForm } from './form.ts'
 import type { ConnectDoor, ConnectOptions, WaitingSignIn } from './connect.ts'
-import { consentPage, showPage } from './page.ts'
+import { tryKey } from './key-tries.ts'
+import { consentPage, showPage, unlessTooMany } from './page.ts'
 import type { PersonDoor } from './person.ts'
-import { addressOf } from './peer-address.ts'
 
 export interface AuthorizeOptions {
   readonly server: Pick<
@@ -30,6 +31,7 @@ export interface AuthorizeOptions {
     'clients' | 'pending' | 'signIn' | 'people' | 'tokens' | 'limits' | 'relayTickets'
   >
   readonly publicAddress: PublicAddress
+  readonly clientAddress: ClientAddress
   readonly live: Pick<LiveConfig, 'current'>
   readonly connectFirst: ConnectDoor['connectFirst']
   readonly person: Pick<PersonDoor, 'leave'>
@@ -61,10 +63,12 @@ export function createAuthorizeDoor(options: AuthorizeOptions): AuthorizeDoor {
   const ask = async (
     context: Context<AppEnv>,
     request: AuthorizationRequest,
-    { pending, issuer, fault }: { pending: string; issuer: string; fault?: string },
+    { pending, issuer, fault }: { pending: string; issuer: string; fault?: GatewayError },
   ) => {
     const action = `${publicAddress.rootPath}${issuer}/authorize`
-    return showPage(context, consentPage({ ...request, action, pending, fault, provider: server.people.label() }))
+    const provider = server.people.label()
+    const page = consentPage({ ...request, action, pending, fault: fault?.message, provider })
+    return showPage(context, { ...page, ...unlessTooMany(fault) })
   }
 
   return {
@@ -93,13 +97,15 @@ export function createAuthorizeDoor(options: AuthorizeOptions): AuthorizeDoor {
         return sendBack(context, request, { error: 'access_denied', iss })
       }
       try {
-        server.limits.signIns.count(addressOf(context))
         if (decision === 'person') return await person.leave(context, { parameters, issuer })
-        const consenter = await server.signIn(new Secret(form.get('key')?.trim() ?? ''), context.req.raw.signal)
+        const shown = new Secret(form.get('key')?.trim() ?? '')
+        const address = options.clientAddress(context)
+        const signIn = () => server.signIn(shown, context.req.raw.signal)
+        const consenter = await tryKey(server.limits.signIns, address, signIn)
         return await letInOrConnect(context, request, { parameters, issuer, consenter })
       } catch (error) {
         if (!(error instanceof GatewayError) || error.blame !== 'caller') throw error
-        return ask(context, request, { pending, issuer, fault: error.message })
+        return ask(context, request, { pending, issuer, fault: error })
       }
     },
   }
@@ -160,7 +166,7 @@ function createLettingIn({ server }: AuthorizeOptions) {
 }
 
 /** Anew each time: what was registered, trusted and there when the page was shown may not be any more. */
-function createReading({ server, publicAddress, live }: AuthorizeOptions) {
+function createReading({ server, publicAddress, clientAddress, live }: AuthorizeOptions) {
   return (context: Context<AppEnv>, { parameters, issuer }: { parameters: URLSearchParams; issuer: string }) => {
     const base = publicAddress.of(context)
     const { trustedRedirects } = live.current.environment
@@ -171,7 +177,7 @@ function createReading({ server, publicAddress, live }: AuthorizeOptions) {
         trusts: (uri) => isTrustedRedirect(uri, trustedRedirects, new URL(base).origin),
         audienceOf: (resource) => audienceOfResource(resource, { base, issuer }),
       },
-      context.req.raw.signal,
+      { address: clientAddress(context), signal: context.req.raw.signal },
     )
   }
 }

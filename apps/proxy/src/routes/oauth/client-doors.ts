@@ -12,16 +12,17 @@ import type { Context } from 'hono'
 import type { AppEnv } from '../../app-env.ts'
 import { readJsonObject } from '../../json-body.ts'
 import { audienceOfResource } from '../../oauth-endpoint.ts'
+import type { ClientAddress } from '../../client-address.ts'
 import type { PublicAddress } from '../../public-address.ts'
 import type { LiveConfig } from '../../reload/live-config.ts'
 import { readForm } from './form.ts'
 import { introspection } from './introspection.ts'
-import { addressOf } from './peer-address.ts'
 
 export interface ClientDoorServices {
   readonly authorizationServer: AuthorizationServer
   readonly registry: Pick<Registry, 'find'>
   readonly publicAddress: PublicAddress
+  readonly clientAddress: ClientAddress
   readonly live: Pick<LiveConfig, 'current'>
 }
 
@@ -29,10 +30,13 @@ export interface ClientDoorServices {
 export type Door = (context: Context<AppEnv>, issuer: string) => Promise<Response>
 
 export function createClientDoors(services: ClientDoorServices) {
-  const { authorizationServer: server, publicAddress, live, registry } = services
+  const { authorizationServer: server, publicAddress, clientAddress, live, registry } = services
   const exchangeRelayed = createRelayedTokens({ tickets: server.relayTickets, serverOf: (id) => registry.find(id) })
   const authenticated = (context: Context<AppEnv>, form: URLSearchParams) =>
-    server.clients.authenticate(presentedClient(context.req.raw.headers, form), context.req.raw.signal)
+    server.clients.authenticate(presentedClient(context.req.raw.headers, form), {
+      address: clientAddress(context),
+      signal: context.req.raw.signal,
+    })
 
   const token: Door = async (context, issuer) => {
     const form = await readForm(context)
@@ -44,7 +48,7 @@ export function createClientDoors(services: ClientDoorServices) {
   }
 
   const register: Door = async (context) => {
-    server.limits.registrations.count(addressOf(context))
+    server.limits.registrations.count(clientAddress(context))
     const { origin } = new URL(publicAddress.of(context))
     const { trustedRedirects } = live.current.environment
     const trusts = (uri: string) => isTrustedRedirect(uri, trustedRedirects, origin)

@@ -9,7 +9,6 @@ import {
   oauthError,
   ownerOf,
   type PendingRequests,
-  type RateLimit,
   signedInPersonSchema,
 } from '@toolgate/auth'
 import {
@@ -25,12 +24,13 @@ import type { Gateway, ManagedServer, Registry } from '@toolgate/manager'
 import type { Context } from 'hono'
 import type { AppEnv } from '../../app-env.ts'
 import { mcpEndpointOf } from '../../mcp-endpoint.ts'
+import type { ClientAddress } from '../../client-address.ts'
 import type { PublicAddress } from '../../public-address.ts'
 import { browserOf, markBrowser, refuseForeignForm } from './browser.ts'
 import { connectedPage, connectPage, leavePage } from './connect-pages.ts'
 import { readForm } from './form.ts'
-import { showPage } from './page.ts'
-import { addressOf } from './peer-address.ts'
+import { showPage, unlessTooMany } from './page.ts'
+import { tryKey } from './key-tries.ts'
 
 export interface ConnectServices {
   readonly authenticate: Authenticate
@@ -39,11 +39,11 @@ export interface ConnectServices {
   readonly connecting: {
     readonly pages: PendingRequests
     readonly legs: PendingRequests
-    readonly signIns: RateLimit
   }
   readonly publicAddress: PublicAddress
+  readonly clientAddress: ClientAddress
   readonly newId: NewId
-  readonly authorizationServer: Pick<AuthorizationServer, 'consenters'>
+  readonly authorizationServer: Pick<AuthorizationServer, 'consenters' | 'limits'>
 }
 
 /** A sign-in of an MCP client that waits until its user has connected an account. */
@@ -85,10 +85,12 @@ export function createConnectDoor(options: ConnectOptions): ConnectDoor {
   const { authenticate, connecting, publicAddress } = options
   const { pages } = connecting
 
-  const show = async (context: Context<AppEnv>, server: string, fault?: string) => {
+  const show = async (context: Context<AppEnv>, server: string, fault?: GatewayError) => {
     const browser = markBrowser(context, publicAddress.of(context))
     const pending = await pages.seal({ parameters: new URLSearchParams({ server }), issuer: '' }, browser)
-    return showPage(context, connectPage({ server, pending, fault, action: `${publicAddress.rootPath}/connect` }))
+    const action = `${publicAddress.rootPath}/connect`
+    const page = connectPage({ server, pending, fault: fault && forEyes(fault), action })
+    return showPage(context, { ...page, ...unlessTooMany(fault) })
   }
 
   return {
@@ -100,9 +102,10 @@ export function createConnectDoor(options: ConnectOptions): ConnectDoor {
       const { parameters } = await pages.open(form.get('request') ?? '', browserOf(context, base))
       const named = parameters.get('server') ?? ''
       try {
-        connecting.signIns.count(addressOf(context))
         const { signal } = context.req.raw
-        const principal = await authenticate(new Secret(form.get('key')?.trim() ?? ''), signal)
+        const { signIns } = options.authorizationServer.limits
+        const shown = new Secret(form.get('key')?.trim() ?? '')
+        const principal = await tryKey(signIns, options.clientAddress(context), () => authenticate(shown, signal))
         if (principal.source === 'oauth') throw notInPerson()
         const owner = requireOwner(principal)
         const server = permitted(principal, named, { ...options, signal })
@@ -110,7 +113,7 @@ export function createConnectDoor(options: ConnectOptions): ConnectDoor {
         return await leave(context, { server, owner }, options)
       } catch (error) {
         if (!(error instanceof GatewayError) || error.blame !== 'caller') throw error
-        return show(context, named, forEyes(error))
+        return show(context, named, error)
       }
     },
     comeBack: createComingBack(options),

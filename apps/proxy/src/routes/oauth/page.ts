@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto'
 import { describeRedirect, displayName, type OauthClient } from '@toolgate/auth'
-import { type Logger, toGatewayError } from '@toolgate/core'
+import { type GatewayError, type Logger, toGatewayError } from '@toolgate/core'
 import type { Context } from 'hono'
 import { html, raw } from 'hono/html'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
@@ -41,13 +41,15 @@ export interface ShownPage {
   readonly ownForm?: boolean
   /** Where the browser goes by itself. No redirect: the policy of the page before would have to name every address behind it. */
   readonly goesOnTo?: URL
+  /** Seconds. */
+  readonly retryAfter?: string
 }
 
 const styleSource = `'sha256-${createHash('sha256').update(style).digest('base64')}'`
 
 export async function showPage(
   context: Context<AppEnv>,
-  { status, title, body, leadsTo, ownForm = false, goesOnTo }: ShownPage,
+  { status, title, body, leadsTo, ownForm = false, goesOnTo, retryAfter }: ShownPage,
 ): Promise<Response> {
   const own = ownForm ? "'self'" : "'none'"
   const targets = leadsTo === undefined ? own : `'self' ${sourceOf(leadsTo)}`
@@ -55,6 +57,7 @@ export async function showPage(
     'content-security-policy',
     `default-src 'none'; style-src ${styleSource}; form-action ${targets}; base-uri 'none'; frame-ancestors 'none'`,
   )
+  if (retryAfter !== undefined) context.header('retry-after', retryAfter)
   context.header('x-frame-options', 'DENY')
   context.header('x-content-type-options', 'nosniff')
   // A stricter policy would hide from us where a form was sent from.
@@ -78,7 +81,10 @@ export function consentPage(page: ConsentPage): ShownPage {
   const { client, redirectUri, audience, action, pending, provider, fault } = page
   const name = displayName(client.name) ?? 'An application without a name'
   const title = `Let ${name} use your MCP servers?`
-  const hint = 'The key stays here. The application gets a token of its own, which ends with the key.'
+  // One text for every server: before the key is known nobody learns which have their own sign-in.
+  const hint =
+    'The key stays here. The application gets a token of its own, which ends with the key. Where a server has you sign in ' +
+    'with it as well, the application may get the token of that server instead, which ends as that server says.'
   const buttons = html`<button name="decision" value="allow">Allow</button>
 <button name="decision" value="deny" class="quiet">Cancel</button>`
   const body = html`<h1>Let <strong>${name}</strong> use your MCP servers?</h1>
@@ -91,6 +97,16 @@ ${provider === undefined ? '' : personForm({ action, pending, provider })}
 ${keyForm({ action, pending, fault, hint, buttons })}
 <p class="hint">Go on only if you have just started this from an application yourself.</p>`
   return { status: fault === undefined ? 200 : 403, title, body, leadsTo: redirectUri }
+}
+
+/** For a page that is shown again because too much was tried: when to come again. */
+export function unlessTooMany(fault: GatewayError | undefined): Partial<Pick<ShownPage, 'status' | 'retryAfter'>> {
+  if (fault?.code !== 'TOO_MANY_REQUESTS') return {}
+  return { status: 429, ...retryAfterOf(fault) }
+}
+
+function retryAfterOf({ details: { retryAfter } }: GatewayError): Pick<ShownPage, 'retryAfter'> {
+  return typeof retryAfter === 'string' ? { retryAfter } : {}
 }
 
 function personForm({ action, pending, provider }: Pick<ConsentPage, 'action' | 'pending' | 'provider'>): Html {
@@ -132,6 +148,7 @@ export async function onPages(context: Context<AppEnv>, log: Logger, work: () =>
     logFailure(log, error, context.var.requestId)
     const status = httpStatus[error.code]
     // A 401 would have a browser ask for a password.
-    return showPage(context, faultPage(status === 401 ? 400 : contentful(status), error.message))
+    const page = faultPage(status === 401 ? 400 : contentful(status), error.message)
+    return showPage(context, { ...page, ...retryAfterOf(error) })
   }
 }
