@@ -62,7 +62,7 @@ describeOnStores('changing keys', (openStore) => {
       expect(answer).toMatchObject({
         key,
         token: key,
-        warnings: [expect.stringContaining('rpm_limit'), expect.stringContaining('tags')],
+        warnings: [expect.stringContaining('tags')],
       })
       expect(await infoOf(key)).toEqual({
         ...before,
