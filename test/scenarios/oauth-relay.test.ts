@@ -1,6 +1,7 @@
 import { Client as Client2, StreamableHTTPClientTransport as Transport2 } from '@modelcontextprotocol/client'
 import { Client as Client1 } from '@modelcontextprotocol/sdk/client/index.js'
 import { StreamableHTTPClientTransport as Transport1 } from '@modelcontextprotocol/sdk/client/streamableHttp.js'
+import { fakeClock } from '@toolgate/testing/fake-clock'
 import { type ProtectedMcpServer, startProtectedMcpServer } from '@toolgate/testing/mcp-protected'
 import { type OidcServer, startOidcServer } from '@toolgate/testing/oidc-server'
 import { startRawMcpServer } from '@toolgate/testing/mcp-raw'
@@ -26,10 +27,18 @@ let upstream: ProtectedMcpServer
 let gateway: Booted
 let key: string
 let clientId: string
+let config: object
 beforeAll(async () => {
   oidc = behind.use(
     await startOidcServer({
-      clients: [{ client_id: 'toolgate', client_secret: secret, redirect_uris: [`${base}/callback`] }],
+      clients: [
+        {
+          client_id: 'toolgate',
+          client_secret: secret,
+          redirect_uris: [`${base}/callback`],
+          grant_types: ['authorization_code', 'refresh_token'],
+        },
+      ],
     }),
   )
   upstream = behind.use(await startProtectedMcpServer(oidc))
@@ -44,7 +53,8 @@ beforeAll(async () => {
   }
   const mcp_servers = { ...Object.fromEntries(servers), named: { url, ...modes.delegate, ...named } }
   const general_settings = { mcp_allowed_private_networks: ['127.0.0.0/8'] }
-  gateway = behind.use(await boot({ config: { general_settings, mcp_servers }, log, env: { PROXY_BASE_URL: base } }))
+  config = { general_settings, mcp_servers }
+  gateway = behind.use(await boot({ config, log, env: { PROXY_BASE_URL: base } }))
   key = await gateway.makeKey({ object_permission: { mcp_servers: Object.keys(mcp_servers) } })
   clientId = await client().newClient()
 })
@@ -76,9 +86,9 @@ const finish = (transport: Transport1 | Transport2, end: URL): Promise<void> =>
     : transport.finishAuth(end.searchParams)
 
 /** The gateway's page with the key, the server's own sign-in, and back to the client. */
-const signIn = async (url: string | URL, as: string, by = key): Promise<URL> => {
+const signIn = async (url: string | URL, as: string, by = key, at = gateway): Promise<URL> => {
   oidc.person = { sub: as }
-  const browser = browse(gateway)
+  const browser = browse(at)
   const page = await browser.send(await browser.open(url), { key: by, decision: 'allow' })
   const link = /class="button" href="([^"]*)"/.exec(page.text)?.[1]?.replaceAll('&amp;', '&')
   if (link === undefined) throw new Error(`no way on: ${page.text} ${String(page.location)}`)
@@ -193,6 +203,43 @@ describe('what a relayed sign-in hands out', () => {
     const refresh = textOf(body['refresh_token'])
     expect(await client().refresh(refresh, other)).toMatchObject(refusal)
     expect(await client().refresh(`${refresh.slice(0, -4)}AAAA`, clientId)).toMatchObject(refusal)
+  })
+
+  verifies('oauth:attacks', 'ends with the key, with what the key may use, and after half a year', async () => {
+    const clock = fakeClock(Date.now())
+    await using here = await boot({ config, clock, env: { PROXY_BASE_URL: base } })
+    const id = await clientOf(here).newClient()
+    const exchange = async (end: URL) =>
+      clientOf(here).exchange(textOf(end.searchParams.get('code')), { client_id: id }, '/named/token')
+    const refresh = (token: unknown) =>
+      clientOf(here).form('/named/token', {
+        grant_type: 'refresh_token',
+        refresh_token: textOf(token),
+        client_id: id,
+      })
+    const permission = { object_permission: { mcp_servers: ['named'] } }
+    const mine = await here.makeKey(permission)
+    const end = await signIn(authorize('named', id), 'ada', mine, here)
+    const { body } = await exchange(end)
+    const kept = await refresh(body['refresh_token'])
+    expect(kept.status).toBe(200)
+
+    const asked = oidc.requests.length
+    await here.json('/key/update', { body: { key: mine, object_permission: { mcp_servers: [] } } })
+    expect(await refresh(kept.body['refresh_token'])).toMatchObject(refusal)
+    await here.json('/key/update', { body: { key: mine, blocked: true, ...permission } })
+    expect(await refresh(kept.body['refresh_token'])).toMatchObject(refusal)
+    await here.json('/key/update', { body: { key: mine, blocked: false } })
+    clock.jump(180 * 24 * 60 * 60_000)
+    expect(await refresh(kept.body['refresh_token'])).toMatchObject(refusal)
+    clock.jump(-180 * 24 * 60 * 60_000)
+    expect(oidc.requests.length).toBe(asked)
+    const late = await signIn(authorize('named', id), 'ada', mine, here)
+    const before = oidc.requests.length
+    await here.json('/key/delete', { body: { keys: [mine] } })
+    expect(await exchange(late)).toMatchObject(refusal)
+    expect(await refresh(kept.body['refresh_token'])).toMatchObject(refusal)
+    expect(oidc.requests.length).toBe(before)
   })
 
   verifies('oauth:attacks', 'is asked for anew for each client, though all are one client to the server', async () => {

@@ -74,6 +74,7 @@ function adviceFor(left: number, { keyIds }: Sealer): string {
   if (left > 0)
     return 'Give the keys that these are sealed with in TOOLGATE_ENCRYPTION_KEY_PREVIOUS and run it again.\n'
   return keyIds.length > 1
-    ? 'After ten minutes the former key can go: pages and questions that are open last so long.\n'
+    ? 'After ten minutes the former key can go: pages and questions that are open last so long. Clients that hold tokens of servers ' +
+        '(oauth_delegate and the like) sign in again then, unless they have refreshed since; after 180 days none is left.\n'
     : ''
 }

@@ -1,4 +1,4 @@
-import { type Clock, GatewayError, type NewId, type Outbound, type Secret } from '@toolgate/core'
+import { type Clock, type NewId, type Outbound, type Secret } from '@toolgate/core'
 import type { Database } from '@toolgate/db'
 import type { KeyAdmission } from '../inbound/key-admission.ts'
 import type { Sealer } from '../tokens/sealing.ts'
@@ -69,7 +69,7 @@ export function createAuthorizationServer(options: AuthorizationServerOptions): 
     issued: createIssuedTokens({
       store: grants,
       accessTokens,
-      principalOf: (grant, signal) => consenters.admit(grant, signal).catch(unlessUnusable),
+      principalOf: consenters.look,
       clock,
     }),
     limits: {
@@ -78,11 +78,3 @@ export function createAuthorizationServer(options: AuthorizationServerOptions): 
     },
   }
 }
-
-/** Of a key that is blocked or has expired, or a person that may not come in any more, no token counts. That it could not be found out is no answer. */
-function unlessUnusable(error: unknown): undefined {
-  if (error instanceof GatewayError && unusable.has(error.code)) return undefined
-  throw error
-}
-
-const unusable: ReadonlySet<string> = new Set(['KEY_BLOCKED', 'KEY_EXPIRED', 'CREDENTIAL_INVALID'])

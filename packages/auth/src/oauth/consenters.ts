@@ -1,4 +1,4 @@
-import type { Principal } from '@toolgate/core'
+import { GatewayError, type Principal } from '@toolgate/core'
 import type { SignedInPerson } from '@toolgate/db'
 import type { KeyAdmission } from '../inbound/key-admission.ts'
 import type { People } from './people.ts'
@@ -14,7 +14,11 @@ export interface Consenter {
 export interface Consenters {
   /** Undefined where the key is gone. Rejects with `KEY_BLOCKED`, `KEY_EXPIRED`, `CREDENTIAL_INVALID` or `STORE_UNAVAILABLE`. */
   admit(consenter: Consenter, signal: AbortSignal): Promise<Principal | undefined>
+  /** The same for whoever only asks: undefined as well where they may not come in. That it could not be found out is no answer. */
+  look(consenter: Consenter, signal: AbortSignal): Promise<Principal | undefined>
 }
+
+const unusable: ReadonlySet<string> = new Set(['KEY_BLOCKED', 'KEY_EXPIRED', 'CREDENTIAL_INVALID'])
 
 export function createConsenters({
   keys,
@@ -23,9 +27,12 @@ export function createConsenters({
   readonly keys: KeyAdmission
   readonly people: People
 }): Consenters {
-  return {
-    async admit({ keyHash, person }, signal) {
-      return person === null ? keys.admit(keyHash, signal) : people.admit(person)
-    },
-  }
+  const admit: Consenters['admit'] = async ({ keyHash, person }, signal) =>
+    person === null ? keys.admit(keyHash, signal) : people.admit(person)
+  return { admit, look: (consenter, signal) => admit(consenter, signal).catch(unlessUnusable) }
+}
+
+function unlessUnusable(error: unknown): undefined {
+  if (error instanceof GatewayError && unusable.has(error.code)) return undefined
+  throw error
 }

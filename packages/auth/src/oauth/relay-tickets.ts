@@ -1,15 +1,21 @@
 /**
  * What a client holds of a sign-in that was relayed to a server: a code that stands for the server's, and a refresh token that
  * stands for the server's. Both are sealed, so that only the gateway can use what is inside, and only for the client they were
- * given to. Nothing of them is kept.
+ * given to. Nothing of them is kept; who consented stands in them, and they end when a grant of theirs would.
  */
 import { type Clock, Secret } from '@toolgate/core'
 import { z } from 'zod'
+import { signedInPersonSchema } from '../inbound/jwt/person.ts'
 import type { Sealer } from '../tokens/sealing.ts'
+import type { Consenter } from './consenters.ts'
+import { lifetimes } from './lifetimes.ts'
+
+const consenterSchema = z.object({ keyHash: z.string(), person: signedInPersonSchema.nullable() })
 
 const codeSchema = z.object({
   /** Id of the server. */
   server: z.string(),
+  consenter: consenterSchema,
   clientId: z.string(),
   redirectUri: z.string(),
   codeChallenge: z.string(),
@@ -23,20 +29,26 @@ const codeSchema = z.object({
 
 const refreshSchema = z.object({
   server: z.string(),
+  consenter: consenterSchema,
   clientId: z.string(),
   audience: z.string(),
   refresh: z.string(),
   kept: z.string(),
+  /** Milliseconds since the epoch; the ticket that takes its place ends then as well. */
+  until: z.number(),
 })
 
-export type RelayedCode = Omit<z.output<typeof codeSchema>, 'until'>
-export type RelayedRefresh = z.output<typeof refreshSchema>
+export type RelayedCode = Omit<z.output<typeof codeSchema>, 'until' | 'consenter'> & { readonly consenter: Consenter }
+export type RelayedRefresh = Omit<z.output<typeof refreshSchema>, 'consenter'> & { readonly consenter: Consenter }
 
 export interface RelayTickets {
   sealCode(code: RelayedCode): Promise<Secret>
   /** Undefined for what is none of ours, or too old. */
   openCode(text: string): Promise<RelayedCode | undefined>
+  /** When a sign-in ends that this consenter begins now. */
+  endOf(consenter: Consenter): number
   sealRefresh(token: RelayedRefresh): Promise<Secret>
+  /** As `openCode`. */
   openRefresh(text: string): Promise<RelayedRefresh | undefined>
   /** Told by how they begin: everything else is the gateway's own. */
   isCode(text: string): boolean
@@ -75,9 +87,11 @@ export function createRelayTickets({
       const { data } = codeSchema.safeParse(await open('code', text))
       return data !== undefined && data.until > clock.now() ? data : undefined
     },
+    endOf: ({ person }) => clock.now() + (person === null ? lifetimes.grantMs : lifetimes.personGrantMs),
     sealRefresh: (token) => seal('refresh', token),
     async openRefresh(text) {
-      return refreshSchema.safeParse(await open('refresh', text)).data
+      const { data } = refreshSchema.safeParse(await open('refresh', text))
+      return data !== undefined && data.until > clock.now() ? data : undefined
     },
     isCode: (text) => text.startsWith(prefixes.code),
     isRefresh: (text) => text.startsWith(prefixes.refresh),

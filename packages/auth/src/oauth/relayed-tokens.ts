@@ -1,11 +1,12 @@
 /**
  * The token endpoint for servers whose clients hold the server's own tokens: what a client shows is checked as for a token of the
- * gateway, then the server's authorization server is asked, and its tokens are handed on. The refresh token stays sealed: it is of
- * no use to anybody else, nor anywhere else.
+ * gateway, and that whoever consented may still use the server; then the server's authorization server is asked, and its tokens are
+ * handed on. The refresh token stays sealed: it is of no use to anybody else, nor anywhere else.
  */
 import { type JsonObject, type RelayedTokens, Secret, type ServerDefinition } from '@toolgate/core'
 import { single } from './authorization-request.ts'
 import type { OauthClient } from './clients.ts'
+import type { Consenter } from './consenters.ts'
 import { oauthError } from './oauth-error.ts'
 import type { RelayTickets } from './relay-tickets.ts'
 import { challengeOf, notGranted, required } from './token-form.ts'
@@ -26,12 +27,15 @@ export interface RelayedTokensOptions {
   readonly tickets: RelayTickets
   /** By id. */
   readonly serverOf: (id: string) => ServerDefinition | undefined
+  /** Whether whoever consented may use it at this moment. Rejects where that cannot be found out. */
+  readonly mayUse: (consenter: Consenter, server: ServerDefinition, signal: AbortSignal) => Promise<boolean>
 }
 
-export function createRelayedTokens({ tickets, serverOf }: RelayedTokensOptions): ExchangeRelayed {
-  const relayAt = (id: string) => {
-    const server = serverOf(id)
+export function createRelayedTokens({ tickets, serverOf, mayUse }: RelayedTokensOptions): ExchangeRelayed {
+  const relayAt = async (ticket: { server: string; consenter: Consenter }, signal: AbortSignal) => {
+    const server = serverOf(ticket.server)
     if (server?.auth.relay === undefined) throw notGranted()
+    if (!(await mayUse(ticket.consenter, server, signal))) throw notGranted()
     return { server, relay: server.auth.relay }
   }
 
@@ -46,8 +50,9 @@ export function createRelayedTokens({ tickets, serverOf }: RelayedTokensOptions)
       new Secret(ticket.codeChallenge).equals(challenge)
     if (!isTheirs) throw notGranted()
     refuseElsewhere(exchange, ticket)
-    const { server, relay } = relayAt(ticket.server)
-    return { ticket, tokens: await relay.finish({ server, signal }, { ...ticket, iss: ticket.iss }) }
+    const { server, relay } = await relayAt(ticket, signal)
+    const tokens = await relay.finish({ server, signal }, { ...ticket, iss: ticket.iss })
+    return { ticket: { ...ticket, until: tickets.endOf(ticket.consenter) }, tokens }
   }
 
   const forRefresh = async (exchange: RelayedExchange, text: string) => {
@@ -55,7 +60,7 @@ export function createRelayedTokens({ tickets, serverOf }: RelayedTokensOptions)
     const ticket = await tickets.openRefresh(text)
     if (ticket?.clientId !== client.id) throw notGranted()
     refuseElsewhere(exchange, ticket)
-    const { server, relay } = relayAt(ticket.server)
+    const { server, relay } = await relayAt(ticket, signal)
     const shown = { refresh: new Secret(ticket.refresh), kept: ticket.kept }
     return { ticket, tokens: await relay.refresh({ server, signal }, shown) }
   }
@@ -64,26 +69,19 @@ export function createRelayedTokens({ tickets, serverOf }: RelayedTokensOptions)
     const { form, client } = exchange
     const kind = single(form, 'grant_type')
     const code = single(form, 'code') ?? ''
-    const refresh = single(form, 'refresh_token') ?? ''
+    const refreshToken = single(form, 'refresh_token') ?? ''
     const got =
       kind === 'authorization_code' && tickets.isCode(code)
         ? await forCode(exchange, code)
-        : kind === 'refresh_token' && tickets.isRefresh(refresh)
-          ? await forRefresh(exchange, refresh)
+        : kind === 'refresh_token' && tickets.isRefresh(refreshToken)
+          ? await forRefresh(exchange, refreshToken)
           : undefined
     if (got === undefined) return undefined
     const { ticket, tokens } = got
     if (tokens === undefined) throw notGranted()
-    const { server, audience } = ticket
-    return answer(tokens, async (refreshToken) =>
-      tickets.sealRefresh({
-        server,
-        audience,
-        clientId: client.id,
-        refresh: refreshToken.reveal(),
-        kept: tokens.kept,
-      }),
-    )
+    const { server, audience, consenter, until } = ticket
+    const bound = { server, audience, consenter, until, clientId: client.id, kept: tokens.kept }
+    return answer(tokens, async (refresh) => tickets.sealRefresh({ ...bound, refresh: refresh.reveal() }))
   }
 }
 

@@ -144,7 +144,7 @@ function createGoingOn(options: AuthorizeOptions, read: ReturnType<typeof create
     const iss = issOf(context, waiting)
     if ('refusal' in request) return refuse(context, request, iss)
     const { client, redirectUri, codeChallenge, audience } = request
-    const bound = { clientId: client.id, redirectUri, codeChallenge, audience }
+    const bound = { clientId: client.id, consenter: waiting.consenter, redirectUri, codeChallenge, audience }
     const { iss: serversIss, ...answered } = answer
     const ticket = { ...bound, ...answered, ...(serversIss !== undefined && { iss: serversIss }) }
     const code = await options.server.relayTickets.sealCode(ticket)

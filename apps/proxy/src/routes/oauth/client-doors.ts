@@ -15,10 +15,11 @@ import { audienceOfResource } from '../../oauth-endpoint.ts'
 import type { ClientAddress } from '../../client-address.ts'
 import type { PublicAddress } from '../../public-address.ts'
 import type { LiveConfig } from '../../reload/live-config.ts'
+import { type ConnectServices, permitted } from './connect.ts'
 import { readForm } from './form.ts'
 import { introspection } from './introspection.ts'
 
-export interface ClientDoorServices {
+export interface ClientDoorServices extends Pick<ConnectServices, 'gateway' | 'newId'> {
   readonly authorizationServer: AuthorizationServer
   readonly registry: Pick<Registry, 'find'>
   readonly publicAddress: PublicAddress
@@ -31,7 +32,14 @@ export type Door = (context: Context<AppEnv>, issuer: string) => Promise<Respons
 
 export function createClientDoors(services: ClientDoorServices) {
   const { authorizationServer: server, publicAddress, clientAddress, live, registry } = services
-  const exchangeRelayed = createRelayedTokens({ tickets: server.relayTickets, serverOf: (id) => registry.find(id) })
+  const exchangeRelayed = createRelayedTokens({
+    tickets: server.relayTickets,
+    serverOf: (id) => registry.find(id),
+    async mayUse(consenter, { id, name }, signal) {
+      const principal = await server.consenters.look(consenter, signal)
+      return principal !== undefined && permitted(principal, name, { ...services, signal })?.id === id
+    },
+  })
   const authenticated = (context: Context<AppEnv>, form: URLSearchParams) =>
     server.clients.authenticate(presentedClient(context.req.raw.headers, form), {
       address: clientAddress(context),

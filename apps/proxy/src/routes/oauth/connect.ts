@@ -209,7 +209,7 @@ function requireWayBack(context: Context<AppEnv>, server: string | undefined): v
 }
 
 /** What this key may use, by the name that the link has. What it may not use reads like what does not exist. */
-function permitted(
+export function permitted(
   principal: Principal,
   named: string,
   { gateway, newId, signal }: Pick<ConnectServices, 'gateway' | 'newId'> & { readonly signal: AbortSignal },
