@@ -1,6 +1,7 @@
 import { createHmac } from 'node:crypto'
 import { type IdentityProvider, startIdentityProvider } from '@toolgate/testing/identity-provider'
 import { fakeClock } from '@toolgate/testing/fake-clock'
+import { serveOnLoopback } from '@toolgate/testing/loopback'
 import { resultFor, startRawMcpServer } from '@toolgate/testing/mcp-raw'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { boot, type Booted } from '../boot.ts'
@@ -192,5 +193,27 @@ describe('a token and the servers behind the gateway', () => {
     expect(status).toBe(200)
     expect(upstream.requests.length).toBeGreaterThan(0)
     for (const { raw } of upstream.requests) expect(raw).not.toContain(token)
+  })
+})
+
+describe('keys that an identity provider names at another address', () => {
+  verifies('auth:jwt', 'are not asked for inside, unless the operator allows that network', async () => {
+    await using keys = await startIdentityProvider()
+    await using provider = await serveOnLoopback((request) =>
+      Response.json({ issuer: new URL(request.url).origin, jwks_uri: keys.jwksUrl }),
+    )
+    const config = (mcp_allowed_private_networks: readonly string[]) => ({
+      general_settings: {
+        mcp_allowed_private_networks,
+        enable_jwt_auth: true,
+        litellm_jwtauth: { issuers: [{ issuer: provider.origin, audience: 'toolgate' }] },
+      },
+    })
+    await using gateway = await boot({ config: config([]) })
+    const authorization = `Bearer ${await keys.sign({ iss: provider.origin })}`
+    const ask = async () => (await gateway.request('/v1/mcp/server', { key: null, headers: { authorization } })).status
+    expect([await ask(), keys.keyRequests]).toEqual([503, 0])
+    await gateway.reload(config(['127.0.0.0/8']))
+    expect(await ask()).toBe(200)
   })
 })

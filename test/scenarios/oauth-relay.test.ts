@@ -86,7 +86,7 @@ const finish = (transport: Transport1 | Transport2, end: URL): Promise<void> =>
     : transport.finishAuth(end.searchParams)
 
 /** The gateway's page with the key, the server's own sign-in, and back to the client. */
-const signIn = async (url: string | URL, as: string, by = key, at = gateway): Promise<URL> => {
+const signIn = async (url: string | URL, as: string, { by = key, at = gateway } = {}): Promise<URL> => {
   oidc.person = { sub: as }
   const browser = browse(at)
   const page = await browser.send(await browser.open(url), { key: by, decision: 'allow' })
@@ -219,7 +219,7 @@ describe('what a relayed sign-in hands out', () => {
       })
     const permission = { object_permission: { mcp_servers: ['named'] } }
     const mine = await here.makeKey(permission)
-    const end = await signIn(authorize('named', id), 'ada', mine, here)
+    const end = await signIn(authorize('named', id), 'ada', { by: mine, at: here })
     const { body } = await exchange(end)
     const kept = await refresh(body['refresh_token'])
     expect(kept.status).toBe(200)
@@ -234,7 +234,7 @@ describe('what a relayed sign-in hands out', () => {
     expect(await refresh(kept.body['refresh_token'])).toMatchObject(refusal)
     clock.jump(-180 * 24 * 60 * 60_000)
     expect(oidc.requests.length).toBe(asked)
-    const late = await signIn(authorize('named', id), 'ada', mine, here)
+    const late = await signIn(authorize('named', id), 'ada', { by: mine, at: here })
     const before = oidc.requests.length
     await here.json('/key/delete', { body: { keys: [mine] } })
     expect(await exchange(late)).toMatchObject(refusal)

@@ -27,6 +27,14 @@ const sound = () => ({
 })
 const claims = (nonce: string) => ({ iss: provider.origin, aud: 'toolgate', sub: 'ada', nonce, groups: ['crew'] })
 let nonce = ''
+/** Its keys are at another address than the provider, and both are on this machine. */
+const settings = (mcp_allowed_private_networks: readonly string[]) => ({
+  general_settings: {
+    mcp_allowed_private_networks,
+    mcp_sign_in: { issuer: provider.origin, client_id: 'toolgate', roles_jwt_field: 'groups' },
+    litellm_jwtauth: { role_mappings: [{ role: 'crew', mcp_servers: ['git'] }] },
+  },
+})
 
 beforeAll(async () => {
   signer = behind.use(await startIdentityProvider())
@@ -40,12 +48,7 @@ beforeAll(async () => {
   )
   gateway = behind.use(
     await boot({
-      config: {
-        general_settings: {
-          mcp_sign_in: { issuer: provider.origin, client_id: 'toolgate', roles_jwt_field: 'groups' },
-          litellm_jwtauth: { role_mappings: [{ role: 'crew', mcp_servers: ['git'] }] },
-        },
-      },
+      config: settings(['127.0.0.0/8']),
       env: { PROXY_BASE_URL: base },
       log,
     }),
@@ -58,12 +61,7 @@ beforeEach(async () => {
   userinfo = { sub: 'ada' }
   // What is known of the provider is forgotten.
   await gateway.reload({ general_settings: { mcp_sign_in: { issuer: 'http://127.0.0.1:1', client_id: 'toolgate' } } })
-  await gateway.reload({
-    general_settings: {
-      mcp_sign_in: { issuer: provider.origin, client_id: 'toolgate', roles_jwt_field: 'groups' },
-      litellm_jwtauth: { role_mappings: [{ role: 'crew', mcp_servers: ['git'] }] },
-    },
-  })
+  await gateway.reload(settings(['127.0.0.0/8']))
 })
 
 const leave = async () => {
@@ -137,6 +135,13 @@ describe('a person that somebody claims to be', () => {
       expect([page.status, target, page.location]).toEqual([503, undefined, undefined])
     })
   }
+
+  verifies('oauth:people', 'is not asked about at an address inside that only the provider names', async () => {
+    await gateway.reload(settings([]))
+    const asked = signer.keyRequests
+    expect(await signIn()).toMatchObject({ status: 503, location: undefined })
+    expect(signer.keyRequests).toBe(asked)
+  })
 
   verifies('oauth:people', 'leaves no token and no claim in a log', async () => {
     await signIn()

@@ -28,7 +28,7 @@ import { replaceConfigKeys } from '../reload/config-keys.ts'
 
 /** Who calls: keys of the file into the store, the cache in front of it, and the ways to prove an identity. */
 export async function composeIdentity(foundation: Foundation) {
-  const { loaded, live, masterKey, database, log, clock, newId, outbound, sealer } = foundation
+  const { loaded, live, masterKey, database, log, clock, newId, outbound, guardedOutbound, sealer } = foundation
   const defaultAccess = () => live.current.config.defaultAccess
   const store = createPostgresKeyStore(database, newId)
   const sync = (keys: readonly VirtualKeyEntry[]) => upsertConfigKeys(keys, { store, log, clock, newId })
@@ -78,7 +78,7 @@ export async function composeIdentity(foundation: Foundation) {
       keys: admission,
       defaultAccess,
       issued: { tokens: accessTokens, consenters },
-      jwt: { settings: () => live.current.config.jwt, outbound, clock, log },
+      jwt: { settings: () => live.current.config.jwt, outbound, guardedOutbound, clock, log },
     }),
     authorizationServer,
     connecting: composeConnecting({ sealer, clock }),
@@ -92,14 +92,14 @@ async function composeSignIns(
   foundation: Foundation,
   { admission: keys, contact }: { readonly admission: KeyAdmission; readonly contact: StoreContact },
 ) {
-  const { live, database, outbound, clock, newId, log } = foundation
+  const { live, database, outbound, guardedOutbound, clock, newId, log } = foundation
   const grants = createPostgresGrantStore({ database, newId })
   const accessTokens = createAccessTokens({ store: grants, feed: database, clock, log, contact })
   await accessTokens.start()
   const settings = () => live.current.config.personSignIn
   const people = createPeople({ settings, defaultAccess: () => live.current.config.defaultAccess })
   const consenters = createConsenters({ keys, people })
-  const signIn = createPersonSignIn({ settings, people, outbound, clock })
+  const signIn = createPersonSignIn({ settings, people, outbound, guardedOutbound, clock })
   return {
     accessTokens,
     consenters,

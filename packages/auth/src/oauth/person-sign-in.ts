@@ -28,6 +28,7 @@ import {
 import type { SignedInPerson } from '@toolgate/db'
 import { z } from 'zod'
 import { boundedFetch } from '../bounded-fetch.ts'
+import { wayToProvider } from '../provider-ways.ts'
 import { personHash, personIn } from '../inbound/jwt/person.ts'
 import type { Consenter } from './consenters.ts'
 import { oauthError } from './oauth-error.ts'
@@ -58,6 +59,8 @@ export interface PersonSignInOptions {
   readonly settings: () => PersonSignInSettings | undefined
   readonly people: People
   readonly outbound: Outbound
+  /** For what the provider's metadata name elsewhere. */
+  readonly guardedOutbound: Outbound
   readonly clock: Clock
 }
 
@@ -130,7 +133,7 @@ function asFarAsNamed(person: SignedInPerson, { mappings }: PersonSignInSettings
 }
 
 /** One step at the provider, within its time and with its errors in our words. */
-function createAsking({ outbound, clock }: PersonSignInOptions) {
+function createAsking({ clock, ...ways }: PersonSignInOptions) {
   let known: { settings: PersonSignInSettings; metadata: ServerMetadata; readAt: number } | undefined
 
   return async <Result>(
@@ -139,7 +142,8 @@ function createAsking({ outbound, clock }: PersonSignInOptions) {
     work: (provider: Configuration) => Promise<Result>,
   ): Promise<Result> => {
     using deadline = startDeadline(clock, stepMs, signal)
-    const fetchNow = boundedFetch({ wayTo: () => outbound, signal: deadline.signal, maxBytes: maxAnswerBytes })
+    const wayTo = wayToProvider(settings.provider.issuer, ways)
+    const fetchNow = boundedFetch({ wayTo, signal: deadline.signal, maxBytes: maxAnswerBytes })
     try {
       if (known?.settings !== settings || clock.monotonic() - known.readAt > metadataMs) {
         known = { settings, metadata: await discover(settings, fetchNow), readAt: clock.monotonic() }

@@ -4,10 +4,13 @@
  */
 import { type Clock, createSingleFlight, isJsonObject, type Logger, type Outbound, startDeadline } from '@toolgate/core'
 import { createRemoteJWKSet, customFetch, type JWTVerifyGetKey, type RemoteJWKSet } from 'jose'
+import { wayToProvider } from '../../provider-ways.ts'
 import type { JwtIssuer } from './jwt-settings.ts'
 
 export interface IssuerKeysOptions {
   readonly outbound: Outbound
+  /** For a key set that the provider's metadata name elsewhere. */
+  readonly guardedOutbound: Outbound
   readonly clock: Clock
   readonly log: Logger
 }
@@ -36,14 +39,21 @@ export function issuerKeys(issuer: JwtIssuer, options: IssuerKeysOptions): JWTVe
   }
 
   return async (header, token) => {
-    keySet ??= await flight('key set', never, async () => keySetAt(await addressOfKeys(issuer, options), options))
+    keySet ??= await flight('key set', never, async () => keySetOf(issuer, options))
     if (keySet.jwks() === undefined) readAt = clock.monotonic()
     else if (clock.monotonic() - readAt > issuer.keysMs) renew(keySet)
     return keySet(header, token)
   }
 }
 
-function keySetAt(url: string, { outbound }: IssuerKeysOptions): RemoteJWKSet {
+async function keySetOf(issuer: JwtIssuer, options: IssuerKeysOptions): Promise<RemoteJWKSet> {
+  // What the operator's file names is dialled as it stands.
+  if (issuer.jwksUrl !== undefined) return keySetAt(issuer.jwksUrl, options.outbound)
+  const url = await addressOfKeys(issuer, options)
+  return keySetAt(url, wayToProvider(issuer.issuer, options)(url))
+}
+
+function keySetAt(url: string, outbound: Outbound): RemoteJWKSet {
   return createRemoteJWKSet(new URL(url), {
     timeoutDuration: requestMs,
     cooldownDuration: coolDownMs,
@@ -57,8 +67,7 @@ function keySetAt(url: string, { outbound }: IssuerKeysOptions): RemoteJWKSet {
 }
 
 /** OpenID Connect Discovery 1.0 §4: the document must name the very issuer that was asked. */
-async function addressOfKeys({ issuer, jwksUrl }: JwtIssuer, { outbound, clock }: IssuerKeysOptions): Promise<string> {
-  if (jwksUrl !== undefined) return jwksUrl
+async function addressOfKeys({ issuer }: JwtIssuer, { outbound, clock }: IssuerKeysOptions): Promise<string> {
   using deadline = startDeadline(clock, requestMs)
   const address = `${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`
   const { status, text } = await readDocument(address, { outbound, signal: deadline.signal })

@@ -26,6 +26,7 @@ export interface JwtAuthenticatorOptions {
   readonly settings: () => JwtSettings | undefined
   readonly defaultAccess: () => DefaultAccess
   readonly outbound: Outbound
+  readonly guardedOutbound: Outbound
   readonly clock: Clock
   readonly log: Logger
 }
