@@ -89,7 +89,8 @@ describe.each([false, true])('a message with gateway tools to Claude, streamed: 
 
   verifies('messages:native-rounds', 'takes version and betas along in every round', async () => {
     played(streamed, message([echo]), message([text('ok')]))
-    await ask({}, { headers: { 'anthropic-beta': 'a-1,b-2' }, query: { beta: true } })
+    const query = { beta: true, key: world.gateway.masterKey }
+    await ask({}, { headers: { 'anthropic-beta': 'a-1,b-2' }, query })
     expect(world.llm.requests.slice(-2)).toMatchObject(
       [1, 2].map(() => ({
         path: '/v1/messages?beta=true',

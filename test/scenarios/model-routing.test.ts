@@ -180,6 +180,25 @@ describe('a deployment that fails', () => {
     expect(bad.requests).toHaveLength(3)
   })
 
+  verifies('models:cooldown', 'for one name of many goes on for the others', async () => {
+    const knowsOne = await startLlmServer([
+      ({ body }) =>
+        body['model'] === 'good'
+          ? { json: completion({ content: 'here' }) }
+          : { json: { error: { message: 'no such model' } }, status: 404 },
+    ])
+    open.push(knowsOne)
+    const spare = await provider('spare')
+    const wild = { model_name: 'wild/*', litellm_params: { ...entry('m', knowsOne).litellm_params, model: 'openai/*' } }
+    await gateway.reload({
+      router_settings: { default_fallbacks: ['spare'] },
+      model_list: [wild, entry('spare', spare)],
+    })
+    const askFor = (model: string) => gateway.request('/v1/chat/completions', { body: { ...question, model } })
+    await askFor('wild/made-up')
+    expect(await said(await askFor('wild/good'))).toBe('here')
+  })
+
   it('is late where it does not answer within the time of the file', async () => {
     const hanging = await provider({ hang: true })
     const good = await provider('in time')

@@ -42,8 +42,11 @@ export const messagesBody = z
 const anthropicHeaders =
   /^(?:anthropic-(?:version|beta|dangerous-direct-browser-access)|x-app|x-claude-code-session-id)$/
 
+/** Of the query only the one name that it has: whatever else stands there, a key for instance, is not for the provider. */
 function passingOf(context: Context<AppEnv>) {
-  return { headers: passingHeaders(context, anthropicHeaders), query: new URL(context.req.url).search }
+  const beta = context.req.query('beta')
+  const query = beta === undefined ? '' : `?${new URLSearchParams({ beta }).toString()}`
+  return { headers: passingHeaders(context, anthropicHeaders), query }
 }
 
 function completing(options: LoopServices) {

@@ -3,20 +3,23 @@ import { crossResponses } from '../crossing/responses.ts'
 import type { CrossingSeams } from '../crossing/wire-of.ts'
 import type { Wire } from '../wire.ts'
 
+const missingMs = 10 * 60_000
+
 /**
  * Responses of a server that may not have them. One that answers with its plain 404, 405 or 501 has none: it is asked for
- * chat completions from then on, and for this request too, of which it has processed nothing.
+ * chat completions for a while, and for this request too, of which it has processed nothing. Then it is tried again: it may have
+ * been a proxy's answer while the server was away.
  */
 export function withChatInstead(responses: Wire, { chat, ...seams }: CrossingSeams & { chat: Wire }): Wire {
   const crossed = crossResponses(chat, seams)
-  let missing = false
+  let missingUntil = Number.NEGATIVE_INFINITY
   const either = async <Answer>(own: () => Promise<Answer>, instead: () => Promise<Answer>): Promise<Answer> => {
-    if (missing) return instead()
+    if (seams.clock.monotonic() < missingUntil) return instead()
     try {
       return await own()
     } catch (error) {
       if (!saysNoSuchRoute(error)) throw error
-      missing = true
+      missingUntil = seams.clock.monotonic() + missingMs
       return instead()
     }
   }

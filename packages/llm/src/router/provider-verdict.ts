@@ -1,4 +1,5 @@
 import { type GatewayError, isJsonObject } from '@toolgate/core'
+import type { Deployment } from '../deployment.ts'
 
 /** What a failure of a model says about trying again. It goes by the failure alone. */
 
@@ -28,6 +29,15 @@ export function coolsAtOnce(error: GatewayError): boolean {
 }
 
 export type FallbackReason = 'general' | 'contextWindow' | 'contentPolicy'
+
+/**
+ * Behind a pattern of names it is what the provider says of one of them, which any caller may have made up: the deployment is as
+ * good as before for the others.
+ */
+export function isAboutTheName(error: GatewayError, { modelName }: Pick<Deployment, 'modelName'>): boolean {
+  const status = statusOf(error)
+  return modelName.includes('*') && error.code === 'PROVIDER_ERROR' && (status === 403 || status === 404)
+}
 
 /** Which fallbacks a failure leads to; undefined: it is the caller's, whoever is asked. */
 export function fallbackReason(error: GatewayError): FallbackReason | undefined {

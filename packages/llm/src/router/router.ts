@@ -4,7 +4,7 @@ import type { Deployment } from '../deployment.ts'
 import { findRoutes, type Route } from '../routing.ts'
 import { type Choosing, chooseRoute } from './choose-deployment.ts'
 import { createDeploymentStates, type DeploymentStates } from './deployment-states.ts'
-import { coolsAtOnce, fallbackReason, retryAfterMs, verdictOn } from './provider-verdict.ts'
+import { coolsAtOnce, fallbackReason, isAboutTheName, retryAfterMs, verdictOn } from './provider-verdict.ts'
 import { defaultRetries, type RouterSettings } from './router-settings.ts'
 
 /**
@@ -222,7 +222,7 @@ function timeoutOf({ request, settings }: Asking, { routing }: Deployment): numb
 }
 
 function noteFailure(asking: Asking, deployment: Deployment, error: GatewayError): void {
-  if (verdictOn(error) === 'never' || error.code === 'OVERLOADED') return
+  if (verdictOn(error) === 'never' || error.code === 'OVERLOADED' || isAboutTheName(error, deployment)) return
   const { states, clock, log, listener, settings } = asking
   const { id: deploymentId, modelName: model } = deployment
   log.warn({ model, deploymentId, code: error.code, status: error.details.provider?.status }, 'a deployment failed')
