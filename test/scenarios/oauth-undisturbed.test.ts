@@ -151,7 +151,7 @@ describe('a client that is the address of a document', () => {
         .fetch(request)
         .catch(() => undefined)
     })
-    await vi.waitFor(() => expect(slow.host.hits).toBe(4))
+    await vi.waitFor(() => expect(slow.host.hits).toBe(4), { timeout: 10_000 })
     expect((await tokensOf(clientId))['token_type']).toBe('Bearer')
     stop.abort()
     await Promise.all(asked)
