@@ -17,6 +17,16 @@ export const upstreamRequirements = {
     statement:
       'For a key, a server and a tool the gateway tells which rule decides and whose credential would be presented, and shows no secret.',
   },
+  'identity:user-keys': {
+    status: 'held',
+    statement:
+      'At a server that takes keys of its users, each call presents the caller’s own key as the server’s method writes it, and none is made for whoever has set none.',
+  },
+  'identity:user-variables': {
+    status: 'held',
+    statement:
+      'Variables that a server declares for users are set by each, sealed, filled in for that user alone, and named with the place to set them where they are missing.',
+  },
   'identity:request-templates': {
     status: 'held',
     statement:

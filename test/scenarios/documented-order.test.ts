@@ -36,8 +36,11 @@ const seen: Readonly<Record<string, string>> = {
   '`x-mcp-auth`': 'Bearer without-a-name',
   'client-credentials token': 'Bearer token-1',
   'the token that the user has there': 'Bearer of-the-account',
+  'the key that the user has set there': 'Bearer key-of-the-user',
   'static value': 'Bearer of-the-operator',
 }
+
+const ofUsers = new Set(['the token that the user has there', 'the key that the user has set there'])
 
 const behind = new AsyncDisposableStack()
 let upstream: RawMcpServer
@@ -56,15 +59,18 @@ beforeAll(async () => {
         mcp_servers: {
           machine: { ...both, ...client, oauth2_flow: 'client_credentials', extra_headers: ['Authorization'] },
           account: { ...both, oauth2_flow: 'authorization_code' },
+          keyed: { ...both, auth_type: 'bearer_token', is_byok: true, extra_headers: ['Authorization'] },
         },
       },
     }),
   )
-  const object_permission = { mcp_servers: ['machine', 'account'] }
+  const object_permission = { mcp_servers: ['machine', 'account', 'keyed'] }
   connected = await gateway.makeKey({ user_id: 'ada', object_permission })
   unconnected = await gateway.makeKey({ user_id: 'bob', object_permission })
   const body = { access_token: 'of-the-account', expires_in: 3600 }
   await gateway.json('/v1/mcp/server/account/oauth-user-credential', { key: connected, body })
+  const own = { credential: 'key-of-the-user' }
+  await gateway.json('/v1/mcp/server/keyed/user-credential', { key: connected, body: own })
 })
 afterAll(() => behind.disposeAsync())
 
@@ -73,7 +79,7 @@ const models = async (headers: Readonly<Record<string, string>>) =>
 
 describe('the table of docs/authentication.md', () => {
   it('has the rows that are held here, and no other', () => {
-    expect(rows.map(({ label }) => label).join('')).toBe('1234567abcdef')
+    expect(rows.map(({ label }) => label).join('')).toBe('1234567abcdefg')
     expect(presentedTo('gateway').toSorted()).toEqual(Object.keys(keyHeaders).toSorted())
     expect(presentedTo('server').toSorted()).toEqual(Object.keys(seen).toSorted())
   })
@@ -92,15 +98,16 @@ describe('the table of docs/authentication.md', () => {
   })
 
   for (const [server, absent] of [
-    ['machine', ['the token that the user has there', 'static value']],
-    ['account', ['client-credentials token']],
+    ['machine', ['the token that the user has there', 'the key that the user has set there', 'static value']],
+    ['account', ['client-credentials token', 'the key that the user has set there']],
+    ['keyed', ['client-credentials token', 'the token that the user has there', 'static value']],
   ] as const) {
     verifies('identity:documented-order', `says which credential a server is presented: ${server}`, async () => {
       const order = presentedTo('server').filter((presents) => !absent.some((one) => one === presents))
       for (const [index, presents] of order.entries()) {
         const rest = order.slice(index)
         const headers = Object.assign({}, ...rest.map((one) => brought[one]?.(server) ?? {}))
-        const key = rest.includes('the token that the user has there') ? connected : unconnected
+        const key = rest.some((one) => ofUsers.has(one)) ? connected : unconnected
         await gateway.json('/mcp-rest/tools/call', {
           key: null,
           headers: { ...headers, 'x-our-key': key },

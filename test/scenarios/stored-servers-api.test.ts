@@ -55,7 +55,7 @@ describe('the API of stored servers', () => {
     ['auth_type', { auth_type: 'berer_token' }],
     ['timeout', { timeout: -1 }],
     ['spec_path', { spec_path: '/etc/passwd' }],
-    ['is_byok', { is_byok: true }],
+    ['is_byok', { is_byok: true, auth_type: 'none' }],
     ['dcr_bridge', { dcr_bridge: true }],
     ['available_on_public_internet', { available_on_public_internet: false }],
     ['credentials.aws_role_name', { credentials: { aws_role_name: 'x' } }],

@@ -28,6 +28,7 @@ import { mcpToolsetRoutes } from './routes/mcp-toolsets.ts'
 import { metadataRoutes } from './routes/metadata.ts'
 import { metricsRoutes, openMetricsRoute } from './routes/metrics.ts'
 import { mcpUserCredentialRoutes } from './routes/mcp-user-credentials.ts'
+import { mcpUserSecretRoutes } from './routes/mcp-user-secrets.ts'
 import { oauthGrantRoutes } from './routes/oauth/grants.ts'
 import { oauthMetadataRoutes } from './routes/oauth/metadata.ts'
 import { oauthRoutes } from './routes/oauth/routes.ts'
@@ -69,6 +70,7 @@ export function createApp(services: Services): App {
     mcpToolsetRoutes(services),
     mcpPreviewRoutes(services),
     mcpUserCredentialRoutes(services),
+    mcpUserSecretRoutes(services),
     oauthGrantRoutes(services),
     modelRoutes(services),
     chatRoutes(services),

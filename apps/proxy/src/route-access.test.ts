@@ -76,6 +76,8 @@ describe('the routes of a key', () => {
         '/v1/mcp/server/{server_id}/tool-changes',
         '/v1/mcp/server/{server_id}/tool-changes/approve',
         '/v1/mcp/server/{server_id}/tool-changes/reject',
+        '/v1/mcp/server/{server_id}/user-credential',
+        '/v1/mcp/server/{server_id}/user-env-vars',
         '/v1/mcp/server/{server_id}/versions',
       ],
     ],

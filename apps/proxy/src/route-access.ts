@@ -16,6 +16,7 @@ const mcpServers = [
   '/v1/mcp/access_groups',
   '/v1/mcp/explain',
   '/v1/mcp/user-credentials',
+  '/v1/mcp/user-env-vars/status',
   '/v1/mcp/oauth/grants',
   '/v1/mcp/oauth/grants/*',
   '/v1/mcp/network/*',

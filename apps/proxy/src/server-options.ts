@@ -36,6 +36,7 @@ export function serverOptions(source: ServerOptionsSource): ServerOptions<Upstre
     authMethods: upstreamAuthMethods,
     transportOptions: { outbound, guardedOutbound, clock, log, children, clientInfo: { name: 'toolgate', version } },
     authOptions: (report) => ({ tokens, exchange, userTokens, clock, report }),
+    userSecrets: userTokens?.held,
     hashKey,
     digest: createDigest(),
   }

@@ -13,6 +13,8 @@ export interface Credential {
   readonly scope: Scope
   /** Header name (lower-case) → value; sent with each request, never kept by a connection. */
   headers(): ReadonlyMap<string, Secret>
+  /** What whose it is has set of the server's variables; a process is started with them. Absent: none. */
+  variables?(): ReadonlyMap<string, Secret>
   /**
    * The upstream refused it, with this HTTP status where one is known. Drops whatever was cached for it and says whether resolving
    * again can yield another one: only then is the call tried a second time.
@@ -64,6 +66,8 @@ export interface UpstreamAuth {
   sign?(request: OutboundRequest): Promise<OutboundRequest>
   /** Where users may have tokens of their own, kept here: how they get and lose them. */
   readonly userTokens?: UserTokenAccess | undefined
+  /** Where each user has a key of its own, kept here, in the place of a configured one. */
+  readonly userKey?: UserSecretAccess | undefined
   /** Where users keep their tokens themselves: how their client gets one. */
   readonly relay?: SignInRelay | undefined
   /** A bare value of a caller's, written into the header as the method writes its own. Absent: as `Authorization`. */
@@ -104,6 +108,23 @@ export interface UserTokenAccess extends RegisteredClient {
   begin(user: UserAtServer, redirectUri: string): Promise<SignInLeg>
   /** The browser is back. Rejects where the answer is not the one to this question. */
   finish(user: UserAtServer, answer: SignInAnswer): Promise<void>
+}
+
+/** What users hand over for one server as it is: values go in and are never told. `owner` as of {@link UserTokenAccess}. */
+export interface UserSecretAccess {
+  /** Undefined where there is none. */
+  read(server: ServerDefinition, owner: string): Promise<HeldSecret | undefined>
+  /** Puts what `next` makes of the former one in its place. */
+  keep(user: Pick<UserAtServer, 'server' | 'owner'>, next: (former: Secret | undefined) => Secret): Promise<HeldSecret>
+  /** False where there was none. */
+  remove(server: ServerDefinition, owner: string): Promise<boolean>
+}
+
+export interface HeldSecret {
+  /** Another one each time that it is handed over. */
+  readonly id: string
+  readonly secret: Secret
+  readonly keptAt: Date
 }
 
 export interface UserAtServer {

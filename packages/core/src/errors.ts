@@ -59,6 +59,10 @@ const table = {
   INPUT_UNAVAILABLE: { blame: 'caller', retryable: false },
 
   UPSTREAM_SIGN_IN_REQUIRED: { blame: 'caller', retryable: false },
+  /** The server takes a key of each user's own, and this one has handed over none. */
+  USER_KEY_MISSING: { blame: 'caller', retryable: false },
+  /** The server declares variables that each user sets, and this one has not set them all. */
+  USER_VARIABLES_MISSING: { blame: 'caller', retryable: false },
   UPSTREAM_CREDENTIAL_REJECTED: { blame: 'upstream', retryable: false },
   UPSTREAM_TOKEN_UNAVAILABLE: { blame: 'operator', retryable: true },
   UPSTREAM_UNREACHABLE: { blame: 'upstream', retryable: true },

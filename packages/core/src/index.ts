@@ -20,6 +20,8 @@ export {
   type ServerAsked,
   type UpstreamAuth,
   type UserAtServer,
+  type HeldSecret,
+  type UserSecretAccess,
   type UserTokenAccess,
   type UserTokenStatus,
 } from './credential.ts'
@@ -70,10 +72,17 @@ export { encodeOutcome, isFailedOutcome, outcomeError, type OutcomeStatus, type 
 export { silentPeer } from './peer.ts'
 export { definePlug, type Plug, type PlugRegistry, plugRegistry } from './plug.ts'
 export { type Grants, noGrants, type Principal } from './principal.ts'
-export { fillTemplate, namesRequestHeader, templateHeaders } from './request-template.ts'
+export { fillTemplate, namesRequestHeader, templateHeaders, templateVariables } from './request-template.ts'
 export { signingOutbound } from './signing-outbound.ts'
 export { Secret, secretSchema } from './secret.ts'
-export type { ApprovalPolicy, Isolation, ServerDefinition, ServerTimeouts, ToolPinning } from './server.ts'
+export type {
+  ApprovalPolicy,
+  Isolation,
+  ServerDefinition,
+  ServerTimeouts,
+  ToolPinning,
+  UserVariables,
+} from './server.ts'
 export { createSingleFlight } from './single-flight.ts'
 export { createSpending, spend, type Spending } from './spending.ts'
 export { type CallTrace, type PolicyDecision, type Recorder, settled, type TracedCall } from './trace.ts'

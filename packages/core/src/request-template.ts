@@ -23,12 +23,24 @@ export interface FilledTemplate {
   readonly missing: string | undefined
 }
 
-/** `valueOf` is asked by names in lower case. What it answers is taken as it is and not read again. */
-export function fillTemplate(text: string, valueOf: (header: string) => string | undefined): FilledTemplate {
+/** The variables that a text names: whatever is no header. */
+export function templateVariables(text: string): readonly string[] {
+  return [...text.matchAll(reference)].flatMap(([, inner = '']) => (inside.test(inner) ? [] : [inner]))
+}
+
+/**
+ * `valueOf` is asked by names in lower case, `variableOf` by names that are no headers'; one that it does not know stays as it is
+ * written. What they answer is taken as it is and not read again.
+ */
+export function fillTemplate(
+  text: string,
+  valueOf: (header: string) => string | undefined,
+  variableOf: (name: string) => string | undefined = () => undefined,
+): FilledTemplate {
   let missing: string | undefined
   const filled = text.replaceAll(reference, (whole, inner: string) => {
     const [, name, fallback] = inside.exec(inner) ?? []
-    if (name === undefined) return whole
+    if (name === undefined) return variableOf(inner) ?? whole
     const value = valueOf(name.toLowerCase()) ?? fallback
     if (value === undefined) missing ??= name.toLowerCase()
     return value ?? ''

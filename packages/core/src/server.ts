@@ -1,4 +1,4 @@
-import type { UpstreamAuth } from './credential.ts'
+import type { UpstreamAuth, UserSecretAccess } from './credential.ts'
 import type { Secret } from './secret.ts'
 
 /** How widely one upstream connection is shared; see `connectionKey`. */
@@ -45,6 +45,10 @@ export interface ServerDefinition {
   readonly templatedHeaders?: ReadonlySet<string> | undefined
   /** What a request fills into the environment of a process, which is then that caller's own. */
   readonly environmentTemplates?: readonly string[] | undefined
+  /** Variables that each user sets; absent where the server declares none. */
+  readonly userVariables?: UserVariables | undefined
+  /** What a user is told who has to bring a key; absent where the server takes none. */
+  readonly byok?: { readonly description: readonly string[]; readonly helpUrl: string | undefined } | undefined
   /** Names of caller headers (lower-case) copied upstream. */
   readonly extraHeaders: ReadonlySet<string>
   readonly cookieNames: ReadonlySet<string>
@@ -70,6 +74,13 @@ export interface ServerDefinition {
   /** False: tools of this server are listed and called without prefix. */
   readonly prefixed: boolean
   readonly timeouts: ServerTimeouts
+}
+
+/** What a server wants to know of each user, for the places that name it. All of it is needed for a request. */
+export interface UserVariables {
+  readonly declared: readonly { readonly name: string; readonly description: string | undefined }[]
+  /** Holds a JSON object, name → value. Absent: nothing of users is kept. */
+  readonly held: UserSecretAccess | undefined
 }
 
 /** Milliseconds. A stage that runs out is a `UPSTREAM_TIMEOUT` naming it. */

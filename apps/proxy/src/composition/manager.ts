@@ -30,7 +30,7 @@ import { composeSessions } from './sessions.ts'
 import { composeServers, type ServersPart } from './servers.ts'
 import { composeToolsets, tellOfToolsets, type ToolsetsPart } from './toolsets.ts'
 import { composeTrust, type TrustPart } from './trust.ts'
-import { connectUrl } from './user-tokens.ts'
+import { connectUrl, setupUrl } from './user-tokens.ts'
 import type { Foundation } from '../foundation.ts'
 import { logHealth } from '../health-log.ts'
 import { liveServers } from '../reload/live-servers.ts'
@@ -143,6 +143,7 @@ function composeUpstreams(foundation: Foundation, news: SessionNews) {
     prefixes: registry.handles,
     log,
     connectUrl: ({ prefix }) => connectUrl(foundation, prefix),
+    setupUrl: ({ id }, what) => setupUrl(foundation, id, what),
   })
   const store = createPostgresListStore(database.db)
   const trust = composeTrust(foundation)

@@ -40,6 +40,16 @@ export function composeUserTokens(
   })
 }
 
+/** Where a user sets a key or variables for a server; a path where nobody here knows how the gateway is reached. */
+export function setupUrl(
+  { loaded }: Pick<Foundation, 'loaded'>,
+  server: string,
+  what: 'user-credential' | 'user-env-vars',
+): string {
+  const { publicAddress } = loaded.environment
+  return `${publicBase(publicAddress) ?? publicAddress.rootPath}/v1/mcp/server/${encodeURIComponent(server)}/${what}`
+}
+
 /** The page on which a user connects a server; without `PROXY_BASE_URL` as a path, since nobody here knows how the gateway is reached. */
 export function connectUrl({ loaded }: Pick<Foundation, 'loaded'>, server: string): string {
   const { publicAddress } = loaded.environment

@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto'
 import { resolve } from 'node:path'
-import { isForwardableHeader } from '@toolgate/auth'
+import { type HeldSecrets, isForwardableHeader } from '@toolgate/auth'
 import {
   isJsonObject,
   type PlugRegistry,
@@ -13,6 +13,7 @@ import {
   type ServerTimeouts,
   signingOutbound,
   templateHeaders,
+  templateVariables,
   type UpstreamAuth,
 } from '@toolgate/core'
 import type { ManagedServer, TransportOptions, UpstreamTransport } from '@toolgate/manager'
@@ -32,6 +33,7 @@ import {
   Unusable,
 } from './server-auth.ts'
 import { allKeys } from './server-auth-block.ts'
+import { userSecretsOf } from './user-secrets.ts'
 import type { ServerEntry } from './server-entry.ts'
 
 export interface ServerOptions<AuthOptions> {
@@ -42,6 +44,8 @@ export interface ServerOptions<AuthOptions> {
   authOptions(report: (level: NoticeLevel, message: string) => void): AuthOptions
   /** Hex SHA-256 of a virtual key, as keys are stored. */
   hashKey(key: Secret): string
+  /** Keeps what users hand over. Absent: nothing is kept. */
+  readonly userSecrets?: HeldSecrets | undefined
   /** From `createDigest`, made once: a reload must see equal entries as equal. */
   digest(text: string): string
 }
@@ -86,15 +90,14 @@ export function buildServer<AuthOptions>(entry: ServerEntry, build: ServerBuild<
   const discoveryChoice = chooseDiscoveryAuth(entry, settings, options.authMethods)
   noteUnused(entry, [transportChoice, authChoice], build)
 
-  const authFor = (choice: Choice) =>
-    bind(
-      options.authMethods,
-      choice,
-      options.authOptions((level, message) => notice(level, choice.path, message)),
-    )
-  const auth = authFor(authChoice)
-  const discoveryAuth = discoveryChoice && authFor(discoveryChoice)
-  const transport = bind(options.transports, transportChoice, signedBy([auth, discoveryAuth], options.transportOptions))
+  const method = authFor(authChoice, entry, build)
+  const discoveryAuth = discoveryChoice && authFor(discoveryChoice, entry, build)
+  const transport = bind(
+    options.transports,
+    transportChoice,
+    signedBy([method, discoveryAuth], options.transportOptions),
+  )
+  const ofUsers = userSecretsOf(entry, settings, { address: transport.address, method, held: options.userSecrets })
   if (authChoice.fromEnvironment)
     notice('info', entry.path, `receives the token of MCP_OAUTH2_TOKEN_URL, at ${transport.address}`)
 
@@ -116,10 +119,10 @@ export function buildServer<AuthOptions>(entry: ServerEntry, build: ServerBuild<
     transportType: transport.type,
     address: transport.address,
     transport,
-    auth,
+    ...ofUsers,
     discoveryAuth,
     staticHeaders: new Map(Object.entries(common.static_headers)),
-    ...requestTemplates(entry, settings),
+    ...requestTemplates(entry, settings, notice),
     extraHeaders: new Set(common.extra_headers),
     cookieNames: new Set(entry.cookieNames),
     accessGroups: new Set(common.access_groups),
@@ -139,6 +142,18 @@ export function buildServer<AuthOptions>(entry: ServerEntry, build: ServerBuild<
   }
 }
 
+function authFor<AuthOptions>(
+  choice: Choice,
+  { common }: ServerEntry,
+  { options, notice }: ServerBuild<AuthOptions>,
+): UpstreamAuth {
+  const report = (level: NoticeLevel, message: string) => {
+    // Users bring the value that it misses.
+    if (!common.is_byok) notice(level, choice.path, message)
+  }
+  return bind(options.authMethods, choice, options.authOptions(report))
+}
+
 /** Each signs what bears its own mark, and nothing else. */
 function signedBy(methods: readonly (UpstreamAuth | undefined)[], options: TransportOptions): TransportOptions {
   return methods.reduce<TransportOptions>((signing, method) => {
@@ -153,12 +168,21 @@ function signedBy(methods: readonly (UpstreamAuth | undefined)[], options: Trans
 }
 
 /** Which of its texts a request fills in. Throws for a header that goes nowhere. */
-function requestTemplates({ path, common }: ServerEntry, settings: OpenSettings): RequestTemplates {
+function requestTemplates(
+  { path, common }: ServerEntry,
+  settings: OpenSettings,
+  notice: ServerBuild<unknown>['notice'],
+): RequestTemplates {
+  const declared = new Set(common.env_vars.map(({ name }) => name))
   const open = (key: string, text: string): boolean => {
     const names = templateHeaders(text)
     const refused = names.find((name) => name === 'cookie' || !isForwardableHeader(name))
     if (refused !== undefined) throw new Unusable([...path, key], `must not hold ${refused}, which is never passed on`)
-    return names.length > 0
+    const variables = templateVariables(text)
+    if (variables.some((name) => !declared.has(name))) {
+      notice('warning', [...path, key], 'holds ${…}, which is sent as written: nothing fills it in')
+    }
+    return names.length > 0 || variables.some((name) => declared.has(name))
   }
   const headers = Object.entries(common.static_headers).filter(([, value]) => open('static_headers', value.reveal()))
   const variables = isJsonObject(settings['env']) ? Object.values(settings['env']) : []

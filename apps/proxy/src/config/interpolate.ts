@@ -45,10 +45,7 @@ export function interpolate(root: unknown, { lookup, report }: InterpolateOption
     }
     return text.replaceAll(embeddedReference, (reference, inner: string) => {
       if (isTemplatePlace(path) && namesRequestHeader(inner)) return reference
-      if (isTemplatePlace(path) && declaredNames(root, path[1]).has(inner)) {
-        report.warn(path, 'holds a variable of users; this version passes it on as it stands')
-        return reference
-      }
+      if (isTemplatePlace(path) && declaredNames(root, path[1]).has(inner)) return reference
       const { name, fallback } = variable.exec(inner)?.groups ?? {}
       if (name === undefined) {
         report.error(path, `must hold the name of an environment variable between \${ and }${headerHint(inner)}`)

@@ -222,8 +222,7 @@ describe('environment variables', () => {
       env: { TOKEN: '${X-USER-TOKEN}', USER_KEY: '${USER_KEY}', HOME: '/root' },
       static_headers: { 'X-Token': 'Bearer ${X-USER-TOKEN}' },
     })
-    // Requests have headers; of variables of users this version knows nothing.
-    expect(warnings.map(({ path }) => path.slice(2).join('.'))).toEqual(['env.USER_KEY', 'env_vars'])
+    expect(warnings).toEqual([])
     expect(errorsOf('mcp_servers: {a: {url: "http://${X-HOST}"}}')).toEqual([
       expect.stringContaining('headers of requests can be named in static_headers and env only'),
     ])

@@ -11,6 +11,7 @@ import type { ConfigPath, Report } from './report.ts'
 import { allKeys, readCookieNames, reviewDiscoveryAuth, type ServerKeys } from './server-auth-block.ts'
 import { flag, freeForm, headerName, headerValue, names, secrets, text, timeout } from './scalars.ts'
 import { type Place, readMap, readSection } from './section.ts'
+import { userSecretFields, withGlobalVariables } from './user-secrets.ts'
 
 const approval = z.enum(['always', 'never'])
 const namedTools = z.strictObject({ tool_names: names })
@@ -52,6 +53,7 @@ export const serverEntrySchema = z.object({
   delegate_auth_to_upstream: flag.default(false),
   static_headers: z.record(headerName, headerValue).superRefine(refuseReserved).default({}),
   extra_headers: z.array(upstreamHeader).default([]),
+  ...userSecretFields,
   access_groups: names.default([]),
   allow_all_keys: flag.default(false),
   api_keys: secrets.default([]),
@@ -133,8 +135,9 @@ export interface ReadOptions {
 
 /** One entry by itself; undefined where what it says was reported. */
 export function readServer(value: unknown, name: string, { keys, place }: ReadOptions): ServerEntry | undefined {
-  const entry = readMap(value ?? {}, place)
-  if (entry === undefined) return undefined
+  const written = readMap(value ?? {}, place)
+  if (written === undefined) return undefined
+  const entry = withGlobalVariables(written)
   const common = readSection(entry, place, {
     schema: serverEntrySchema,
     dialect: 'litellm',

@@ -83,7 +83,7 @@ function gatewayChallenge(
   if (door === 'oauth') return 'Basic realm="toolgate"'
   if (door !== 'mcp') return undefined
   // What a server wants of its users is no fault of the credential that came here.
-  const isOurs = code !== 'CREDENTIAL_MISSING' && code !== 'UPSTREAM_SIGN_IN_REQUIRED'
+  const isOurs = code !== 'CREDENTIAL_MISSING' && code !== 'UPSTREAM_SIGN_IN_REQUIRED' && code !== 'USER_KEY_MISSING'
   const refused = isOurs ? 'error="invalid_token", ' : ''
   return `Bearer ${refused}${resourceMetadata(context, publicAddress)}`
 }

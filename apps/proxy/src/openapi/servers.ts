@@ -4,6 +4,7 @@ import { toolChangesQuery, toolDecision } from '../routes/mcp-tool-changes.ts'
 import { explainQuery } from '../routes/mcp-explain.ts'
 import { grantsQuery } from '../routes/oauth/grants.ts'
 import { userCredential } from '../routes/mcp-user-credentials.ts'
+import { userKey, userVariables } from '../routes/mcp-user-secrets.ts'
 import { changedToolset, newToolset } from '../routes/mcp-toolsets.ts'
 import { importServersSchema } from '../stored-servers/import-file.ts'
 import { newServerSchema, updateServerSchema } from '../stored-servers/server-request.ts'
@@ -61,6 +62,23 @@ export const serverOperations: Readonly<Record<string, Operation>> = {
     body: userCredential,
   },
   'DELETE /v1/mcp/server/{server_id}/oauth-user-credential': { summary: 'Forget them', path: oneServer },
+  'POST /v1/mcp/server/{server_id}/user-credential': {
+    summary: 'Keep the key of its own that the user has at a server',
+    path: oneServer,
+    body: userKey,
+  },
+  'DELETE /v1/mcp/server/{server_id}/user-credential': { summary: 'Forget it', path: oneServer },
+  'GET /v1/mcp/server/{server_id}/user-env-vars': {
+    summary: 'Which variables of a server the user has set, and which not',
+    path: oneServer,
+  },
+  'POST /v1/mcp/server/{server_id}/user-env-vars': {
+    summary: 'Set variables of a server; what is left out stays, null clears',
+    path: oneServer,
+    body: userVariables,
+  },
+  'DELETE /v1/mcp/server/{server_id}/user-env-vars': { summary: 'Forget them all', path: oneServer },
+  'GET /v1/mcp/user-env-vars/status': { summary: 'The same of every server that declares variables of users' },
   'GET /v1/mcp/oauth/grants': {
     summary: 'MCP clients that a key let in; for administrators of everybody',
     query: grantsQuery,

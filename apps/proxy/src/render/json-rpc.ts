@@ -68,6 +68,8 @@ const rendering = {
   INPUT_UNAVAILABLE: { code: invalidParams, toolResult: true },
 
   UPSTREAM_SIGN_IN_REQUIRED: { code: internalError, toolResult: true },
+  USER_KEY_MISSING: { code: internalError, toolResult: true },
+  USER_VARIABLES_MISSING: { code: internalError, toolResult: true },
   UPSTREAM_CREDENTIAL_REJECTED: { code: internalError, toolResult: true },
   UPSTREAM_TOKEN_UNAVAILABLE: { code: internalError, toolResult: true },
   UPSTREAM_UNREACHABLE: { code: internalError, toolResult: true },

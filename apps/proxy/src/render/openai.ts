@@ -56,6 +56,8 @@ const errorType = {
   INPUT_UNAVAILABLE: 'mcp_input_required',
 
   UPSTREAM_SIGN_IN_REQUIRED: 'mcp_sign_in_required',
+  USER_KEY_MISSING: 'byok_auth_required',
+  USER_VARIABLES_MISSING: 'missing_user_env_vars',
   UPSTREAM_CREDENTIAL_REJECTED: 'mcp_upstream_error',
   UPSTREAM_TOKEN_UNAVAILABLE: 'mcp_upstream_error',
   UPSTREAM_UNREACHABLE: 'mcp_upstream_error',

@@ -50,6 +50,8 @@ const restError = {
   INPUT_UNAVAILABLE: 'input_required',
 
   UPSTREAM_SIGN_IN_REQUIRED: 'upstream_sign_in_required',
+  USER_KEY_MISSING: 'byok_auth_required',
+  USER_VARIABLES_MISSING: 'missing_user_env_vars',
   UPSTREAM_CREDENTIAL_REJECTED: 'upstream_credential_rejected',
   UPSTREAM_TOKEN_UNAVAILABLE: 'upstream_token_unavailable',
   UPSTREAM_UNREACHABLE: 'upstream_unreachable',

@@ -64,6 +64,7 @@ export function mcpExplainRoutes(services: McpExplainRoutes) {
         source: plan.source,
         resolution: plan.resolution,
         auth_type: plan.authType,
+        ...(server.userVariables !== undefined && { missing_variables: plan.missingVariables }),
         explanation: credentialText(plan, key !== undefined),
         ...(caller.principal.admin && { from_caller: plan.fromCaller, from_operator: plan.fromOperator }),
       },
@@ -156,11 +157,15 @@ const credentials = {
   gateway: 'The credential of the gateway.',
   static_headers: 'None but the headers that the operator wrote (static_headers).',
   exchanged_token: 'A token of the server, in exchange for the one that the caller brings.',
+  user_key: 'The key that the user has set for the server.',
+  user_variables:
+    'What the user has set of the server’s variables, in the headers or the environment that the operator wrote.',
   user_token: 'The token of the account that the user has connected at the server.',
   missing: 'The server wants a credential of the caller’s, and the request brings none.',
   none: 'None.',
 } as const satisfies Record<CredentialPlan['source'], string>
 
-function credentialText({ source }: CredentialPlan, isOther: boolean): string {
+function credentialText({ source, missingVariables: unset }: CredentialPlan, isOther: boolean): string {
+  if (unset.length > 0) return `The user has not set all variables of the server: ${unset.join(', ')} (user-env-vars).`
   return isOther ? `${credentials[source]} A request may bring one of its own.` : credentials[source]
 }

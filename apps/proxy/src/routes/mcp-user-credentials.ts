@@ -15,25 +15,21 @@ export const userCredential = z.object({
 })
 
 /**
- * LiteLLM's per-user credentials: tokens of the calling user at servers whose users sign in. They are kept and forgotten here, told
+ * LiteLLM's per-user credentials, of which keys and variables have a file of their own (`mcp-user-secrets.ts`): tokens of the calling user at servers whose users sign in. They are kept and forgotten here, told
  * how they are, and never told themselves. A server that the key may not use reads like one that does not exist.
  */
 export function mcpUserCredentialRoutes({ gateway }: { readonly gateway: Pick<Gateway, 'select'> }) {
-  const userAt = (context: Context<AppEnv>) => {
-    const { caller } = context.var
-    const handle = context.req.param('server_id') ?? ''
-    const [server] = gateway.select(caller, [handle]).servers
-    if (server === undefined) throw serverNotFound(handle)
-    return { server, owner: requireOwner(caller.principal), signal: caller.signal }
-  }
+  const userAt = (context: Context<AppEnv>) => userAtServer(context, gateway)
 
   return new Hono<AppEnv>()
     .get('/v1/mcp/user-credentials', async (context) => {
       const { caller } = context.var
       const owner = requireOwner(caller.principal)
       const known = gateway.select(caller).servers.map(async (server) => {
+        const key = await server.auth.userKey?.read(server, owner)
+        if (key !== undefined) return [listed(server, { connectedAt: key.keptAt }, 'byok')]
         const status = await server.auth.userTokens?.status(server, owner)
-        return status === undefined ? [] : [listed(server, status)]
+        return status === undefined ? [] : [listed(server, status, 'oauth2')]
       })
       return context.json((await Promise.all(known)).flat())
     })
@@ -64,7 +60,18 @@ export function mcpUserCredentialRoutes({ gateway }: { readonly gateway: Pick<Ga
     })
 }
 
-function described({ id }: ManagedServer, status: UserTokenStatus | undefined) {
+/** The calling user, at the server of the path. */
+export function userAtServer(context: Context<AppEnv>, gateway: Pick<Gateway, 'select'>) {
+  const { caller } = context.var
+  const handle = context.req.param('server_id') ?? ''
+  const [server] = gateway.select(caller, [handle]).servers
+  if (server === undefined) throw serverNotFound(handle)
+  return { server, owner: requireOwner(caller.principal), signal: caller.signal }
+}
+
+type Status = Partial<UserTokenStatus> & Pick<UserTokenStatus, 'connectedAt'>
+
+function described({ id }: ManagedServer, status: Status | undefined) {
   return {
     server_id: id,
     has_credential: status !== undefined,
@@ -75,7 +82,7 @@ function described({ id }: ManagedServer, status: UserTokenStatus | undefined) {
   }
 }
 
-function listed(server: ManagedServer, status: UserTokenStatus) {
+function listed(server: ManagedServer, status: Status, type: 'oauth2' | 'byok') {
   const { name, alias = null } = server
-  return { ...described(server, status), server_name: name, alias, credential_type: 'oauth2' }
+  return { ...described(server, status), server_name: name, alias, credential_type: type }
 }

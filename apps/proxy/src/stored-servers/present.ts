@@ -52,9 +52,6 @@ const fixed = {
   mcp_access_groups: [],
   credentials: null,
   available_on_public_internet: true,
-  is_byok: false,
-  byok_description: [],
-  byok_api_key_help_url: null,
   has_user_credential: null,
   approval_status: 'active',
   submitted_by: null,
@@ -87,6 +84,9 @@ function declared(server: ManagedServer) {
     auth_type: server.auth.type,
     mcp_info: server.info,
     allow_all_keys: server.allowAllKeys,
+    is_byok: server.byok !== undefined,
+    byok_description: [...(server.byok?.description ?? [])],
+    byok_api_key_help_url: server.byok?.helpUrl ?? null,
   }
 }
 

@@ -18,7 +18,6 @@ const identityFields = {
 
 /** Refused wherever they say anything but their default, with the reason. */
 const refusals: Readonly<Record<string, string>> = {
-  is_byok: 'keys that users bring for themselves are not supported by this version',
   dcr_bridge: 'dynamic client registration is not supported by this version',
   per_server_oauth_discovery: 'authorization servers per MCP server are not supported by this version',
   api_keys: 'grant the server to keys with object_permission.mcp_servers of the key API',
@@ -37,8 +36,8 @@ const refusedDefaults = new Set<unknown>([undefined, null, false, ''])
 /** The gateway's own to say: accepted, so that what was read can be sent back. */
 const ownedByGateway = new Set(
   `created_at created_by updated_at updated_by teams status stage since latency_ms circuit held_tools diagnostics last_health_check
-  health_check_error has_user_credential submitted_by submitted_at reviewed_at review_notes byok_description
-  byok_api_key_help_url origin transport_in_use warnings`.split(/\s+/),
+  health_check_error has_user_credential submitted_by submitted_at reviewed_at review_notes
+  origin transport_in_use warnings`.split(/\s+/),
 )
 
 const bodyFields = {

@@ -3,7 +3,7 @@
  * file is not filled in here.
  */
 import { invalidRequest } from '@toolgate/auth'
-import { isJsonObject, namesRequestHeader } from '@toolgate/core'
+import { isJsonObject } from '@toolgate/core'
 import type { Settings } from './secrets.ts'
 import { requestField, secrecyOf } from './server-fields.ts'
 
@@ -30,13 +30,12 @@ export function readValues(given: Settings): ServerValues {
   return { settings, warnings }
 }
 
-const template = /\$\{([^{}]*)\}/g
-/** Requests fill in their headers there. */
+const template = /\$\{[^{}]*\}/
+/** Requests and variables are filled in there; what nothing fills in says whoever builds the server. */
 const filledIn = new Set(['static_headers', 'env'])
 
 function isSentAsWritten(field: string, text: string): boolean {
-  const inner = [...text.matchAll(template)].map(([, name = '']) => name)
-  return inner.some((name) => !filledIn.has(field) || !namesRequestHeader(name))
+  return !filledIn.has(field) && template.test(text)
 }
 
 /** LiteLLM's answers have empty lists and maps where nothing is set; for `allowed_tools` the file would mean no tool at all. */

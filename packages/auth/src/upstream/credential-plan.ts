@@ -1,10 +1,20 @@
 /** Which credential a call would present, told without presenting it: names of headers and never a value. */
 import type { Principal, Secret, ServerDefinition } from '@toolgate/core'
 import { ownerOf } from '../user-tokens/user-tokens.ts'
+import { missingVariables as missingVariablesOf, setVariables } from './user-variables.ts'
 
 export interface CredentialPlan {
   /** Whose it is. `missing`: the server wants a credential of the caller's and the request brings none. */
-  readonly source: 'caller' | 'user_token' | 'exchanged_token' | 'gateway' | 'static_headers' | 'missing' | 'none'
+  readonly source:
+    | 'caller'
+    | 'user_token'
+    | 'user_key'
+    | 'user_variables'
+    | 'exchanged_token'
+    | 'gateway'
+    | 'static_headers'
+    | 'missing'
+    | 'none'
   /** How it is come by, in the words of LiteLLM's `x-mcp-debug-auth-resolution` where it has one. */
   readonly resolution: string
   /** The server's `auth_type`. */
@@ -13,6 +23,8 @@ export interface CredentialPlan {
   readonly fromCaller: readonly string[]
   /** Names of the headers that the operator wrote. */
   readonly fromOperator: readonly string[]
+  /** Names of variables that the server declares and the user has not set. */
+  readonly missingVariables: readonly string[]
 }
 
 type Entries = readonly (readonly [string, Secret])[]
@@ -33,6 +45,7 @@ export function planOf(server: ServerDefinition, headers: PlannedHeaders): Crede
     authType: server.auth.type,
     fromCaller: headers.fromCaller.map(([name]) => name),
     fromOperator: [...server.staticHeaders.keys()],
+    missingVariables: [],
   }
 }
 
@@ -42,9 +55,29 @@ export async function withUserToken(
   { server, principal, brought }: { server: ServerDefinition; principal: Principal; brought: Entries },
 ): Promise<CredentialPlan> {
   const owner = ownerOf(principal)
-  if (brought.length > 0 || owner === undefined) return plan
+  if (brought.length > 0) return plan
+  if (server.auth.userKey !== undefined) {
+    const held = owner === undefined ? undefined : await server.auth.userKey.read(server, owner)
+    return held === undefined ? { ...plan, ...missing } : { ...plan, source: 'user_key', resolution: 'per-user-key' }
+  }
+  if (owner === undefined) return plan
   const status = await server.auth.userTokens?.status(server, owner)
   return status?.needsSignIn === false ? { ...plan, source: 'user_token', resolution: 'per-user-token' } : plan
+}
+
+const missing = { source: 'missing', resolution: 'missing' } as const
+
+/** Without all of the variables that the server declares no request is made, whatever credential there is. */
+export async function withVariables(
+  plan: CredentialPlan,
+  { server, principal }: { server: ServerDefinition; principal: Principal },
+): Promise<CredentialPlan> {
+  if (server.userVariables === undefined) return plan
+  const { values } = await setVariables(server, ownerOf(principal))
+  const missingVariables = missingVariablesOf(server, values)
+  if (missingVariables.length > 0) return { ...plan, ...missing, missingVariables }
+  const isAllThereIs = plan.source === 'static_headers' || plan.source === 'none'
+  return isAllThereIs ? { ...plan, source: 'user_variables', resolution: 'per-user-variables' } : plan
 }
 
 function sourceOf(
@@ -58,7 +91,7 @@ function sourceOf(
     return { source: 'gateway', resolution: auth.resolution ?? 'static-token' }
   }
   if (fromCaller.length > 0) return { source: 'caller', resolution: 'extra-headers' }
-  if (auth.needsUserToken && !staticHeaders.has('authorization')) return { source: 'missing', resolution: 'missing' }
+  if (auth.needsUserToken && !staticHeaders.has('authorization')) return missing
   return staticHeaders.size > 0
     ? { source: 'static_headers', resolution: 'static-headers' }
     : { source: 'none', resolution: 'no-auth' }

@@ -13,12 +13,14 @@ import {
   type ServerDefinition,
   sharedScope,
 } from '@toolgate/core'
-import { type CredentialPlan, planOf, withUserToken } from './credential-plan.ts'
+import { type CredentialPlan, planOf, withUserToken, withVariables } from './credential-plan.ts'
 import { gatewayKeyHeader } from '../inbound/presented.ts'
 import { identifiesCaller, isForwardableHeader } from './header-names.ts'
 import { environmentValues, filledStaticHeaders } from './request-templates.ts'
 import { createServerHeaders, serverHeaderName } from './server-headers.ts'
 import { writeBareValue } from './static-value.ts'
+import { userKeyMissing } from './user-key.ts'
+import { requiredVariables, type SetVariables } from './user-variables.ts'
 
 /**
  * What the gateway presents at one server for one caller. The one place with the order of precedence:
@@ -38,12 +40,16 @@ export interface CredentialSourceOptions {
   readonly scopeOf?: CallerScope
   /** The page on which a user signs in at this server. */
   readonly connectUrl?: (server: ServerDefinition) => string
+  /** Where a user sets a key of its own, or variables, for this server. */
+  readonly setupUrl?: SetupUrl
 }
 
 export interface ExplainedCredentialSource extends CredentialSource {
   /** What `forCaller` would present, without asking anybody for a token; of the user's account it asks the store. */
   plan(server: ServerDefinition, caller: Caller, request: { readonly onlyServer: boolean }): Promise<CredentialPlan>
 }
+
+export type SetupUrl = (server: ServerDefinition, what: 'user-credential' | 'user-env-vars') => string
 
 type Headers = ReadonlyMap<string, Secret>
 
@@ -57,8 +63,11 @@ function joined(...parts: readonly Headers[]): Headers {
 }
 
 export function createCredentialSource(options: CredentialSourceOptions): ExplainedCredentialSource {
-  const { prefixes, log, scopeOf = createCallerScope(), connectUrl } = options
+  const { prefixes, log, scopeOf = createCallerScope(), connectUrl, setupUrl } = options
   const serverHeaders = createServerHeaders(prefixes)
+
+  const variablesFor = (server: ServerDefinition, caller: Caller | undefined) =>
+    requiredVariables(server, caller, setupUrl && ((of) => setupUrl(of, 'user-env-vars')))
 
   /** Order 1. */
   const broughtFor = (server: ServerDefinition, { forwarded }: Caller, onlyServer: boolean): Headers => {
@@ -74,9 +83,13 @@ export function createCredentialSource(options: CredentialSourceOptions): Explai
     async forCaller(server, caller, { onlyServer }) {
       const { signal } = caller
       const brought = broughtFor(server, caller, onlyServer)
-      const own =
-        identifying(server, brought).length > 0 ? undefined : await server.auth.present({ server, caller, signal })
-      return assemble({ server, caller, own, brought, scopeOf, connectUrl })
+      const isBrought = identifying(server, brought).length > 0
+      const own = isBrought ? undefined : await server.auth.present({ server, caller, signal })
+      if (own === undefined && !isBrought && server.auth.userKey !== undefined) {
+        throw userKeyMissing(server, setupUrl?.(server, 'user-credential'))
+      }
+      const variables = await variablesFor(server, caller)
+      return assemble({ server, caller, own, brought, variables, scopeOf, connectUrl })
     },
     async plan(server, caller, { onlyServer }) {
       const all = broughtFor(server, caller, onlyServer)
@@ -85,16 +98,22 @@ export function createCredentialSource(options: CredentialSourceOptions): Explai
       const byName = brought.some(([name, value]) => declared.get(name) !== value)
       const fromCaller = identifying(server, callerHeaders(server, caller.forwarded, all))
       const plan = planOf(server, { brought, byName, fromCaller })
-      if (brought.length === 0 && server.auth.exchanges?.(caller) === true) {
-        return { ...plan, source: 'exchanged_token', resolution: server.auth.resolution ?? plan.resolution }
-      }
-      return withUserToken(plan, { server, principal: caller.principal, brought })
+      const { principal } = caller
+      const exchanged = brought.length === 0 && server.auth.exchanges?.(caller) === true
+      const planned: CredentialPlan = exchanged
+        ? { ...plan, source: 'exchanged_token', resolution: server.auth.resolution ?? plan.resolution }
+        : await withUserToken(plan, { server, principal, brought })
+      return withVariables(planned, { server, principal })
     },
     async forDiscovery(server, signal) {
       const auth = server.discoveryAuth ?? server.auth
-      const written = filledStaticHeaders(server, undefined)
-      environmentValues(server, undefined)
+      const { values } = await variablesFor(server, undefined)
+      const written = filledStaticHeaders(server, undefined, values)
+      environmentValues(server, undefined, values)
       const own = await auth.present({ server, caller: undefined, signal })
+      if (own === undefined && auth.userKey !== undefined) {
+        throw userKeyMissing(server, setupUrl?.(server, 'user-credential'))
+      }
       if (own === undefined && auth.needsUserToken) requireStaticAuthorization(server, connectUrl)
       const headers = joined(own?.headers ?? nothing, written.headers)
       return {
@@ -148,14 +167,15 @@ interface Assembly {
   readonly caller: Caller
   readonly own: PresentedCredential | undefined
   readonly brought: Headers
+  readonly variables: SetVariables
   readonly scopeOf: CallerScope
   readonly connectUrl: CredentialSourceOptions['connectUrl']
 }
 
-function assemble({ server, caller, own, brought, scopeOf, connectUrl }: Assembly): Credential {
+function assemble({ server, caller, own, brought, variables, scopeOf, connectUrl }: Assembly): Credential {
   const { forwarded, principal } = caller
-  const written = filledStaticHeaders(server, caller)
-  const kept = environmentValues(server, caller)
+  const written = filledStaticHeaders(server, caller, variables.values)
+  const kept = environmentValues(server, caller, variables.values)
   const fromCaller = callerHeaders(server, forwarded, brought)
   const brings = identifying(server, fromCaller).map(([name, value]) => `${name}: ${value.reveal()}`)
   const identity = [...brings, ...written.identity]
@@ -163,12 +183,14 @@ function assemble({ server, caller, own, brought, scopeOf, connectUrl }: Assembl
     requireStaticAuthorization(server, connectUrl)
   }
   const headers = joined(own?.headers ?? nothing, fromCaller, written.headers)
-  const scope = joinScopes(own?.scope ?? sharedScope, scopeOf(caller, identity.toSorted()))
+  const presented = joinScopes(own?.scope ?? sharedScope, variables.scope)
+  const scope = joinScopes(presented, scopeOf(caller, identity.toSorted()))
   return {
     type: own === undefined && identity.length > 0 ? 'caller' : gatewayType(server, own),
     // Also for one user: a process keeps what it was started with, and headers are sent anew each time.
     scope: kept.length > 0 ? scopeOf({ principal: { ...principal, userId: undefined } }, kept) : scope,
     headers: () => headers,
+    variables: () => variables.values,
     // What a caller brought comes again with its next request only.
     rejected: (status) => own?.rejected(status) ?? false,
     connectUrl: () => pageOf(server, connectUrl),

@@ -2,7 +2,7 @@ import { Secret } from '@toolgate/core'
 import { z } from 'zod'
 import type { Sealer } from '../tokens/sealing.ts'
 import { type TokenParty, tokenPartySchema } from './token-party.ts'
-import type { TokenHolder } from './user-token-store.ts'
+import { holderKey, type TokenHolder } from './user-token-store.ts'
 
 /** What is in a row. */
 export interface OpenTokens {
@@ -46,6 +46,6 @@ export function createTokenSeal(sealer: Pick<Sealer, 'seal' | 'open'>): TokenSea
   }
 }
 
-function subjectOf({ owner, serverId }: TokenHolder): string {
-  return `user_tokens:${JSON.stringify([owner, serverId])}`
+function subjectOf(holder: TokenHolder): string {
+  return `user_tokens:${holderKey(holder)}`
 }

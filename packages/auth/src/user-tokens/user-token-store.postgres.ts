@@ -13,6 +13,7 @@ import {
 } from '@toolgate/db'
 import { and, eq, isNull, lte, or, sql } from 'drizzle-orm'
 import {
+  type HeldKind,
   holderKey,
   type TokenHolder,
   userTokenChangesChannel,
@@ -21,14 +22,14 @@ import {
 } from './user-token-store.ts'
 
 export function createPostgresUserTokenStore({ db }: Pick<Database, 'db'>, newId: NewId): UserTokenStore {
-  const record = (within: Queries, { owner, serverId }: TokenHolder, action: string) =>
+  const record = (within: Queries, holder: TokenHolder, action: string) =>
     recordChange(within, {
       objectType: userTokenType,
-      objectId: holderKey({ owner, serverId }),
+      objectId: holderKey(holder),
       channel: userTokenChangesChannel,
-      actor: owner,
+      actor: holder.owner,
       action,
-      details: { server_id: serverId },
+      details: { server_id: holder.serverId, ...(holder.kind !== undefined && { kind: holder.kind }) },
       newId,
     })
 
@@ -38,7 +39,13 @@ export function createPostgresUserTokenStore({ db }: Pick<Database, 'db'>, newId
         const [row] = await db.select().from(userTokens).where(isOf(holder))
         return row
       }),
-    findAllOf: (owner) => askStore(() => db.select().from(userTokens).where(eq(userTokens.owner, owner))),
+    findAllOf: (owner, kind = 'credential') =>
+      askStore(() =>
+        db
+          .select()
+          .from(userTokens)
+          .where(and(eq(userTokens.owner, owner), eq(userTokens.kind, kind))),
+      ),
     changedSince: (mark, signal) => askStore(() => changedSince(db, userTokenType, mark), signal),
     save: (tokens) =>
       writeStore(db, async (within) => {
@@ -89,13 +96,20 @@ async function settle(
     .where(isStill(row))
     .returning()
   if (settled !== undefined && outcome !== 'failed') {
-    await publish(within, { channel: userTokenChangesChannel, payload: holderKey(settled) })
+    await publish(within, {
+      channel: userTokenChangesChannel,
+      payload: holderKey({ ...settled, kind: kindOf(settled) }),
+    })
   }
   return settled
 }
 
-function isOf({ owner, serverId }: TokenHolder) {
-  return and(eq(userTokens.owner, owner), eq(userTokens.serverId, serverId))
+function isOf({ owner, serverId, kind = 'credential' }: TokenHolder) {
+  return and(eq(userTokens.owner, owner), eq(userTokens.serverId, serverId), eq(userTokens.kind, kind))
+}
+
+function kindOf({ kind }: Pick<UserTokenRow, 'kind'>): HeldKind {
+  return kind === 'variables' ? 'variables' : 'credential'
 }
 
 function isStill({ id, version }: Pick<UserTokenRow, 'id' | 'version'>) {

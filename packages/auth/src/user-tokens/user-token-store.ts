@@ -6,20 +6,24 @@ export const userTokenChangesChannel = 'user_tokens'
 /** Of the management events, which tell of sign-ins and sign-outs. */
 export const userTokenType = 'user_token'
 
-/** Whose tokens, at which server. */
+/** `variables`: what the user set of those that the server declares, beside the credential. */
+export type HeldKind = 'credential' | 'variables'
+
+/** Whose, at which server. Without a kind it is the credential. */
 export interface TokenHolder {
   readonly owner: string
   readonly serverId: string
+  readonly kind?: HeldKind
 }
 
-export function holderKey({ owner, serverId }: TokenHolder): string {
-  return JSON.stringify([owner, serverId])
+export function holderKey({ owner, serverId, kind = 'credential' }: TokenHolder): string {
+  return JSON.stringify(kind === 'credential' ? [owner, serverId] : [owner, serverId, kind])
 }
 
 export type NewUserTokens = Pick<
   UserTokenRow,
   'id' | 'owner' | 'serverId' | 'identity' | 'sealed' | 'scopes' | 'expiresAt' | 'refreshable' | 'connectedAt'
->
+> & { readonly kind?: HeldKind }
 
 export type RefreshedTokens = Pick<UserTokenRow, 'sealed' | 'scopes' | 'expiresAt' | 'refreshable'>
 
@@ -27,7 +31,7 @@ export type RefreshedTokens = Pick<UserTokenRow, 'sealed' | 'scopes' | 'expiresA
 export interface UserTokenStore {
   find(holder: TokenHolder): Promise<UserTokenRow | undefined>
   /** At every server. */
-  findAllOf(owner: string): Promise<readonly UserTokenRow[]>
+  findAllOf(owner: string, kind?: HeldKind): Promise<readonly UserTokenRow[]>
   /** In the place of whatever was there. */
   save(tokens: NewUserTokens): Promise<UserTokenRow>
   /** False where there were none. With an `id` only what is still that: what came in its place stays. */

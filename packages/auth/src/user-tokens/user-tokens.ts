@@ -19,9 +19,11 @@ import {
 import type { UserTokenRow } from '@toolgate/db'
 import type { Sealer } from '../tokens/sealing.ts'
 import { createTokenRefresh, type TokenRefresh } from './token-refresh.ts'
+import { createHeldSecrets, type HeldSecrets } from './held-secrets.ts'
+import { createKnownTokens } from './known-tokens.ts'
 import { createSignInRelay } from './sign-in-relay.ts'
 import { identityOf } from './token-identity.ts'
-import { createTokenSeal, type OpenTokens, type TokenSeal } from './token-seal.ts'
+import { createTokenSeal, type OpenTokens } from './token-seal.ts'
 import { createUserSignIn } from './user-sign-in.ts'
 import type { SignInAt, UpstreamClient, UserTokenClient } from './upstream-client.ts'
 import { gatheredReads } from './gathered-reads.ts'
@@ -35,6 +37,8 @@ export interface UserTokens {
   ): UserTokenAccess & { present(request: PresentRequest): Promise<PresentedCredential | undefined> }
   /** For a server whose users keep their tokens themselves. */
   relay(client: UserTokenClient): SignInRelay
+  /** For what users hand over as it is. */
+  readonly held: HeldSecrets
 }
 
 export interface UserTokensOptions {
@@ -69,7 +73,8 @@ export function createUserTokens(options: UserTokensOptions): UserTokens {
   const refresh = createTokenRefresh({ ...options, seal, forget: memory.forget, expect: memory.expect })
   const signIn = createUserSignIn({ ...options, seal })
 
-  const usable = createUsableTokens({ store, seal, memory, refresh })
+  const known = createKnownTokens({ store, seal, memory })
+  const usable = createUsableTokens({ known, refresh })
   const statuses = gatheredReads(store)
   const statusOf = (row: UserTokenRow): UserTokenStatus => ({
     expiresAt: row.expiresAt,
@@ -81,6 +86,7 @@ export function createUserTokens(options: UserTokensOptions): UserTokens {
 
   return {
     relay: (client) => createSignInRelay(client, options.upstream),
+    held: createHeldSecrets({ ...options, seal, known }),
     of: (client) => {
       const contextOf = (server: ServerDefinition, owner: string): TokenContext => ({
         at: { name: server.name, address: server.address, client },
@@ -123,36 +129,14 @@ export function createUserTokens(options: UserTokensOptions): UserTokens {
 }
 
 interface UsableTokensOptions {
-  readonly store: UserTokenStore
-  readonly seal: TokenSeal
-  readonly memory: UserTokenMemory
+  readonly known: ReturnType<typeof createKnownTokens>
   readonly refresh: TokenRefresh
 }
 
 /** The tokens of a holder that can be presented now; undefined where there is a sign-in to do. */
-function createUsableTokens({ store, seal, memory, refresh }: UsableTokensOptions) {
-  const read = async ({ holder, identity }: TokenContext): Promise<KnownTokens | undefined> => {
-    const known = memory.fresh(holder)
-    if (known?.row.identity === identity) return known
-    const { version } = memory
-    const row = await store.find(holder).catch((error: unknown) => {
-      const last = memory.last(holder)
-      if (last?.row.identity !== identity) throw error
-      return last.row
-    })
-    if (row === undefined) return undefined
-    if (row.identity !== identity) {
-      // What was got for another server, or as another client, must not reach this one. Somebody may sign in meanwhile.
-      await store.remove(holder, row.id)
-      return undefined
-    }
-    const opened = { row, tokens: await seal.open(row.sealed, holder) }
-    memory.remember(holder, opened, version)
-    return opened
-  }
-
+function createUsableTokens({ known: read, refresh }: UsableTokensOptions) {
   return async (context: TokenContext, signal: AbortSignal): Promise<KnownTokens | undefined> => {
-    const known = await read(context)
+    const known = await read(context.holder, context.identity)
     return known && refresh.current(known, context, signal)
   }
 }

@@ -1,6 +1,6 @@
 import { boolean, integer, pgTable, text, timestamp, uniqueIndex } from 'drizzle-orm/pg-core'
 
-/** One row per user and server: the tokens that the user has there. */
+/** One row per user, server and kind: the tokens or the key that the user has there, or what it set of the server's variables. */
 export const userTokens = pgTable(
   'user_tokens',
   {
@@ -8,6 +8,8 @@ export const userTokens = pgTable(
     /** The principal's id: its user, else its key's hash. */
     owner: text().notNull(),
     serverId: text('server_id').notNull(),
+    /** `credential` or `variables`. */
+    kind: text().notNull().default('credential'),
     /** Which server and client it was, as a digest: tokens that were got for another are none. */
     identity: text().notNull(),
     /** Tokens, and the client that they were given to: JSON, sealed for this row. */
@@ -24,7 +26,7 @@ export const userTokens = pgTable(
     refreshingUntil: timestamp('refreshing_until', { withTimezone: true }),
     connectedAt: timestamp('connected_at', { withTimezone: true }).notNull(),
   },
-  (token) => [uniqueIndex('user_tokens_owner_server_id').on(token.owner, token.serverId)],
+  (token) => [uniqueIndex('user_tokens_owner_server_id_kind').on(token.owner, token.serverId, token.kind)],
 )
 
 export type UserTokenRow = typeof userTokens.$inferSelect

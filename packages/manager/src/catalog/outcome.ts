@@ -4,6 +4,8 @@ import type { ManagedServer } from '../registry/managed-server.ts'
 /** What a failure to list says about the server. */
 const statusOf = new Map<ErrorCode, OutcomeStatus>([
   ['UPSTREAM_SIGN_IN_REQUIRED', 'needs_auth'],
+  ['USER_KEY_MISSING', 'needs_auth'],
+  ['USER_VARIABLES_MISSING', 'needs_auth'],
   ['UPSTREAM_CREDENTIAL_REJECTED', 'rejected'],
   ['UPSTREAM_TIMEOUT', 'timeout'],
   ['UPSTREAM_PROTOCOL', 'protocol_error'],

@@ -1,6 +1,6 @@
 import { dirname, delimiter } from 'node:path'
 import { getDefaultEnvironment } from '@modelcontextprotocol/client/stdio'
-import { type Caller, definePlug, fillTemplate, GatewayError, Secret, templateHeaders } from '@toolgate/core'
+import { definePlug, fillTemplate, GatewayError, Secret } from '@toolgate/core'
 import { z } from 'zod'
 import type { Connection } from '../upstream/connection.ts'
 import { busy, codeOf, type FailurePlace, unreachable } from '../upstream/failure.ts'
@@ -68,7 +68,7 @@ interface StdioTarget extends TransportOptions {
 
 async function connect(target: StdioTarget, request: ConnectRequest): Promise<Connection> {
   const { clock, log, history } = target
-  const settings = filledIn(target.settings, request.caller)
+  const settings = filledIn(target.settings, request)
   const { server, clientCapabilities, exclusive, onUnsolicited, signal } = request
   const { handshakeMs } = server.timeouts
   const ms = history.isFirstStart ? Math.max(handshakeMs, stdioFirstStartMs) : handshakeMs
@@ -152,11 +152,13 @@ async function start(
 }
 
 /** The credential is this caller's own where there is anything to fill in, and so is the process. */
-function filledIn(settings: StdioSettings, caller: Caller | undefined): StdioSettings {
+function filledIn(settings: StdioSettings, { caller, credential }: ConnectRequest): StdioSettings {
   const valueOf = (header: string) => caller?.forwarded.headers.get(header)?.reveal()
+  const variables = credential.variables?.()
+  const variableOf = (name: string) => variables?.get(name)?.reveal()
   const env = Object.entries(settings.env).map(([name, value]): [string, Secret] => {
     const text = value.reveal()
-    return [name, templateHeaders(text).length === 0 ? value : new Secret(fillTemplate(text, valueOf).text)]
+    return [name, text.includes('${') ? new Secret(fillTemplate(text, valueOf, variableOf).text) : value]
   })
   return { ...settings, env: Object.fromEntries(env) }
 }

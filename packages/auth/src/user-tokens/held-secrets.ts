@@ -1,0 +1,66 @@
+/**
+ * What users hand over for a server as it is: a key of their own, or values of variables. Kept in the vault of their tokens, with
+ * its seal, its memory and its end, but never renewed. What was handed over for another identity of the server is gone.
+ */
+import { createHash } from 'node:crypto'
+import { type Clock, type HeldSecret, type NewId, type ServerDefinition, type UserSecretAccess } from '@toolgate/core'
+import type { createKnownTokens } from './known-tokens.ts'
+import type { TokenSeal } from './token-seal.ts'
+import type { UserTokenMemory } from './user-token-memory.ts'
+import type { HeldKind, UserTokenStore } from './user-token-store.ts'
+import type { KnownTokens } from './user-tokens.ts'
+
+export interface HeldSecretsOptions {
+  readonly store: UserTokenStore
+  readonly memory: Pick<UserTokenMemory, 'forget'>
+  readonly seal: TokenSeal
+  readonly known: ReturnType<typeof createKnownTokens>
+  readonly clock: Clock
+  readonly newId: NewId
+}
+
+/** `identity` says what it is handed over for: another text is another server. */
+export type HeldSecrets = (kind: HeldKind, identity: string) => UserSecretAccess
+
+export function createHeldSecrets({ store, memory, seal, known, clock, newId }: HeldSecretsOptions): HeldSecrets {
+  return (kind, text) => {
+    const identity = createHash('sha256')
+      .update(JSON.stringify(['held', kind, text]))
+      .digest('hex')
+    const holderOf = (server: ServerDefinition, owner: string) => ({ owner, serverId: server.id, kind })
+    return {
+      async read(server, owner) {
+        const found = await known(holderOf(server, owner), identity)
+        return found && heldOf(found)
+      },
+      async keep({ server, owner }, next) {
+        const holder = holderOf(server, owner)
+        // What this gateway remembers may be older than what the user said elsewhere.
+        memory.forget(holder)
+        const former = await known(holder, identity)
+        const tokens = { access: next(former?.tokens.access), refresh: undefined, party: undefined }
+        const row = await store.save({
+          id: newId('user_token'),
+          ...holder,
+          identity,
+          sealed: await seal.seal(tokens, holder),
+          scopes: [],
+          expiresAt: null,
+          refreshable: false,
+          connectedAt: new Date(clock.now()),
+        })
+        memory.forget(holder)
+        return heldOf({ row, tokens })
+      },
+      async remove(server, owner) {
+        const holder = holderOf(server, owner)
+        memory.forget(holder)
+        return store.remove(holder)
+      },
+    }
+  }
+}
+
+function heldOf({ row, tokens }: KnownTokens): HeldSecret {
+  return { id: row.id, secret: tokens.access, keptAt: row.connectedAt }
+}

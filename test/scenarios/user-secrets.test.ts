@@ -1,0 +1,206 @@
+import { type Database, userTokens } from '@toolgate/db'
+import { openTestDatabase } from '@toolgate/testing/database'
+import { startRawMcpServer, type RawMcpServer } from '@toolgate/testing/mcp-raw'
+import { scriptedStdio } from '@toolgate/testing/mcp-stdio'
+import { afterAll, beforeAll, describe, expect } from 'vitest'
+import { boot, type Booted, recordingLog } from '../boot.ts'
+import { verifies } from '../verifies.ts'
+
+/** Says what it was started with. */
+const confidant = scriptedStdio(`
+  const tool = { name: 'echo', inputSchema: { type: 'object' } }
+  const asked = (message) => {
+    if (message.method === 'tools/list') answer(message, { tools: [tool] })
+    if (message.method === 'tools/call') answer(message, { content: [{ type: 'text', text: process.env.TOKEN }] })
+  }`)
+
+const log = recordingLog()
+const behind = new AsyncDisposableStack()
+let upstream: RawMcpServer
+let other: RawMcpServer
+let gateway: Booted
+let database: Database
+let ada: string
+let bob: string
+const servers = ['own', 'shared', 'basic', 'filled', 'local', 'elsewhere']
+beforeAll(async () => {
+  upstream = behind.use(await startRawMcpServer())
+  other = behind.use(await startRawMcpServer())
+  database = await openTestDatabase()
+  const at = { url: upstream.url }
+  const env_vars = [
+    { name: 'TOKEN', scope: 'user', description: 'Your token' },
+    { name: 'TENANT', scope: 'user' },
+    { name: 'REGION', value: 'north', scope: 'global' },
+  ]
+  gateway = behind.use(
+    await boot({
+      log,
+      database,
+      config: {
+        mcp_servers: {
+          own: { ...at, auth_type: 'api_key', is_byok: true, byok_api_key_help_url: 'https://help.example.com' },
+          shared: { ...at, auth_type: 'bearer_token', authentication_token: 'of-the-operator', is_byok: true },
+          basic: { ...at, auth_type: 'basic', is_byok: true },
+          filled: { ...at, env_vars, static_headers: { 'X-Token': 'Key ${TOKEN}', 'X-At': '${REGION}/${TENANT}' } },
+          local: { ...confidant, env_vars: [{ name: 'TOKEN', scope: 'user' }], env: { TOKEN: 'Key ${TOKEN}' } },
+          elsewhere: { url: other.url, auth_type: 'none' },
+          unfit: { ...at, auth_type: 'none', is_byok: true },
+          covered: { ...at, auth_type: 'api_key', is_byok: true, static_headers: { 'X-Api-Key': 'fixed' } },
+          unset: { ...at, env_vars: [{ name: 'A' }] },
+        },
+      },
+    }),
+  )
+  const grant = { object_permission: { mcp_servers: servers } }
+  ada = await gateway.makeKey({ user_id: 'ada', ...grant })
+  bob = await gateway.makeKey({ user_id: 'bob', ...grant })
+})
+afterAll(() => behind.disposeAsync())
+
+const call = (server_id: string, key: string, options: object = {}) =>
+  gateway.json('/mcp-rest/tools/call', { key, body: { server_id, name: 'echo', arguments: {} }, ...options })
+const keyPath = (server: string) => `/v1/mcp/server/${server}/user-credential`
+const variablesPath = (server: string) => `/v1/mcp/server/${server}/user-env-vars`
+const seen = () => upstream.received('tools/call').at(-1)?.headers
+const explained = async (server: string, key: string) =>
+  (await gateway.json(`/v1/mcp/explain?server=${server}`, { key }))['credential']
+const tools = async (server: string, key: string) =>
+  (await gateway.request(`/mcp-rest/tools/list?server_id=${server}`, { key })).json()
+
+describe('a key that each user brings', () => {
+  verifies('identity:user-keys', 'is asked for by name and place, and nothing weaker is presented', async () => {
+    const before = upstream.received('tools/call').length
+    for (const server of ['own', 'shared']) {
+      const answer = await call(server, ada, { status: 401 })
+      expect(answer).toMatchObject({ detail: { error: 'byok_auth_required', server, server_name: server } })
+      expect(JSON.stringify(answer)).toContain('/user-credential')
+      expect(await explained(server, ada)).toMatchObject({ source: 'missing', resolution: 'missing' })
+    }
+    expect(await tools('own', ada)).toMatchObject({
+      detail: { server: 'own', message: expect.stringContaining('a key of your own') },
+    })
+    expect(upstream.received('tools/call')).toHaveLength(before)
+  })
+
+  verifies('identity:user-keys', 'is written as the method writes its own, for its user alone', async () => {
+    for (const [server, header, written] of [
+      ['own', 'x-api-key', 'key-of-ada'],
+      ['shared', 'authorization', 'Bearer key-of-ada'],
+      ['basic', 'authorization', `Basic ${Buffer.from('ada:key-of-ada').toString('base64')}`],
+    ] as const) {
+      const credential = server === 'basic' ? 'ada:key-of-ada' : 'key-of-ada'
+      const kept = await gateway.json(keyPath(server), { key: ada, body: { credential } })
+      expect(kept).toEqual({ server_id: kept['server_id'], has_credential: true })
+      await call(server, ada)
+      expect(seen()?.[header]).toBe(written)
+      await call(server, bob, { status: 401 })
+    }
+    expect(await explained('own', ada)).toMatchObject({ source: 'user_key', resolution: 'per-user-key' })
+    expect(await gateway.json('/v1/mcp/user-credentials', { key: ada })).toMatchObject([
+      { server_name: 'own', credential_type: 'byok', has_credential: true, expires_at: null },
+      { server_name: 'shared' },
+      { server_name: 'basic' },
+    ])
+    await gateway.json(keyPath('own'), { key: bob, body: { credential: 'key-of-bob' } })
+    await call('own', bob)
+    expect(seen()?.['x-api-key']).toBe('key-of-bob')
+    const sessions = upstream.received('initialize').map(({ headers }) => headers['x-api-key'])
+    expect(sessions).toEqual(expect.arrayContaining(['key-of-ada', 'key-of-bob']))
+    await call('elsewhere', ada)
+    expect(JSON.stringify(other.requests)).not.toContain('key-of')
+    await gateway.request(keyPath('own'), { key: ada, method: 'DELETE' })
+    await gateway.request(keyPath('own'), { key: bob, method: 'DELETE' })
+    await call('own', ada, { status: 401 })
+  })
+
+  verifies('identity:user-keys', 'is refused where it could not count, and for nobody in particular', async () => {
+    await gateway.json(keyPath('filled'), { key: ada, body: { credential: 'x' }, status: 400 })
+    await gateway.json(keyPath('own'), { body: { credential: 'x' }, status: 400 })
+    await gateway.json(keyPath('own'), { key: ada, body: { credential: 'a\nb' }, status: 400 })
+    expect(log.lines.filter((line) => line.includes('server left out'))).toEqual([
+      expect.stringContaining('mcp_servers.unset.env_vars[0] must have a value, or scope: user'),
+      expect.stringContaining('mcp_servers.unfit.is_byok needs an auth_type that presents one value'),
+      expect.stringContaining('mcp_servers.covered.static_headers must not hold x-api-key'),
+    ])
+  })
+})
+
+describe('variables that each user sets', () => {
+  verifies('identity:user-variables', 'are named where they are missing', async () => {
+    expect(await call('filled', ada, { status: 412 })).toMatchObject({
+      detail: {
+        error: 'missing_user_env_vars',
+        server_name: 'filled',
+        missing: ['TOKEN', 'TENANT'],
+        setup_url: expect.stringContaining('/user-env-vars'),
+      },
+    })
+    await gateway.json(variablesPath('filled'), { key: ada, body: { values: { TOKEN: 'first-of-ada' } } })
+    expect(await call('filled', ada, { status: 412 })).toMatchObject({ detail: { missing: ['TENANT'] } })
+    expect(await explained('filled', ada)).toMatchObject({ source: 'missing', missing_variables: ['TENANT'] })
+    expect(await tools('filled', bob)).toMatchObject({ detail: { message: expect.stringContaining('TOKEN, TENANT') } })
+    const health: unknown = await (await gateway.request('/v1/mcp/server/health')).json()
+    expect(health).toEqual(
+      expect.arrayContaining(Array.from({ length: 4 }, () => expect.objectContaining({ status: 'needs_auth' }))),
+    )
+  })
+
+  verifies('identity:user-variables', 'and a key that is missing, are named at every door', async () => {
+    for (const [server, said] of [
+      ['filled', 'TENANT'],
+      ['own', 'a key of your own'],
+    ] as const) {
+      const request = { jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name: 'echo', arguments: {} } }
+      const answer = await gateway.request(`/mcp/${server}`, {
+        key: bob,
+        headers: { accept: 'application/json, text/event-stream' },
+        body: request,
+      })
+      const text = await answer.text()
+      expect(text).toContain(said)
+      expect(text).toContain('/user-')
+    }
+  })
+
+  verifies('identity:user-variables', 'fill in headers, and environments of processes of their own', async () => {
+    for (const [key, name] of [
+      [ada, 'ada'],
+      [bob, 'bob'],
+    ] as const) {
+      const values = { TOKEN: `token-of-${name}`, TENANT: name }
+      const set = await gateway.json(variablesPath('filled'), { key, body: { values } })
+      expect(set).toMatchObject({ missing_count: 0, required: [{ name: 'TOKEN', is_set: true }, { name: 'TENANT' }] })
+      expect(JSON.stringify(set)).not.toContain('token-of')
+      await gateway.json(variablesPath('local'), { key, body: { values: { TOKEN: `token-of-${name}` } } })
+      await call('filled', key)
+      expect(seen()).toMatchObject({ 'x-token': `Key token-of-${name}`, 'x-at': `north/${name}` })
+      expect(JSON.stringify(await call('local', key))).toContain(`Key token-of-${name}`)
+    }
+    await call('filled', ada)
+    expect(seen()).toMatchObject({ 'x-token': 'Key token-of-ada' })
+    expect(await explained('filled', ada)).toMatchObject({ source: 'user_variables' })
+    // A process keeps what it was started with: other values are another process.
+    await gateway.json(variablesPath('local'), { key: ada, body: { values: { TOKEN: 'second-of-ada' } } })
+    expect(JSON.stringify(await call('local', ada))).toContain('Key second-of-ada')
+    expect(JSON.stringify(await call('local', bob))).toContain('Key token-of-bob')
+  })
+
+  verifies('identity:user-variables', 'are kept sealed, never told, and forgotten when asked to', async () => {
+    const rows = await database.db.select().from(userTokens)
+    expect(JSON.stringify(rows)).not.toMatch(/of-(?:ada|bob)/)
+    expect(log.lines.join()).not.toMatch(/(?:token|first|second|key)-of-(?:ada|bob)/)
+    expect(JSON.stringify(other.requests)).not.toMatch(/of-(?:ada|bob)/)
+    const status: unknown = await (await gateway.request('/v1/mcp/user-env-vars/status', { key: bob })).json()
+    expect(status).toMatchObject([
+      { server_name: 'filled', missing_count: 0 },
+      { server_name: 'local', missing_count: 0 },
+    ])
+    await gateway.json(variablesPath('filled'), { key: ada, body: { values: { TENANT: null } } })
+    expect(await call('filled', ada, { status: 412 })).toMatchObject({ detail: { missing: ['TENANT'] } })
+    await gateway.request(variablesPath('filled'), { key: bob, method: 'DELETE' })
+    await call('filled', bob, { status: 412 })
+    await gateway.json(variablesPath('filled'), { key: ada, body: { values: { OTHER: 'x' } }, status: 422 })
+    await gateway.json(variablesPath('filled'), { key: ada, body: { values: { TOKEN: 'a\r\nb: c' } }, status: 422 })
+  })
+})
