@@ -135,6 +135,31 @@ describe('approval by the tools entry', () => {
   })
 })
 
+describe('approval by the key', () => {
+  const entry = { require_approval: 'never' }
+  const object_permission = { mcp_servers: ['open', 'free'] }
+
+  verifies(
+    'chat:approval-per-call',
+    'returns what the key wants a yes for, whatever request and server say',
+    async () => {
+      const key = await world.gateway.makeKey({ object_permission, mcp_require_approval: 'always' })
+      expect(await callBoth({ server: 'free', entry, key })).toEqual(bothReturned('free'))
+      expect(await callBoth({ server: 'free', headers: { 'x-mcp-servers': 'free' }, key })).toEqual(
+        bothReturned('free'),
+      )
+    },
+  )
+
+  verifies('chat:approval-per-call', 'executes what the key does not name', async () => {
+    for (const named of ['count', 'open-count']) {
+      const key = await world.gateway.makeKey({ object_permission, metadata: { mcp_require_approval: [named] } })
+      expect(await callBoth({ server: 'open', entry, key })).toEqual(echoExecuted('open'))
+    }
+    await world.gateway.json('/key/generate', { body: { mcp_require_approval: 'sometimes' }, status: 422 })
+  })
+})
+
 describe('approval by the server', () => {
   verifies('chat:approval-per-call', 'executes for an entry that leaves it to a server that says never', async () => {
     expect(await callBoth({ server: 'free', entry: {} })).toEqual(bothExecuted('free'))

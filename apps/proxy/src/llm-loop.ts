@@ -76,6 +76,7 @@ export async function readLlmRequest(
     body: sent,
     serversHeader: context.req.header('x-mcp-servers'),
     autoTools: caller.principal.autoTools,
+    requiredApproval: caller.principal.requiredApproval,
   })
   refuseCredential(body, context.var.admission)
   const asking = {

@@ -75,6 +75,7 @@ export { type Grants, noGrants, type Principal } from './principal.ts'
 export { fillTemplate, namesRequestHeader, templateHeaders, templateVariables } from './request-template.ts'
 export { signingOutbound } from './signing-outbound.ts'
 export { Secret, secretSchema } from './secret.ts'
+export { type RequiredApproval, requiredApprovalSchema, toRequiredApproval } from './required-approval.ts'
 export type {
   ApprovalPolicy,
   Isolation,

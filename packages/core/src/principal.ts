@@ -1,3 +1,4 @@
+import type { RequiredApproval } from './required-approval.ts'
 import type { KeyLimits } from './key-limits.ts'
 import type { LoopLimits } from './loop-limits.ts'
 
@@ -35,6 +36,8 @@ export interface Principal {
   readonly limits?: KeyLimits | undefined
   /** Guardrails by name, and whether those that hold for everybody do not hold for this one. Absent: they do. */
   readonly guardrails?: { readonly names: readonly string[]; readonly withoutDefaults: boolean } | undefined
+  /** Absent: requests and servers say which calls wait for a yes. */
+  readonly requiredApproval?: RequiredApproval | undefined
   /** The ceiling of its tool loops, where it differs from everybody's. */
   readonly loopLimits?: Partial<LoopLimits> | undefined
 }

@@ -5,6 +5,7 @@ import {
   isJsonObject,
   type JsonObject,
   type JsonValue,
+  type RequiredApproval,
 } from '@toolgate/core'
 import { z } from 'zod'
 import { listOf, textOf } from './json-fields.ts'
@@ -25,6 +26,8 @@ export interface ToolSelection {
   readonly allowedTools?: readonly string[] | undefined
   /** What the entry itself says. */
   readonly approval?: ApprovalPolicy | undefined
+  /** What the key says of all its requests. */
+  readonly requiredApproval?: RequiredApproval | undefined
   /** False: the semantic filter takes none of these tools away. */
   readonly semanticFilter?: boolean | undefined
   /** The entry's own headers, for its servers only. Names as sent. */
@@ -37,6 +40,8 @@ export interface SelectToolsOptions {
   readonly serversHeader?: string | undefined
   /** The key adds its tools to requests that name none (`Principal.autoTools`). */
   readonly autoTools?: boolean
+  /** Of the key; no entry is freer. */
+  readonly requiredApproval?: RequiredApproval | undefined
 }
 
 export interface SelectedTools {
@@ -46,12 +51,17 @@ export interface SelectedTools {
 }
 
 /** Rejects entries that cannot be read with `INVALID_REQUEST`, naming the field. */
-export function selectTools({ body, serversHeader, autoTools = false }: SelectToolsOptions): SelectedTools {
+export function selectTools({
+  body,
+  serversHeader,
+  autoTools = false,
+  requiredApproval,
+}: SelectToolsOptions): SelectedTools {
   const all = listOf(body['tools'])
   const headerServers = parseNames(serversHeader ?? '')
   const entries = all.flatMap((tool, index) => (isOurs(tool) ? [readEntry(tool, `tools[${index}]`)] : []))
   return {
-    selections: combine(entries, headerServers, autoTools),
+    selections: combine(entries, headerServers, autoTools).map((selection) => ({ ...selection, requiredApproval })),
     body:
       entries.length === 0
         ? body
@@ -193,17 +203,18 @@ function parseNames(list: string): string[] {
 }
 
 /**
- * Whether one tool's calls run without asking: what the entry says, else what its server says, else `never` for the header
+ * Whether one tool's calls run without asking. Not where its key wants a yes; else as the entry says, else what its server says, else `never` for the header
  * and the key's own tools and `always` for an entry that leaves it open, as OpenAI does. A tool that a list names in no
  * place needs approval; `always` wins where it is named twice.
  *
  * `spellings`: every name the tool may be listed under.
  */
 export function resolveApproval(
-  { origin, approval }: Pick<ToolSelection, 'origin' | 'approval'>,
+  { origin, approval, requiredApproval }: Pick<ToolSelection, 'origin' | 'approval' | 'requiredApproval'>,
   serverApproval: ApprovalPolicy | undefined,
   spellings: readonly string[],
 ): Approval {
+  if (requiredApproval === 'always' || spellings.some((name) => requiredApproval?.has(name))) return 'always'
   const policy = approval ?? serverApproval
   if (policy === undefined) return origin === 'entry' ? 'always' : 'never'
   if (policy === 'always' || policy === 'never') return policy

@@ -3,7 +3,7 @@
  * errors; fields are named as in `/key/generate`.
  */
 import { configKeyProblems } from '@toolgate/auth'
-import { loopLimitsSchema, type Secret, secretSchema } from '@toolgate/core'
+import { loopLimitsSchema, requiredApprovalSchema, type Secret, secretSchema } from '@toolgate/core'
 import { z } from 'zod'
 import { kindOf } from './explain.ts'
 import { inertVirtualKeySettings } from './litellm-keys.ts'
@@ -42,6 +42,7 @@ export const virtualKeySchema = z.looseObject({
   metadata: freeForm.optional(),
   auto_tools: flag.optional(),
   mcp_limits: loopLimitsSchema.optional(),
+  mcp_require_approval: requiredApprovalSchema.optional(),
   guardrails: names.optional(),
   max_budget: z.number().nonnegative().optional(),
   budget_duration: z.string().optional(),

@@ -1,4 +1,12 @@
-import { type Clock, GatewayError, loopLimitsSchema, type Principal, toLoopLimits } from '@toolgate/core'
+import {
+  type Clock,
+  GatewayError,
+  loopLimitsSchema,
+  type Principal,
+  requiredApprovalSchema,
+  toLoopLimits,
+  toRequiredApproval,
+} from '@toolgate/core'
 import type { VirtualKeyRow } from '@toolgate/db'
 import { type DefaultAccess, grantsOf } from '../keys/grants.ts'
 import type { KeyCache } from '../keys/key-cache.ts'
@@ -71,6 +79,7 @@ export function toPrincipal(row: VirtualKeyRow, defaultAccess: DefaultAccess): P
     toolSearch: row.objectPermission?.mcp_tool_search_enabled === true,
     limits: limitsOf(row),
     ...loopLimitsOf(row),
+    ...requiredApprovalOf(row),
     ...guardrailsOf(row),
   }
 }
@@ -80,6 +89,14 @@ function guardrailsOf({ metadata }: VirtualKeyRow): Pick<Principal, 'guardrails'
   const names = Array.isArray(guardrails) ? guardrails.filter((name) => typeof name === 'string') : []
   if (names.length === 0 && withoutDefaults !== true) return {}
   return { guardrails: { names, withoutDefaults: withoutDefaults === true } }
+}
+
+/** Checked when it was written. What somebody wrote past that is taken for the strictest: an unchecked call is what it is to prevent. */
+function requiredApprovalOf({ metadata }: VirtualKeyRow): Pick<Principal, 'requiredApproval'> {
+  const written = metadata['mcp_require_approval']
+  if (written == null) return {}
+  const parsed = requiredApprovalSchema.safeParse(written)
+  return { requiredApproval: parsed.success ? toRequiredApproval(parsed.data) : 'always' }
 }
 
 /** Checked when they were written; what somebody wrote past that says nothing. */

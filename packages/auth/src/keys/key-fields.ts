@@ -3,7 +3,7 @@
  * in common. A field nobody knows is refused where it is close to a known one, else left out and reported: a typing error
  * in a restriction must not silently make a wider key.
  */
-import { isJsonObject, loopLimitsSchema } from '@toolgate/core'
+import { isJsonObject, loopLimitsSchema, requiredApprovalSchema } from '@toolgate/core'
 import { z } from 'zod'
 import { parseRequest, unknownFields } from './invalid-request.ts'
 
@@ -33,6 +33,8 @@ const objectPermissionSchema = z.looseObject({
 const metadataFields = {
   /** Ours: the ceiling of the key's tool loops. */
   mcp_limits: loopLimitsSchema.nullish(),
+  /** Ours: tools that wait for somebody's yes, whatever requests say. */
+  mcp_require_approval: requiredApprovalSchema.nullish(),
   model_rpm_limit: record.nullish(),
   model_tpm_limit: record.nullish(),
   mcp_rpm_limit: z.record(z.string(), limit).nullish(),
@@ -86,7 +88,9 @@ export const keyFields = {
   aliases: record.nullish(),
   config: record.nullish(),
   permissions: record.nullish(),
-  metadata: z.looseObject({ mcp_limits: loopLimitsSchema.nullish() }).nullish(),
+  metadata: z
+    .looseObject({ mcp_limits: loopLimitsSchema.nullish(), mcp_require_approval: requiredApprovalSchema.nullish() })
+    .nullish(),
   allowed_cache_controls: z.array(z.unknown()).nullish(),
   router_settings: record.nullish(),
   auto_rotate: z.boolean().nullish(),
