@@ -2,7 +2,7 @@ import { type JsonObject } from '@toolgate/core'
 import { calls } from '@toolgate/db'
 import { openTestDatabase } from '@toolgate/testing/database'
 import { completion, type LlmServer, message, startLlmServer, toolCall } from '@toolgate/testing/llm-server'
-import { type RawMcpServer, resultFor, startRawMcpServer } from '@toolgate/testing/mcp-raw'
+import { type RawMcpServer, type RawRequest, resultFor, startRawMcpServer } from '@toolgate/testing/mcp-raw'
 import { desc } from 'drizzle-orm'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { recordingLog } from '../boot.ts'
@@ -19,12 +19,15 @@ let tools: RawMcpServer
 let service: LlmServer
 /** What the tool answers, and what the guardrail service does. */
 let result: JsonObject = {}
+let failure: JsonObject | undefined
 let verdict: Parameters<typeof startLlmServer>[0][number] = { json: { action: 'NONE' } }
 
 beforeAll(async () => {
   tools = behind.use(
     await startRawMcpServer((request) =>
-      request.message['method'] === 'tools/call' ? { body: resultFor(request, result) } : undefined,
+      request.message['method'] === 'tools/call' || request.message['method'] === 'completion/complete'
+        ? { body: failure === undefined ? resultFor(request, result) : failureFor(request, failure) }
+        : undefined,
     ),
   )
   service = behind.use(
@@ -43,6 +46,7 @@ beforeAll(async () => {
 })
 beforeEach(() => {
   result = { content: [{ type: 'text', text: 'ok' }] }
+  failure = undefined
   verdict = { json: { action: 'NONE' } }
   world.play(completion({ content: 'fine' }))
 })
@@ -66,6 +70,8 @@ const http = (mode: string | string[], more: object = {}) =>
     api_key: 'sk-guardrail-canary',
     ...more,
   })
+
+const failureFor = ({ message: { id } }: RawRequest, error: JsonObject) => ({ jsonrpc: '2.0', id, error })
 
 async function use(...guardrails: object[]): Promise<void> {
   const { gateway, llm } = world
@@ -238,6 +244,27 @@ describe('around a call of a tool', () => {
       expect(shown).not.toMatch(/[\u200B\u202E]/)
     },
   )
+
+  verifies('guardrails:untrusted', 'touch no word of the protocol, whatever its era', async () => {
+    await use(guardrail('mark', { guardrail: 'mark_untrusted', mode: 'post_mcp_call' }))
+    const protocol = { resultType: 'complete', nextCursor: 'next', cacheScope: 'public', requestState: 'state' }
+    result = { ...protocol, content: [{ type: 'text', text: 'ok' }] }
+    const answer = await (await call({})).json()
+    expect(answer).toMatchObject(protocol)
+    expect(JSON.stringify(answer)).toContain('\\nok\\n')
+
+    result = { completion: { values: ['par\u200Bis', 'park'] } }
+    const completed = await world.gateway.json('/mcp/srv', {
+      headers: { accept: 'application/json, text/event-stream', 'mcp-protocol-version': '2025-06-18' },
+      body: {
+        jsonrpc: '2.0',
+        id: 1,
+        method: 'completion/complete',
+        params: { ref: { type: 'ref/prompt', name: 'p' }, argument: { name: 'a', value: 'pa' } },
+      },
+    })
+    expect(completed).toMatchObject({ result: { completion: { values: ['paris', 'park'] } } })
+  })
 })
 
 describe('which guardrails hold', () => {

@@ -90,13 +90,36 @@ export function textsOfAnswer(body: JsonObject): FoundText[] {
   return answeredFields.flatMap((field) => textsIn(body[field], [field]))
 }
 
-/** What a server is asked: everything that is not its own name of a thing. */
-export function textsOfParams({ _meta, name: _name, uri: _uri, ref: _ref, ...params }: JsonObject): FoundText[] {
+/** What a server is asked: everything that is not its own name of a thing, and not its own state on its way back. */
+export function textsOfParams({
+  _meta,
+  name: _name,
+  uri: _uri,
+  ref: _ref,
+  requestState: _state,
+  ...params
+}: JsonObject): FoundText[] {
   return Object.entries(params).flatMap(([field, value]) => textsIn(value, [field], true))
 }
 
+/** MCP's own words about a result. What a server asks in the middle of a call is for people, and goes to them as it is. */
+const protocolFields: ReadonlySet<string> = new Set([
+  '_meta',
+  'cacheScope',
+  'inputRequests',
+  'nextCursor',
+  'requestState',
+  'resultType',
+])
+
+/** What people and models read of a result: the contents of tools, prompts and resources. */
+const proseFields: ReadonlySet<string> = new Set(['content', 'contents', 'description', 'messages'])
+
+/** Everything else, as values to complete an argument with, is for programs. */
 export function textsOfResult(result: JsonObject): FoundText[] {
-  return textsIn(result)
+  return Object.entries(result).flatMap(([field, value]) =>
+    protocolFields.has(field) ? [] : textsIn(value, [field], !proseFields.has(field)),
+  )
 }
 
 /**
