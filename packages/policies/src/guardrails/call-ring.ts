@@ -1,11 +1,11 @@
-import type { AuthorizedCall, JsonObject, Layer } from '@toolgate/core'
+import { type AuthorizedCall, GatewayError, isJsonObject, type JsonObject, type Layer } from '@toolgate/core'
 import { enforce, type Guarding } from './enforce.ts'
 import type { NamedGuardrail } from './guardrail-entry.ts'
 import type { FoundText } from './texts.ts'
-import { textsOfParams, textsOfResult, withTexts } from './texts.ts'
+import { textsOfError, textsOfParams, textsOfResult, withTexts } from './texts.ts'
 import { besides } from './besides.ts'
 
-/** Guardrails around a request to an MCP server: its arguments before, or while, it runs, and its result after. */
+/** Guardrails around a request to an MCP server: its arguments before, or while, it runs, and after it its result or error. */
 export function guardCalls(guarding: Guarding): Layer<AuthorizedCall, JsonObject> {
   return (call, next) => {
     const guardrails = guarding.set.holdingFor(call.caller)
@@ -19,10 +19,15 @@ interface GuardedCall {
   readonly next: (call: AuthorizedCall) => Promise<JsonObject>
 }
 
+type Judge = (
+  mode: 'pre_mcp_call' | 'during_mcp_call' | 'post_mcp_call',
+  slots: readonly FoundText[],
+) => Promise<readonly string[] | undefined>
+
 async function guarded(guarding: Guarding, { call, guardrails, next }: GuardedCall): Promise<JsonObject> {
   const { signal } = call.caller
   const about = { server: call.target.server.name, tool: call.target.name }
-  const judge = (mode: 'pre_mcp_call' | 'during_mcp_call' | 'post_mcp_call', slots: readonly FoundText[]) =>
+  const judge: Judge = (mode, slots) =>
     enforce(guarding, { call, guardrails, mode, slots, about, signal })
 
   const asked = textsOfParams(call.params)
@@ -30,10 +35,31 @@ async function guarded(guarding: Guarding, { call, guardrails, next }: GuardedCa
   const params = changed === undefined ? call.params : withTexts(call.params, asked, changed)
   const result = await besides({
     judge: () => judge('during_mcp_call', textsOfParams(params)),
-    run: (within) => next({ ...call, params, caller: { ...call.caller, signal: within } }),
+    run: (within) =>
+      next({ ...call, params, caller: { ...call.caller, signal: within } }).catch(async (error: unknown) => {
+        throw await judgedError(error, judge)
+      }),
     signal,
   })
   const answered = textsOfResult(result)
   const shown = await judge('post_mcp_call', answered)
   return shown === undefined ? result : withTexts(result, answered, shown)
+}
+
+/** An error in the server's own words is read by people and models as its result is. */
+async function judgedError(error: unknown, judge: Judge): Promise<unknown> {
+  if (!(error instanceof GatewayError) || error.details.upstream === undefined) return error
+  const { code, message, data } = error.details.upstream
+  const told: unknown = { message, ...(data !== undefined && { data }) }
+  if (!isJsonObject(told)) return error
+  const texts = textsOfError(told)
+  const shown = await judge('post_mcp_call', texts)
+  if (shown === undefined) return error
+  const { message: shownMessage, data: shownData } = withTexts(told, texts, shown)
+  const upstream = { code, message: String(shownMessage), ...(data !== undefined && { data: shownData }) }
+  return new GatewayError(error.code, error.message, {
+    ...(error.internal !== undefined && { internal: error.internal }),
+    ...(error.cause !== undefined && { cause: error.cause }),
+    details: { ...error.details, upstream },
+  })
 }

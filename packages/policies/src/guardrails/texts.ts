@@ -122,6 +122,11 @@ export function textsOfResult(result: JsonObject): FoundText[] {
   )
 }
 
+/** What a JSON-RPC error says, without its number: a sentence, and data for programs. */
+export function textsOfError({ message, data }: JsonObject): FoundText[] {
+  return [...textsIn(message, ['message']), ...textsIn(data, ['data'], true)]
+}
+
 /**
  * Without the probabilities of tokens: they spell the text once more, each token on its own, where no guardrail would know
  * anything again.
