@@ -169,6 +169,22 @@ describe('around a model', () => {
   })
 })
 
+describe('around arguments that a model writes', () => {
+  verifies('guardrails:calls', 'mask in a value and leave the rest of the JSON whole', async () => {
+    await use(pii('post_call'))
+    world.play(
+      completion({ tool_calls: [toolCall('srv-echo', { text: `Mail:\n${mail}`, number: 4_111_111_111_111_111 })] }),
+      completion({ content: 'Done.' }),
+    )
+    for (const stream of [false, true]) {
+      expect(await (await ask({ stream, tools: mcp() })).text()).toContain('Done.')
+      expect(tools.received('tools/call').at(-1)?.message['params']).toMatchObject({
+        arguments: { text: 'Mail:\n<EMAIL_ADDRESS>', number: '<CREDIT_CARD>' },
+      })
+    }
+  })
+})
+
 describe('around a stream', () => {
   verifies('guardrails:streams', 'let out nothing that they have not judged, cut as it may be', async () => {
     await use(pii('post_call'))
@@ -196,7 +212,7 @@ describe('around a call of a tool', () => {
   verifies('guardrails:calls', 'mask arguments and results, structured ones too', async () => {
     await use(pii(['pre_mcp_call', 'post_mcp_call']))
     result = { content: [{ type: 'text', text: mail }], structuredContent: { to: [mail] }, _meta: { note: mail } }
-    const response = await call({ note: `pay ${card}`, nested: [{ deep: mail }] })
+    const response = await call({ note: `pay ${card}`, nested: [{ deep: mail }], number: 4_111_111_111_111_111 })
     expect(await response.json()).toEqual({
       content: [{ type: 'text', text: '<EMAIL_ADDRESS>' }],
       structuredContent: { to: ['<EMAIL_ADDRESS>'] },
@@ -204,12 +220,12 @@ describe('around a call of a tool', () => {
     })
     expect(tools.received('tools/call').at(-1)?.message['params']).toMatchObject({
       name: 'echo',
-      arguments: { note: 'pay <CREDIT_CARD>', nested: [{ deep: '<EMAIL_ADDRESS>' }] },
+      arguments: { note: 'pay <CREDIT_CARD>', nested: [{ deep: '<EMAIL_ADDRESS>' }], number: '<CREDIT_CARD>' },
     })
     await expectRow({
       outcome: 'ok',
       decisions: [
-        decision({ policy: 'pii', mode: 'pre_mcp_call', outcome: 'changed', count: 2 }),
+        decision({ policy: 'pii', mode: 'pre_mcp_call', outcome: 'changed', count: 3 }),
         decision({ policy: 'pii', mode: 'post_mcp_call', outcome: 'changed', count: 2, rule: 'EMAIL_ADDRESS' }),
       ],
     })

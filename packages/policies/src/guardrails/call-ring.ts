@@ -27,8 +27,7 @@ type Judge = (
 async function guarded(guarding: Guarding, { call, guardrails, next }: GuardedCall): Promise<JsonObject> {
   const { signal } = call.caller
   const about = { server: call.target.server.name, tool: call.target.name }
-  const judge: Judge = (mode, slots) =>
-    enforce(guarding, { call, guardrails, mode, slots, about, signal })
+  const judge: Judge = (mode, slots) => enforce(guarding, { call, guardrails, mode, slots, about, signal })
 
   const asked = textsOfParams(call.params)
   const changed = await judge('pre_mcp_call', asked)
@@ -56,7 +55,11 @@ async function judgedError(error: unknown, judge: Judge): Promise<unknown> {
   const shown = await judge('post_mcp_call', texts)
   if (shown === undefined) return error
   const { message: shownMessage, data: shownData } = withTexts(told, texts, shown)
-  const upstream = { code, message: String(shownMessage), ...(data !== undefined && { data: shownData }) }
+  const upstream = {
+    code,
+    message: typeof shownMessage === 'string' ? shownMessage : message,
+    ...(data !== undefined && { data: shownData }),
+  }
   return new GatewayError(error.code, error.message, {
     ...(error.internal !== undefined && { internal: error.internal }),
     ...(error.cause !== undefined && { cause: error.cause }),

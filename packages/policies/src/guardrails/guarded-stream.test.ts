@@ -130,6 +130,53 @@ describe('a stream that is judged', () => {
     expect(text.indexOf('response.output_text.delta')).toBeLessThan(text.indexOf('response.completed'))
   })
 
+  it('judges arguments value by value when all of them are there, and changes nothing else in them', async () => {
+    const written = String.raw`{"text":"Code:\nPRJ-1234", "big":123456789012345678901, "PRJ-1234":1}`
+    const events = Array.from(written, (character) =>
+      chunk({ tool_calls: [{ index: 0, function: { arguments: character } }] }),
+    )
+    const shown = await readText(guardStream(streamOf(events), { check: checkWith(filter), window: 16 }))
+    const said = JSON.stringify(written.replace('PRJ-1234', '[CODE_REDACTED]'))
+    expect(shown).toContain(`"arguments":${said}`)
+  })
+
+  it('does not cut a text where another choice, block or item ends', async () => {
+    const typed = (event: JsonObject) => `data: ${JSON.stringify(event)}\n\n`
+    const choices = (...rest: JsonObject[]) => typed({ choices: rest })
+    const events = [
+      choices({ index: 0, delta: { content: 'PRJ-' } }, { index: 1, delta: { content: 'b' } }),
+      choices({ index: 1, delta: {}, finish_reason: 'stop' }),
+      choices({ index: 0, delta: { content: '1234' }, finish_reason: 'stop' }),
+      typed({ type: 'content_block_delta', index: 0, delta: { type: 'text_delta', text: 'PRJ-' } }),
+      typed({ type: 'content_block_stop', index: 1 }),
+      typed({ type: 'content_block_delta', index: 0, delta: { type: 'text_delta', text: '1234' } }),
+      typed({ type: 'response.output_text.delta', output_index: 0, item_id: 'a', delta: 'PRJ-' }),
+      typed({ type: 'response.output_item.done', output_index: 1, item: {} }),
+      typed({ type: 'response.output_text.delta', output_index: 0, item_id: 'a', delta: '1234' }),
+      typed({ candidates: [{ content: { parts: [{ text: 'PRJ-' }] } }, { content: { parts: [{ text: 'b' }] } }] }),
+      typed({ candidates: [{ content: { parts: [] } }, { finishReason: 'STOP' }] }),
+      typed({ candidates: [{ content: { parts: [{ text: '1234' }] } }, {}] }),
+    ]
+    const text = await readText(guardStream(streamOf(events), { check: checkWith(filter), window: 16 }))
+    expect(text.match(/\[CODE_REDACTED\]/g)).toHaveLength(4)
+    expect(text).not.toMatch(/PRJ-|1234/)
+  })
+
+  it('is collected for a guardrail of whole answers in time that grows with its length', async () => {
+    const timeOf = async (count: number) => {
+      const events = Array.from({ length: count }, () => chunk({ content: 'word ' }))
+      const startedAt = process.hrtime.bigint()
+      let checks = 0
+      const check = async () => void (checks += 1)
+      await readText(guardStream(streamOf(events), { check, window: Number.POSITIVE_INFINITY }))
+      expect(checks).toBe(1)
+      return Number(process.hrtime.bigint() - startedAt) / 1e6
+    }
+    await timeOf(1_000)
+    const half = await timeOf(10_000)
+    expect(await timeOf(20_000)).toBeLessThan(half * 3 + 300)
+  })
+
   it('says nothing once more in the probabilities of tokens', async () => {
     const spelt = { logprobs: { content: [{ token: 'PRJ-' }, { token: '1234' }] } }
     const events = [chunk({ content: 'PRJ-1234' }, spelt), chunk({}, { finish_reason: 'stop' })]

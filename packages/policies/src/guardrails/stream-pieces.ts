@@ -1,5 +1,5 @@
 import { isJsonObject, type JsonObject, type JsonValue } from '@toolgate/core'
-import { type FoundText, type Path, textsIn } from './texts.ts'
+import { type FoundText, jsonTextFields, type Path, stringsIn, textsIn } from './texts.ts'
 
 /** What one event of a stream says, in OpenAI's, Anthropic's and Google's dialects. */
 export interface EventTexts {
@@ -7,8 +7,8 @@ export interface EventTexts {
   readonly pieces: readonly Piece[]
   /** Whole texts: what came in pieces before, once more, or what never does. */
   readonly whole: readonly FoundText[]
-  /** What was said until here is complete. */
-  readonly ends: boolean
+  /** Groups of which everything was said. */
+  readonly ends: readonly string[] | 'all'
 }
 
 export interface Piece {
@@ -17,40 +17,66 @@ export interface Piece {
   readonly path: Path
   readonly text: string
   readonly structured: boolean
+  /** Of a JSON text, which can be read when all of it is there. */
+  readonly json: boolean
+  /** The choice, block or item that it belongs to. */
+  readonly group: string
 }
 
-const nothing: EventTexts = { pieces: [], whole: [], ends: false }
+const nothing: EventTexts = { pieces: [], whole: [], ends: [] }
 
 export function readEvent(event: JsonObject): EventTexts {
-  if (Array.isArray(event['choices'])) return readChatChunk(event['choices'])
+  if (Array.isArray(event['choices'])) return readChatChunk(event)
   if (Array.isArray(event['candidates'])) return readGeminiChunk(event['candidates'])
   const { type } = event
   if (type === 'ping') return nothing
   // What nobody here knows is judged as it stands.
-  if (typeof type !== 'string') return { pieces: [], whole: textsIn(event), ends: true }
+  if (typeof type !== 'string') return { pieces: [], whole: textsIn(event), ends: [] }
   if (type === 'content_block_delta') return readAnthropicDelta(event)
   if (type.endsWith('.delta') && typeof event['delta'] === 'string')
     return readResponsesDelta(type, event, event['delta'])
-  return { pieces: [], whole: textsIn(event), ends: true }
+  return { pieces: [], whole: textsIn(event), ends: lastEvents.has(type) ? 'all' : [groupOf(event)] }
 }
 
-function readChatChunk(choices: readonly JsonValue[]): EventTexts {
-  const pieces = choices.flatMap((choice, at) => {
+const lastEvents: ReadonlySet<string> = new Set(
+  'message_delta message_stop error response.completed response.failed response.incomplete'.split(' '),
+)
+
+/** Anthropic's blocks, and items of the Responses API. */
+function groupOf({ index, output_index, item_id }: JsonObject): string {
+  return nameOf(index, output_index ?? item_id)
+}
+
+function readChatChunk({ choices = [], ...rest }: JsonObject): EventTexts {
+  const listed = Array.isArray(choices) ? choices : []
+  const pieces = listed.flatMap((choice, at) => {
     if (!isJsonObject(choice)) return []
-    const channel = ['choice', choice['index'] ?? at]
+    const group = groupOfChoice(choice, at)
     // Text completions have no delta: their text is the choice's.
     const spoken = isJsonObject(choice['delta'])
-      ? textsIn(choice['delta'], ['choices', at, 'delta'])
-      : textsIn(choice['text'], ['choices', at, 'text'])
+      ? stringsIn(choice['delta'], ['choices', at, 'delta'])
+      : stringsIn(choice['text'], ['choices', at, 'text'])
     return spoken.map(({ path, text, structured }) => ({
       path,
       text,
       structured,
-      channel: nameOf(...channel, ...channelOf(path, choice['delta'])),
+      json: isJsonText(path),
+      group,
+      channel: nameOf(group, ...channelOf(path, choice['delta'])),
     }))
   })
-  const ends = choices.some((choice) => isJsonObject(choice) && typeof choice['finish_reason'] === 'string')
-  return { pieces, whole: [], ends }
+  const ends = listed.flatMap((choice, at) =>
+    isJsonObject(choice) && typeof choice['finish_reason'] === 'string' ? [groupOfChoice(choice, at)] : [],
+  )
+  return { pieces, whole: textsIn(rest), ends }
+}
+
+function groupOfChoice({ index }: JsonObject, at: number): string {
+  return nameOf('choice', index ?? at)
+}
+
+function isJsonText(path: Path): boolean {
+  return jsonTextFields.has(path.at(-1) ?? '')
 }
 
 /** Of several calls in one delta it is their own number that counts, and not their place in the list. */
@@ -66,14 +92,18 @@ function channelOf(path: Path, delta: JsonValue | undefined): readonly JsonValue
 /** Texts come in pieces, calls whole. A part after another kind of part begins another text. */
 function readGeminiChunk(candidates: readonly JsonValue[]): EventTexts {
   const said = candidates.flatMap((candidate, at) => textsIn(candidate, ['candidates', at]))
+  const group = ({ path: [, at] }: FoundText) => nameOf('candidate', at)
   const isPiece = ({ path }: FoundText) => path.at(-1) === 'text' && path.includes('parts')
-  const pieces = said.filter(isPiece).map(({ path, text, structured }) => {
+  const pieces = said.filter(isPiece).map((found) => {
+    const { path, text, structured } = found
     const part = isThought(candidates, path) ? 'thought' : 'text'
-    return { path, text, structured, channel: nameOf('candidate', path[1], part) }
+    return { path, text, structured, json: false, group: group(found), channel: nameOf(group(found), part) }
   })
   const whole = said.filter((found) => !isPiece(found))
-  const ends = candidates.some((candidate) => isJsonObject(candidate) && typeof candidate['finishReason'] === 'string')
-  return { pieces, whole, ends: ends || whole.length > 0 }
+  const ended = candidates.flatMap((candidate, at) =>
+    isJsonObject(candidate) && typeof candidate['finishReason'] === 'string' ? [nameOf('candidate', at)] : [],
+  )
+  return { pieces, whole, ends: [...ended, ...whole.map(group)] }
 }
 
 function isThought(candidates: readonly JsonValue[], path: Path): boolean {
@@ -86,20 +116,23 @@ function isThought(candidates: readonly JsonValue[], path: Path): boolean {
 }
 
 function readAnthropicDelta({ index, delta }: JsonObject): EventTexts {
-  const pieces = textsIn(delta, ['delta']).map(({ path, text, structured }) => ({
+  const pieces = stringsIn(delta, ['delta']).map(({ path, text, structured }) => ({
     path,
     text,
     structured,
+    json: isJsonText(path),
+    group: nameOf(index, undefined),
     channel: nameOf('block', index, ...path),
   }))
-  return { pieces, whole: [], ends: false }
+  return { pieces, whole: [], ends: [] }
 }
 
 function readResponsesDelta(type: string, event: JsonObject, text: string): EventTexts {
   const { item_id, output_index, content_index, summary_index } = event
   const channel = nameOf(type, item_id, output_index, content_index, summary_index)
   const structured = type.includes('arguments')
-  return { pieces: [{ channel, path: ['delta'], text, structured }], whole: [], ends: false }
+  const piece = { channel, group: groupOf(event), path: ['delta'], text, structured, json: structured }
+  return { pieces: [piece], whole: [], ends: [] }
 }
 
 function nameOf(...parts: (JsonValue | undefined)[]): string {

@@ -1,16 +1,17 @@
 import { isJsonObject, type JsonObject, type JsonValue } from '@toolgate/core'
 import type { TextSlot } from './guardrail.ts'
+import { type ChangedToken, isLongNumber, type JsonToken, tokensOf, withTokens } from './json-text.ts'
 
 /**
  * The texts in a request or an answer, whatever its dialect: every string but those that only name, refer or carry bytes. What
  * is unknown is looked at, so that a new field is no way past a guardrail. Inside arguments and structured results every
- * string is one.
+ * string is one, and every number that is long enough to be somebody's.
  */
 
 /** Values that are no text, at any depth outside of structured values. */
 const notText: ReadonlySet<string> = new Set(
   `_meta annotations blob cache_control call_id created data detail encrypted_content fileUri file_data file_id finishReason finish_reason format
-   icons id image_url index item_id logprobs media_type mimeType mime_type model name object previous_response_id role server_label
+   icons id image_url index item_id logprobs media_type mimeType mime_type model name object obfuscation previous_response_id provider role server_label
    service_tier signature status stop_reason thoughtSignature system_fingerprint tool_call_id tool_use_id tools type uri url usage`.split(
     /\s+/,
   ),
@@ -25,15 +26,33 @@ export type Path = readonly (string | number)[]
 
 export interface FoundText extends TextSlot {
   readonly path: Path
+  /** Where it stands within the JSON text at the path. */
+  readonly token?: JsonToken
 }
 
+/** As {@link stringsIn}, and arguments that are written as a JSON text are looked into. */
 export function textsIn(value: JsonValue | undefined, path: Path = [], structured = false): FoundText[] {
+  return stringsIn(value, path, structured).flatMap((found) => {
+    const tokens = jsonTextFields.has(found.path.at(-1) ?? '') ? tokensOf(found.text) : undefined
+    return tokens?.map((token) => ({ text: token.text, structured: true, path: found.path, token })) ?? [found]
+  })
+}
+
+/** These hold JSON as a text, and so do they when they come in pieces. */
+export const jsonTextFields: ReadonlySet<string | number> = new Set(['arguments', 'partial_json'])
+
+/** The strings as they stand, and among values long numbers. */
+export function stringsIn(value: JsonValue | undefined, path: Path = [], structured = false): FoundText[] {
   if (typeof value === 'string') return value === '' ? [] : [{ text: value, structured, path }]
-  if (Array.isArray(value)) return value.flatMap((item, index) => textsIn(item, [...path, index], structured))
+  if (typeof value === 'number') {
+    const digits = String(value)
+    return structured && isLongNumber(digits) ? [{ text: digits, structured, path }] : []
+  }
+  if (Array.isArray(value)) return value.flatMap((item, index) => stringsIn(item, [...path, index], structured))
   if (!isJsonObject(value)) return []
   return Object.entries(value).flatMap(([field, item]) => {
     if (!structured && notText.has(field)) return []
-    return textsIn(item, [...path, field], structured || isStructured(field, item))
+    return stringsIn(item, [...path, field], structured || isStructured(field, item))
   })
 }
 
@@ -49,18 +68,31 @@ export function withTexts<Value extends JsonObject>(
   texts: readonly string[],
 ): Value {
   const copy = structuredClone(value)
-  for (const [index, { path }] of found.entries()) write(copy, path, texts[index] ?? '')
+  const inJson = new Map<Path, ChangedToken[]>()
+  for (const [index, { path, text, token }] of found.entries()) {
+    const shown = texts[index] ?? ''
+    if (shown === text) continue
+    if (token === undefined) write(copy, path, () => shown)
+    else inJson.set(path, [...(inJson.get(path) ?? []), { ...token, shown }])
+  }
+  for (const [path, changed] of inJson) write(copy, path, (text) => withTokens(text, changed))
   return copy
 }
 
-function write(value: JsonValue, path: Path, text: string): void {
+type Change = (text: string) => string
+
+function write(value: JsonValue, path: Path, change: Change): void {
   const [step, ...rest] = path
   if (step === undefined) return
   const inside = stepInto(value, step)
   if (rest.length > 0) {
-    if (inside !== undefined) write(inside, rest, text)
-  } else if (Array.isArray(value) && typeof step === 'number') value[step] = text
-  else if (isJsonObject(value)) value[step] = text
+    if (inside !== undefined) write(inside, rest, change)
+    return
+  }
+  const before = stepInto(value, step)
+  const shown = change(typeof before === 'string' ? before : '')
+  if (Array.isArray(value) && typeof step === 'number') value[step] = shown
+  else if (isJsonObject(value)) value[step] = shown
 }
 
 function stepInto(value: JsonValue, step: string | number): JsonValue | undefined {
