@@ -158,6 +158,19 @@ describe('around a model', () => {
     expect(JSON.stringify(world.asked[0])).toContain('<CREDIT_CARD>')
   })
 
+  verifies('guardrails:models', 'deny signed thinking or leave it as it was signed', async () => {
+    const thinking = { type: 'thinking', thinking: `about ${mail}`, signature: 'signed' }
+    const content = [thinking, { type: 'text', text: mail, signature: 'signed' }]
+    const body = { model: 'claude', max_tokens: 9, messages: [{ role: 'assistant', content }] }
+    await use(pii('pre_call'))
+    world.play(message([{ type: 'text', text: 'fine' }]))
+    expect((await world.gateway.request('/v1/messages', { body })).status).toBe(200)
+    expect(messagesIn(world.asked[0])[0]).toMatchObject({ content: [thinking, { text: '<EMAIL_ADDRESS>' }] })
+    await use(pii('pre_call', 'BLOCK'))
+    const alone = { ...body, messages: [{ role: 'assistant', content: [thinking] }] }
+    expect((await world.gateway.request('/v1/messages', { body: alone })).status).toBe(400)
+  })
+
   verifies('guardrails:models', 'that look meanwhile keep the answer back until they have', async () => {
     await use(http('during_call'))
     verdict = { json: { action: 'BLOCKED', blocked_reason: 'not here' } }

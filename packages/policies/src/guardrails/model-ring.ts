@@ -4,7 +4,7 @@ import { enforce, type Guarding } from './enforce.ts'
 import { guardStream } from './guarded-stream.ts'
 import type { NamedGuardrail } from './guardrail-entry.ts'
 import type { GuardrailMode, TextSlot } from './guardrail.ts'
-import { textsOfAnswer, textsOfRequest, withoutLogprobs, withTexts } from './texts.ts'
+import { type FoundText, textsOfAnswer, textsOfRequest, withoutLogprobs, withTexts } from './texts.ts'
 
 /** A request to a model, as far as guardrails know it. */
 export interface GuardedModelCall extends TracedCall {
@@ -46,7 +46,7 @@ async function guarded<Call extends GuardedModelCall, Answer extends GuardedAnsw
 
   const asked = textsOfRequest(call.body)
   const changed = await judge('pre_call', asked)
-  const body = changed === undefined ? call.body : withTexts(call.body, asked, changed)
+  const body = changed === undefined ? call.body : withTexts(call.body, asked, unsigned(asked, changed))
   const judging = Promise.withResolvers<unknown>()
   // Nobody may be waiting for it when it fails.
   judging.promise.catch(() => {})
@@ -63,6 +63,11 @@ async function guarded<Call extends GuardedModelCall, Answer extends GuardedAnsw
   const answered = textsOfAnswer(answer.body)
   const shown = await judge('post_call', answered)
   return shown === undefined ? answer : { ...answer, body: withoutLogprobs(withTexts(answer.body, answered, shown)) }
+}
+
+/** Thinking that a provider signed is sent back as it was: changed, the provider would refuse it. */
+function unsigned(asked: readonly FoundText[], changed: readonly string[]): readonly string[] {
+  return asked.map(({ text, signed }, index) => (signed === true ? text : (changed[index] ?? '')))
 }
 
 interface Delivering {

@@ -28,6 +28,8 @@ export interface FoundText extends TextSlot {
   readonly path: Path
   /** Where it stands within the JSON text at the path. */
   readonly token?: JsonToken
+  /** Thinking with a signature: whoever signed it takes it back as it was and no other way. */
+  readonly signed?: boolean
 }
 
 /** As {@link stringsIn}, and arguments that are written as a JSON text are looked into. */
@@ -50,10 +52,20 @@ export function stringsIn(value: JsonValue | undefined, path: Path = [], structu
   }
   if (Array.isArray(value)) return value.flatMap((item, index) => stringsIn(item, [...path, index], structured))
   if (!isJsonObject(value)) return []
+  if (!structured && isSigned(value)) return stringsIn(value['thinking'], [...path, 'thinking']).map(asSigned)
   return Object.entries(value).flatMap(([field, item]) => {
     if (!structured && notText.has(field)) return []
     return stringsIn(item, [...path, field], structured || isStructured(field, item))
   })
+}
+
+/** Anthropic's; a signature beside anything else means nothing. */
+function isSigned({ type, signature }: JsonObject): boolean {
+  return type === 'thinking' && typeof signature === 'string' && signature !== ''
+}
+
+function asSigned(found: FoundText): FoundText {
+  return { ...found, signed: true }
 }
 
 /** A list under `input` is a conversation, as in the Responses API; an object there is what a tool is called with. */
