@@ -185,6 +185,12 @@ describe('a stream that is judged', () => {
     expect(text).not.toContain('1234')
   })
 
+  it('ends with its last event also where that lacks its blank line, and shows comments without their words', async () => {
+    const events = [': PRJ-1234\n\n', chunk({ content: 'a' }), 'data: broken PRJ-1234\n\n', 'data: [DONE]\n']
+    const text = await readText(guardStream(streamOf(events), { check: checkWith(filter), window: 16 }))
+    expect(text).toBe(`:\n\n${chunk({ content: 'a' })}data: broken [CODE_REDACTED]\n\ndata: [DONE]\n\n`)
+  })
+
   it('keeps events without text in their order, and what it cannot read', async () => {
     const events = [
       'data: odd\n\n',

@@ -24,7 +24,7 @@ const maxHeld = 4_000_000
 interface HeldEvent {
   readonly name: string | undefined
   readonly data: string
-  /** Undefined: no JSON object, and nothing to judge. */
+  /** Undefined: no JSON object; its data is judged as a text. */
   readonly event: JsonObject | undefined
   readonly pieces: readonly HeldPiece[]
 }
@@ -35,22 +35,38 @@ export async function* guardStream(
 ): AsyncGenerator<Uint8Array> {
   const gate = createGate(options)
   const decoder = new TextDecoder()
-  let arrived: EventSourceMessage[] = []
-  const parser = createParser({ onEvent: (event) => void arrived.push(event), maxBufferSize: maxHeld })
-  for await (const chunk of bytes) {
-    parser.feed(decoder.decode(chunk, { stream: true }))
-    for (const event of arrived) {
+  let arrived: (EventSourceMessage | typeof comment)[] = []
+  const parser = createParser({
+    onEvent: (event) => void arrived.push(event),
+    onComment: () => void arrived.push(comment),
+    maxBufferSize: maxHeld,
+  })
+  const read = async function* (text: string) {
+    parser.feed(text)
+    const events = arrived
+    arrived = []
+    for (const event of events) {
+      if (event === comment) {
+        yield Buffer.from(comment)
+        continue
+      }
       await gate.take(event)
       yield* gate.release()
     }
-    arrived = []
   }
+  for await (const chunk of bytes) yield* read(decoder.decode(chunk, { stream: true }))
+  // Its last event may lack the blank line that ends it.
+  yield* read(`${decoder.decode()}\n\n`)
   await gate.end()
   yield* gate.release()
 }
 
+/** Keeps a connection open while text is held back. What it says is left out. */
+const comment = ':\n\n'
+
 function createGate(options: GuardStreamOptions) {
   const { check } = options
+  const checkText = async (text: string) => (await check([{ text, structured: false }]))?.[0] ?? text
   const held: HeldEvent[] = []
   const channels = createChannels(options)
   let size = 0
@@ -64,12 +80,13 @@ function createGate(options: GuardStreamOptions) {
         event === undefined ? { pieces: [], whole: [], ends: [] } : readEvent(event)
       const waiting = pieces.map((piece) => channels.take(piece))
       await channels.end(ends)
+      const shownData = event === undefined && data !== '[DONE]' ? await checkText(data) : data
       const texts = whole.length === 0 ? undefined : await check(whole)
       const shown = event === undefined || texts === undefined ? event : withTexts(event, whole, texts)
       const changed = shown !== read && shown !== undefined
       held.push({
         name,
-        data: changed ? JSON.stringify(shown) : data,
+        data: changed ? JSON.stringify(shown) : shownData,
         event: shown,
         pieces: waiting.map(({ piece }) => piece),
       })
@@ -113,7 +130,7 @@ function parseObject(text: string): JsonObject | undefined {
     const value: unknown = JSON.parse(text)
     return isJsonObject(value) ? value : undefined
   } catch {
-    // `[DONE]`, or what nobody can read: it holds no text that a client would show.
+    // `[DONE]`, or what nobody can read.
     return undefined
   }
 }
