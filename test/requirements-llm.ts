@@ -133,7 +133,8 @@ export const llmRequirements = {
   },
   'responses:approval': {
     status: 'held',
-    statement: 'A response asks for approval of a call and runs it once it was approved, and never otherwise.',
+    statement:
+      'A response asks for approval of a call and runs it once it was approved, one time, and never otherwise.',
   },
   'responses:continue': {
     status: 'held',

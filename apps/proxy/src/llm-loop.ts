@@ -11,6 +11,7 @@ import {
   type Peer,
 } from '@toolgate/core'
 import {
+  type Approvals,
   type AttachedTool,
   type AttachedTools,
   attachTools,
@@ -44,6 +45,7 @@ export interface LoopServices {
   readonly models: Models
   readonly gateway: Gateway
   readonly turnRecords: TurnRecords
+  readonly approvals: Approvals
   readonly toolResults: ToolResults
   readonly toolFilter: ToolFilter
   readonly guardrails: GuardrailSet
@@ -175,7 +177,7 @@ export interface LoopDialect {
 }
 
 export function looping(services: LoopServices, request: LlmRequest, how: LoopDialect) {
-  const { models, turnRecords, toolResults, clock, newId } = services
+  const { models, turnRecords, approvals, toolResults, clock, newId } = services
   const { caller, body, attached, limits, onServed } = request
   const { dialect, wire, streamed, passing } = how
   const ownTools = new Set(attached.tools.map(({ functionName }) => functionName))
@@ -189,6 +191,7 @@ export function looping(services: LoopServices, request: LlmRequest, how: LoopDi
       outcomes: attached.outcomes,
       owner: caller.principal.id,
       turnRecords,
+      approvals,
       limits,
       spent: () => caller.spending?.total ?? 0,
       keepResult: (text) => toolResults.keep(caller.principal.id, text),

@@ -20,7 +20,15 @@ import {
   systemClock,
 } from '@toolgate/core'
 import type { Database } from '@toolgate/db'
-import type { Models, RecordStore, StoredResponses, ToolFilter, ToolResults, TurnRecords } from '@toolgate/llm'
+import type {
+  Approvals,
+  Models,
+  RecordStore,
+  StoredResponses,
+  ToolFilter,
+  ToolResults,
+  TurnRecords,
+} from '@toolgate/llm'
 import {
   type Catalog,
   createChildProcesses,
@@ -95,6 +103,7 @@ export interface Services extends HealthServices, TrustPart, ToolsetsPart {
   readonly serverPreview: ServerPreview
   readonly models: Models
   readonly turnRecords: TurnRecords
+  readonly approvals: Approvals
   readonly records: RecordStore
   readonly toolResults: ToolResults
   readonly storedResponses: StoredResponses

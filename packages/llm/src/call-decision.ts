@@ -52,25 +52,40 @@ export function decideCalls<Tool extends LoopTool>(
     if (tool === undefined) return { kind: 'refuse', call, reason: unknownTool(call, byName.keys()), overLimit: false }
     if (tool.approval === 'always') return { kind: 'return', call }
     if (left <= 0) {
-      const reason = 'Not executed: the limit of tool calls for one request is reached.'
-      return { kind: 'refuse', call, tool, reason, overLimit: true }
+      return overLimit(call, tool)
     }
     left -= 1
     return { kind: 'run', call, tool }
   })
 }
 
+/** A call that the client has decided on; `unused` says that its approval was not seen before. */
+export interface ApprovedCall extends DecidedCall {
+  readonly unused: boolean
+}
+
 /** Calls that the client has decided on: approval is what they have, and nothing else is known of them. */
 export function decideApproved<Tool extends LoopTool>(
-  decided: readonly DecidedCall[],
+  decided: readonly ApprovedCall[],
   { tools }: Offer<Tool>,
+  callsLeft: number,
 ): Answerable<Tool>[] {
-  return decided.map(({ call, approve }): Answerable<Tool> => {
+  let left = callsLeft
+  return decided.map(({ call, approve, unused }): Answerable<Tool> => {
     const tool = tools.find(({ functionName }) => functionName === call.name)
-    if (tool !== undefined && approve) return { kind: 'run', call, tool }
-    const reason = approve ? `Unknown tool "${call.name}".` : 'Not executed: the user did not approve this call.'
-    return { kind: 'refuse', call, tool, reason, overLimit: false }
+    const refused = (reason: string) => ({ kind: 'refuse', call, tool, reason, overLimit: false }) as const
+    if (!approve) return refused('Not executed: the user did not approve this call.')
+    if (!unused) return refused('Not executed again: an approval holds for the first request that brings it.')
+    if (tool === undefined) return refused(`Unknown tool "${call.name}".`)
+    if (left <= 0) return overLimit(call, tool)
+    left -= 1
+    return { kind: 'run', call, tool }
   })
+}
+
+function overLimit<Tool extends LoopTool>(call: TurnCall, tool: Tool): Answerable<Tool> {
+  const reason = 'Not executed: the limit of tool calls for one request is reached.'
+  return { kind: 'refuse', call, tool, reason, overLimit: true }
 }
 
 function unknownTool({ name }: TurnCall, known: Iterable<string>): string {

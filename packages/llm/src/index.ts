@@ -21,6 +21,7 @@ export { type AttachedTool, type AttachedTools, attachTools } from './tool-attac
 export type { CallTool } from './tool-execution.ts'
 export { runToolLoop } from './tool-loop.ts'
 export { withoutReports } from './tool-report.ts'
+export { type Approvals, createApprovals } from './records/approvals.ts'
 export { createPostgresRecordStore } from './records/record-store.postgres.ts'
 export type { RecordStore } from './records/record-store.ts'
 export { createStoredTurnRecords } from './records/stored-turn-records.ts'

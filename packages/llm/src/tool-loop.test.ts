@@ -31,6 +31,7 @@ function loop(answers: readonly JsonObject[], overrides: Partial<ToolLoopOptions
       generate: model.generate,
       owner: 'alice',
       turnRecords: createTurnRecords(),
+      approvals: { use: async () => true },
       signal: new AbortController().signal,
       clock: fakeClock(),
       newId: countingIds(),

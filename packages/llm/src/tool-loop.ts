@@ -9,12 +9,21 @@ import {
   type ServerOutcome,
   systemClock,
 } from '@toolgate/core'
-import type { Dialect, PlayedTurn, ToolOutcome, Turn, TurnCall } from './dialects/dialect.ts'
+import type { DecidedCall, Dialect, PlayedTurn, ToolOutcome, Turn, TurnCall } from './dialects/dialect.ts'
 import type { LoopTool } from './loop-tool.ts'
-import { type Decision, decideApproved, decideCalls, isAnswerable, isHandedBack, type Offer } from './call-decision.ts'
+import {
+  type ApprovedCall,
+  type Decision,
+  decideApproved,
+  decideCalls,
+  isAnswerable,
+  isHandedBack,
+  type Offer,
+} from './call-decision.ts'
 import { cancelled } from './cancelled.ts'
 import { type CallTool, executeCalls, type ExecutionOptions, type ToolEvent } from './tool-execution.ts'
 import { createToolReport, type LimitReached } from './tool-report.ts'
+import type { Approvals } from './records/approvals.ts'
 import type { TurnRecords } from './records/turn-records.ts'
 import { sumUsage, totalTokens } from './usage.ts'
 
@@ -36,6 +45,7 @@ export interface ToolLoopOptions<Tool extends LoopTool = LoopTool> {
   /** Whose conversation it is: the principal's id. */
   readonly owner: string
   readonly turnRecords: TurnRecords
+  readonly approvals: Approvals
   readonly signal: AbortSignal
   readonly limits?: Partial<LoopLimits> | undefined
   /** Dollars that models and tools of this request have cost so far. */
@@ -95,6 +105,7 @@ export async function runToolLoop<Tool extends LoopTool>(options: ToolLoopOption
       limits,
       clientFunctions,
       start: dialect.begin(restored, tools),
+      decided: dialect.approvals?.(restored) ?? [],
       toolSignal: AbortSignal.any([signal, timeUp.signal]),
     })
   } finally {
@@ -117,6 +128,8 @@ interface Run<Tool extends LoopTool> extends ToolLoopOptions<Tool> {
   readonly limits: LoopLimits
   readonly clientFunctions: ReadonlySet<string>
   readonly start: JsonObject
+  /** What the client was asked and has decided on. */
+  readonly decided: readonly DecidedCall[]
   readonly toolSignal: AbortSignal
 }
 
@@ -192,10 +205,14 @@ function executing<Tool extends LoopTool>(run: Run<Tool>, round: number): Execut
 /** A turn in which nothing was said: the client begins with its decisions. */
 const silence: Turn = { text: '', calls: [], usage: undefined, message: {} }
 
-/** Runs what the client approved since it was asked, before the model is asked again. */
+/** Runs what the client approved since it was asked, once, before the model is asked again. */
 async function runApproved<Tool extends LoopTool>(run: Run<Tool>, offer: Offer<Tool>) {
-  const { dialect, start } = run
-  const decisions = decideApproved((dialect.approvals?.(start) ?? []).slice(0, run.limits.maxCalls), offer)
+  const { dialect, start, decided, owner, approvals } = run
+  const usable: ApprovedCall[] = []
+  for (const one of decided) {
+    usable.push({ ...one, unused: one.approve && (await approvals.use(owner, one.call.id)) })
+  }
+  const decisions = decideApproved(usable, offer, run.limits.maxCalls)
   const outcomes = await executeCalls(decisions, executing(run, 1))
   return { decisions, outcomes, body: dialect.settle?.(start, outcomes) ?? start }
 }

@@ -1,5 +1,7 @@
 import type { Recorder } from '@toolgate/core'
 import {
+  type Approvals,
+  createApprovals,
   createModels,
   createPostgresRecordStore,
   createStoredResponses,
@@ -25,6 +27,7 @@ import { createLiveModels, type LiveModels } from '../reload/live-models.ts'
 export interface Llm {
   readonly models: Models
   readonly turnRecords: TurnRecords
+  readonly approvals: Approvals
   readonly records: RecordStore
   readonly toolResults: ToolResults
   readonly storedResponses: StoredResponses
@@ -48,6 +51,7 @@ export function composeModels(foundation: Foundation, record: Recorder, rings: R
       newId,
     }),
     turnRecords: createStoredTurnRecords({ memory: createTurnRecords({ clock }), store: records, log }),
+    approvals: createApprovals({ store: records }),
     records,
     toolResults: createToolResults({ store: records, newId, log }),
     storedResponses: createStoredResponses({ store: records, log }),

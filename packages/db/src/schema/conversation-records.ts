@@ -8,10 +8,10 @@ export const conversationRecords = pgTable(
   'conversation_records',
   {
     id: text().primaryKey(),
-    kind: text({ enum: ['turn', 'response', 'result'] }).notNull(),
+    kind: text({ enum: ['turn', 'response', 'result', 'approval'] }).notNull(),
     /** The principal's id. */
     owner: text().notNull(),
-    /** What it is found by: ids of calls, of a response, of a result. */
+    /** What it is found by: ids of calls, of a response, of a result, of an approval. */
     names: text().array().notNull(),
     /** JSON, as text: it may hold what `jsonb` cannot. */
     value: text().notNull(),

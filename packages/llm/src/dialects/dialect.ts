@@ -28,7 +28,10 @@ export interface Dialect {
   appendedSince(from: JsonObject, body: JsonObject): readonly JsonObject[]
   /** Puts back what earlier requests appended and the client never saw; `find` looks it up by call ids, all at once. */
   restore(body: JsonObject, find: FindAppended): Promise<JsonObject>
-  /** Calls that the client was asked about and has decided on, where the dialect has a way to say so. */
+  /**
+   * Calls that the client was asked about and has decided on, where the dialect has a way to say so, each once: of the client's
+   * request, from before {@link Dialect.begin}. A call that the request says has run is none of them.
+   */
   approvals?(body: JsonObject): readonly DecidedCall[]
   /** The request with what those calls came to, in their place. */
   settle?(body: JsonObject, outcomes: readonly ToolOutcome[]): JsonObject

@@ -110,14 +110,20 @@ function plainCall({ id, name, sent, output }: PlainCall): JsonObject[] {
   ]
 }
 
-/** Requests for approval that the client has answered, with what it said. */
+/**
+ * Requests for approval that the client has answered, with what it said, each once: one no outweighs every yes. What was
+ * approved and has run since, by a call in the same input, is not among them.
+ */
 export function approvalsIn(input: JsonValue | undefined): { request: JsonObject; approve: boolean }[] {
   const items = listOf(input).filter(isJsonObject)
+  const has = (type: string) => items.filter((item) => item['type'] === type)
+  const said = Map.groupBy(has('mcp_approval_response'), (item) => textOf(item['approval_request_id']))
+  const ran = new Set(has('mcp_call').map((item) => textOf(item['approval_request_id'])))
   const requests = new Map(items.filter(isApprovalRequest).map((item) => [textOf(item['id']), item]))
-  return items.flatMap((item) => {
-    const request = requests.get(textOf(item['approval_request_id']))
-    if (item['type'] !== 'mcp_approval_response' || request === undefined) return []
-    return [{ request, approve: item['approve'] === true }]
+  return [...requests].flatMap(([id, request]) => {
+    const answers = said.get(id)
+    if (answers === undefined || ran.has(id)) return []
+    return [{ request, approve: answers.every(({ approve }) => approve === true) }]
   })
 }
 

@@ -175,6 +175,7 @@ describe('the tool loop with Claude', () => {
       call: async () => textResult('postgres, app'),
       owner: 'alice',
       turnRecords: createTurnRecords(),
+      approvals: { use: async () => true },
       signal: never,
       limits: { maxRounds },
     })

@@ -28,7 +28,7 @@ export function createPostgresRecordStore({ db, clock, newId, bounds = {} }: Pos
       const value = JSON.stringify(record.value)
       if (value.length > limits.maxSize) return
       await writeStore(db, async (within) => {
-        await insert(within, record, { id: newId('record'), value, now: now() })
+        await within.insert(conversationRecords).values(rowOf(record, { id: newId('record'), value, now: now() }))
         await sweep(within, now())
         await evict(within, record, limits)
       })
@@ -41,6 +41,20 @@ export function createPostgresRecordStore({ db, clock, newId, bounds = {} }: Pos
           .where(and(bearsAny(sought), gt(conversationRecords.expiresAt, now())))
           .orderBy(asc(conversationRecords.savedAt), asc(conversationRecords.id))
         return rows.map(({ names, value }) => ({ names, value: JSON.parse(value) }))
+      }),
+    claim: ({ name, ...claimed }) =>
+      writeStore(db, async (within) => {
+        const record = { ...claimed, names: [name], value: null }
+        const id = JSON.stringify([claimed.kind, claimed.owner, name])
+        const rows = await within
+          .insert(conversationRecords)
+          .values(rowOf(record, { id, value: '', now: now() }))
+          .onConflictDoNothing()
+          .returning({ id: conversationRecords.id })
+        if (rows.length === 0) return false
+        await sweep(within, now())
+        await evict(within, record, { ...limits, maxRecords: limits.maxClaims })
+        return true
       }),
     remove: (sought) =>
       writeStore(db, async (within) => {
@@ -61,21 +75,12 @@ function bearsAny({ owner, kind, names }: RecordNames) {
   )
 }
 
-async function insert(
-  within: Queries,
+function rowOf(
   { owner, kind, names, lifetimeMs }: StoredRecord,
   { id, value, now }: { id: string; value: string; now: Date },
-): Promise<void> {
-  await within.insert(conversationRecords).values({
-    id,
-    kind,
-    owner,
-    names: [...names],
-    value,
-    size: value.length,
-    savedAt: now,
-    expiresAt: new Date(now.getTime() + lifetimeMs),
-  })
+): typeof conversationRecords.$inferInsert {
+  const expiresAt = new Date(now.getTime() + lifetimeMs)
+  return { id, kind, owner, names: [...names], value, size: value.length, savedAt: now, expiresAt }
 }
 
 async function sweep(within: Queries, now: Date): Promise<void> {

@@ -6,16 +6,22 @@ export interface RecordStore {
   save(record: StoredRecord): Promise<void>
   /** All that bear any of the names, the oldest first. Rejects with `STORE_UNAVAILABLE` where nobody can say. */
   find(sought: RecordNames): Promise<readonly FoundRecord[]>
+  /** False where it stands already, for whoever of all replicas comes later. Rejects with `STORE_UNAVAILABLE`. */
+  claim(claimed: ClaimedName): Promise<boolean>
   /** False: there was none. */
   remove(sought: RecordNames): Promise<boolean>
 }
 
-export type RecordKind = 'turn' | 'response' | 'result'
+export type RecordKind = 'turn' | 'response' | 'result' | 'approval'
 
 export interface RecordNames {
   readonly owner: string
   readonly kind: RecordKind
   readonly names: readonly string[]
+}
+
+export interface ClaimedName extends Pick<StoredRecord, 'owner' | 'kind' | 'lifetimeMs'> {
+  readonly name: string
 }
 
 export interface FoundRecord {
@@ -36,6 +42,13 @@ export interface RecordBounds {
   readonly maxSize: number
   /** Characters of JSON of one owner and kind. */
   readonly maxTotalSize: number
+  /** Claimed names of one owner and kind: they hold nothing else. */
+  readonly maxClaims: number
 }
 
-export const recordBounds: RecordBounds = { maxRecords: 500, maxSize: 8_000_000, maxTotalSize: 64_000_000 }
+export const recordBounds: RecordBounds = {
+  maxRecords: 500,
+  maxSize: 8_000_000,
+  maxTotalSize: 64_000_000,
+  maxClaims: 5_000,
+}

@@ -43,6 +43,7 @@ function setup(answers: JsonObject[], { model, call = async () => textResult('ra
     call,
     owner: 'alice',
     turnRecords: createTurnRecords(),
+    approvals: { use: async () => true },
     newId: countingIds(),
   } satisfies Partial<ToolLoopOptions>
   const whole = () =>

@@ -1,0 +1,91 @@
+import { completion, toolCall } from '@toolgate/testing/llm-server'
+import { type RawMcpServer, startRawMcpServer } from '@toolgate/testing/mcp-raw'
+import type OpenAI from 'openai'
+import { afterAll, beforeAll, describe, expect } from 'vitest'
+import { verifies } from '../verifies.ts'
+import { type ChatWorld, mcp, resultsIn, startChatWorld } from './chat-world.ts'
+
+/** How often an approval has its call run, counted at the server. */
+const behind = new AsyncDisposableStack()
+let world: ChatWorld
+let server: RawMcpServer
+beforeAll(async () => {
+  server = behind.use(await startRawMcpServer())
+  const litellm_params = { model: 'openai/chat-only', api_key: 'sk-b', use_chat_completions_api: true }
+  world = behind.use(
+    await startChatWorld({
+      servers: { srv: { url: server.url } },
+      models: ({ origin }) => [
+        { model_name: 'crossed', litellm_params: { ...litellm_params, api_base: `${origin}/v1` } },
+      ],
+    }),
+  )
+})
+afterAll(() => behind.disposeAsync())
+
+const executed = () => server.received('tools/call').length
+const create = (request: object): Promise<OpenAI.Responses.Response> => {
+  const params = { model: 'crossed', input: 'go', tools: mcp({ require_approval: 'always' }), ...request }
+  return world.client().responses.create(JSON.parse(JSON.stringify(params)))
+}
+
+/** A response that asks for approval of some calls, with the word that approves them. */
+async function asked(...messages: string[]) {
+  const calls = messages.map((message, at) => toolCall('srv-echo', { message }, `c${at}`))
+  world.play(completion({ content: null, tool_calls: calls }), completion({ content: 'Done.' }))
+  const first = await create({})
+  const requests = first.output.filter(({ type }) => type === 'mcp_approval_request')
+  const approve = requests.map(({ id }) => ({ type: 'mcp_approval_response', approval_request_id: id, approve: true }))
+  return { first, approve, before: executed() }
+}
+
+describe('an approval', () => {
+  verifies('responses:approval', 'runs its call once in a conversation that goes on, by id and in full', async () => {
+    const { first, approve, before } = await asked('yes')
+    const second = await create({ previous_response_id: first.id, input: approve })
+    expect(executed()).toBe(before + 1)
+    const thanks = { role: 'user', content: 'Thanks.' }
+    await create({ previous_response_id: second.id, input: [thanks] })
+    const history = [{ role: 'user', content: 'go' }, ...first.output, ...approve, ...second.output, thanks]
+    await create({ input: history, store: false })
+    expect(executed()).toBe(before + 1)
+    expect(resultsIn(world.asked.at(-1))).toHaveLength(1)
+  })
+
+  verifies(
+    'responses:approval',
+    'runs its call once when it is said twice, and when its request is sent again',
+    async () => {
+      const { first, approve, before } = await asked('yes')
+      const request = { previous_response_id: first.id, input: [...approve, ...approve] }
+      await Promise.all([create(request), create(request)])
+      await create(request)
+      expect(executed()).toBe(before + 1)
+      expect(resultsIn(world.asked.at(-1))).toEqual([expect.stringContaining('Not executed again')])
+    },
+  )
+
+  verifies('responses:approval', 'does not outweigh a no beside it', async () => {
+    const { first, approve, before } = await asked('yes')
+    const denied = approve.map((said) => ({ ...said, approve: false }))
+    await create({ previous_response_id: first.id, input: [...denied, ...approve] })
+    expect(executed()).toBe(before)
+  })
+
+  verifies(
+    'responses:approval',
+    'beyond the limit of calls is answered, and runs in no later request either',
+    async () => {
+      const { first, approve, before } = await asked('one', 'two')
+      const request = { previous_response_id: first.id, input: approve, mcp_limits: { max_calls: 1 } }
+      const second = await create(request)
+      expect(executed()).toBe(before + 1)
+      expect(resultsIn(world.asked.at(-1))).toEqual([
+        expect.any(String),
+        expect.stringContaining('the limit of tool calls'),
+      ])
+      await create({ previous_response_id: second.id, input: 'Thanks.' })
+      expect(executed()).toBe(before + 1)
+    },
+  )
+})
