@@ -1,7 +1,8 @@
-import { GatewayError, isJsonObject, type JsonObject, spend } from '@toolgate/core'
+import { GatewayError, isJsonObject, type JsonObject, type JsonValue, spend } from '@toolgate/core'
 import { type CrossingSeams, speaks, wireOf } from './crossing/wire-of.ts'
 import type { ModelPrices } from './deployment-routing.ts'
 import type { Generation, ModelCall } from './model-call.ts'
+import { wantsUsage } from './providers/chat-events.ts'
 import type { LlmProvider } from './providers/provider.ts'
 import type { AttemptControl, Served } from './router/router.ts'
 import { withBlamedTool } from './schemas/blamed-tool.ts'
@@ -9,6 +10,7 @@ import { projectTools } from './schemas/project-tools.ts'
 import { costOf } from './spend.ts'
 import { usageIn, watchUsage } from './stream-usage.ts'
 import { withFirstBytes } from './streaming/first-bytes.ts'
+import { withoutUsageChunk } from './streaming/without-usage-chunk.ts'
 import type { Wire } from './wire.ts'
 
 /**
@@ -69,7 +71,9 @@ async function streamed(
   const { body, passing, deliver, onServed, signal: hungUp } = call
   let usage: JsonObject | undefined
   let complete = false
-  const bytes = await withFirstBytes(await wire.stream({ ...body, stream: true }, signal, passing))
+  const counts = countsWhenAsked(call)
+  const wanted = counts ? { stream_options: withUsage(body['stream_options']) } : {}
+  const bytes = await withFirstBytes(await wire.stream({ ...body, ...wanted, stream: true }, signal, passing))
   const onUsage = (seen: JsonObject) => {
     usage = { ...usage, ...seen }
     countTokens(call, usage, served.deployment.prices)
@@ -77,12 +81,22 @@ async function streamed(
   begun()
   onServed?.(served)
   try {
-    await deliver?.(watchUsage(bytes, onUsage, () => void (complete = true)))
+    const watched = watchUsage(bytes, onUsage, () => void (complete = true))
+    await deliver?.(counts && !wantsUsage(body) ? withoutUsageChunk(watched) : watched)
   } catch (error) {
     // A client that hangs up with the whole answer in its hands has been answered.
     if (!complete || !hungUp.aborted) throw error
   }
   return { usage }
+}
+
+/** OpenAI's streams of both kinds say what they cost where they are asked to; limits and budgets go by it, whoever asks. */
+function countsWhenAsked({ operation, dialect }: ModelCall): boolean {
+  return operation === 'complete' || dialect === 'chat'
+}
+
+function withUsage(options: JsonValue | undefined): JsonObject {
+  return { ...(isJsonObject(options) && options), include_usage: true }
 }
 
 function completionsOf({ model }: ModelCall, { completions }: LlmProvider): Wire {

@@ -1,0 +1,84 @@
+import { isJsonObject, type JsonObject } from '@toolgate/core'
+import { openTestDatabase } from '@toolgate/testing/database'
+import { fakeClock } from '@toolgate/testing/fake-clock'
+import { completion, completionEvents, type LlmServer, startLlmServer, toolCall } from '@toolgate/testing/llm-server'
+import { type RawMcpServer, startRawMcpServer } from '@toolgate/testing/mcp-raw'
+import { afterAll, beforeAll, describe, expect } from 'vitest'
+import { boot, type Booted } from '../boot.ts'
+import { verifies } from '../verifies.ts'
+import { mcp } from './chat-world.ts'
+
+/** Ways around the limits of a key, and in their middle: each answer counts 15 tokens and costs a dollar. */
+const behind = new AsyncDisposableStack()
+const clock = fakeClock()
+let gateway: Booted
+let llm: LlmServer
+let tools: RawMcpServer
+beforeAll(async () => {
+  llm = behind.use(await startLlmServer([({ body }) => answerTo(body)]))
+  tools = behind.use(await startRawMcpServer())
+  const litellm_params = {
+    model: 'openai/gpt',
+    api_base: `${llm.origin}/v1`,
+    api_key: 'sk-p',
+    input_cost_per_token: 0.1,
+  }
+  gateway = behind.use(
+    await boot({
+      clock,
+      database: await openTestDatabase(),
+      config: {
+        mcp_servers: { srv: { url: tools.url } },
+        model_list: [{ model_name: 'm', litellm_params }],
+        router_settings: { model_group_alias: { also: 'm' } },
+      },
+    }),
+  )
+})
+afterAll(() => behind.disposeAsync())
+
+/** Calls a tool where it may; counts in a stream only where it is asked to. */
+function answerTo(body: JsonObject) {
+  const calls = body['tools'] !== undefined && !JSON.stringify(body['messages']).includes('"tool"')
+  const answer = completion({ content: 'fine', ...(calls && { tool_calls: [toolCall('srv-echo', {})] }) })
+  if (body['stream'] !== true) return { json: answer }
+  const { usage, ...uncounted } = answer
+  const { stream_options: options } = body
+  const counts = isJsonObject(options) && options['include_usage'] === true
+  return { events: completionEvents(counts ? { ...uncounted, usage: usage ?? null } : uncounted) }
+}
+
+const makeKey = (request: object) => gateway.makeKey({ object_permission: { mcp_servers: ['srv'] }, ...request })
+const ask = (key: string, body: object = {}, path = '/v1/chat/completions') =>
+  gateway.request(path, { key, body: { model: 'm', messages: [{ role: 'user', content: 'go' }], ...body } })
+
+describe('a stream whose client asks for no usage', () => {
+  for (const [path, prompt] of [
+    ['/v1/chat/completions', {}],
+    ['/v1/completions', { prompt: 'go' }],
+  ] as const) {
+    const stream = (key: string, more: object = {}) => ask(key, { ...prompt, stream: true, ...more }, path)
+
+    verifies('limits:per-key', `counts its tokens at ${path}`, async () => {
+      const key = await makeKey({ tpm_limit: 10 })
+      expect(await (await stream(key)).text()).toContain('[DONE]')
+      expect((await stream(key)).status).toBe(429)
+    })
+
+    verifies('limits:budget', `is spent at ${path}`, async () => {
+      const key = await makeKey({ max_budget: 1 })
+      await (await stream(key, { stream_options: { include_usage: false } })).text()
+      expect(await (await stream(key)).text()).toContain('budget_exceeded')
+    })
+  }
+
+  verifies('limits:per-key', 'is not told of it, and one whose client asks is', async () => {
+    const key = await makeKey({ tpm_limit: 1_000 })
+    const told = await (await ask(key, { stream: true, stream_options: { include_usage: true } })).text()
+    const untold = await (await ask(key, { stream: true, stream_options: { odd: 1 } })).text()
+    expect(told).toContain('"prompt_tokens"')
+    expect(untold).not.toContain('"usage":{')
+    expect(untold.split('\n\n')).toHaveLength(told.split('\n\n').length - 1)
+    expect(llm.requests.at(-1)?.body['stream_options']).toEqual({ odd: 1, include_usage: true })
+  })
+})
