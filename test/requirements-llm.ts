@@ -98,6 +98,11 @@ export const llmRequirements = {
     statement:
       'Requests, tokens and calls of a key within a minute, and its requests at a time, are limited at every door; a refusal says which limit and when to come again.',
   },
+  'limits:loop-answers': {
+    status: 'held',
+    statement:
+      'No limit of a key ends a tool loop between its rounds: the model is asked for its answer, without tools.',
+  },
   'limits:budget': {
     status: 'held',
     statement:

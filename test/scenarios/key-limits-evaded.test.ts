@@ -8,15 +8,21 @@ import { boot, type Booted } from '../boot.ts'
 import { verifies } from '../verifies.ts'
 import { mcp } from './chat-world.ts'
 
-/** Ways around the limits of a key, and in their middle: each answer counts 15 tokens and costs a dollar. */
+/** Ways around the limits of a key, and in their middle: each answer counts 15 tokens and costs a dollar, each call of a tool three. */
 const behind = new AsyncDisposableStack()
 const clock = fakeClock()
 let gateway: Booted
 let llm: LlmServer
 let tools: RawMcpServer
+let duringTool = async () => {}
 beforeAll(async () => {
   llm = behind.use(await startLlmServer([({ body }) => answerTo(body)]))
-  tools = behind.use(await startRawMcpServer())
+  tools = behind.use(
+    await startRawMcpServer(async ({ message }) => {
+      if (message['method'] === 'tools/call') await duringTool()
+      return undefined
+    }),
+  )
   const litellm_params = {
     model: 'openai/gpt',
     api_base: `${llm.origin}/v1`,
@@ -28,7 +34,7 @@ beforeAll(async () => {
       clock,
       database: await openTestDatabase(),
       config: {
-        mcp_servers: { srv: { url: tools.url } },
+        mcp_servers: { srv: { url: tools.url, mcp_info: { mcp_server_cost_info: { default_cost_per_query: 3 } } } },
         model_list: [{ model_name: 'm', litellm_params }],
         router_settings: { model_group_alias: { also: 'm' } },
       },
@@ -39,6 +45,7 @@ afterAll(() => behind.disposeAsync())
 
 /** Calls a tool where it may; counts in a stream only where it is asked to. */
 function answerTo(body: JsonObject) {
+  if (body['user'] === 'hang') return { hang: true } as const
   const calls = body['tools'] !== undefined && !JSON.stringify(body['messages']).includes('"tool"')
   const answer = completion({ content: 'fine', ...(calls && { tool_calls: [toolCall('srv-echo', {})] }) })
   if (body['stream'] !== true) return { json: answer }
@@ -80,5 +87,50 @@ describe('a stream whose client asks for no usage', () => {
     expect(untold).not.toContain('"usage":{')
     expect(untold.split('\n\n')).toHaveLength(told.split('\n\n').length - 1)
     expect(llm.requests.at(-1)?.body['stream_options']).toEqual({ odd: 1, include_usage: true })
+  })
+})
+
+describe('a tool loop under way', () => {
+  for (const stream of [false, true]) {
+    const looped = (key: string) => ask(key, { tools: mcp(), stream })
+    for (const [limit, reached] of [
+      [{ tpm_limit: 10 }, 'tokens'],
+      [{ model_tpm_limit: { m: 10 } }, 'tokens'],
+      [{ max_budget: 2 }, 'spend'],
+    ] as const) {
+      const name = `${Object.keys(limit)[0]}, ${stream ? 'streamed' : 'whole'}`
+      verifies('limits:loop-answers', `is answered without tools where it crosses its limit: ${name}`, async () => {
+        const key = await makeKey(limit)
+        const before = tools.received('tools/call').length
+        const answered = await looped(key)
+        expect(answered.status).toBe(200)
+        const text = await answered.text()
+        expect(text).toContain(`"mcp_limit_reached":"${reached}"`)
+        expect(text).not.toContain('"error"')
+        expect(tools.received('tools/call')).toHaveLength(before + 1)
+        expect(llm.requests.at(-1)?.body).not.toHaveProperty('tools')
+        expect((await ask(key)).status).toBeGreaterThanOrEqual(400)
+      })
+    }
+  }
+
+  verifies('limits:loop-answers', 'goes on where another request took its place meanwhile', async () => {
+    const key = await makeKey({ max_parallel_requests: 1 })
+    const other = new AbortController()
+    duringTool = async () => {
+      const before = llm.requests.length
+      const hanging = gateway.request('/v1/chat/completions', {
+        key,
+        signal: other.signal,
+        body: { model: 'm', messages: [], user: 'hang' },
+      })
+      hanging.catch(() => {})
+      await llm.arrived(before + 1)
+    }
+    const answered = await ask(key, { tools: mcp() })
+    duringTool = async () => {}
+    expect(answered.status).toBe(200)
+    expect((await ask(key)).status).toBe(429)
+    other.abort()
   })
 })

@@ -198,8 +198,8 @@ export function looping(services: LoopServices, request: LlmRequest, how: LoopDi
       clock,
       newId,
       async generate(asked, context) {
-        const { round, signal } = context
-        const asking = { dialect: wire, passing, ownTools, round, signal, onServed }
+        const { round, closing, signal } = context
+        const asking = { dialect: wire, passing, ownTools, round, closing, signal, onServed }
         if (client === undefined) return models.generate(caller, { ...asking, body: asked })
         return client.readRound(await models.stream(caller, { ...asking, body: { ...asked, ...streamed } }), context)
       },

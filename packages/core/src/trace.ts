@@ -42,6 +42,8 @@ export interface CallTrace {
   attempts?: number | undefined
   /** Of the tool loop, from 1. */
   round?: number | undefined
+  /** The model is asked for its answer once more, after a bound of the loop: no limit refuses that. */
+  closing?: boolean | undefined
   promptTokens?: number | undefined
   completionTokens?: number | undefined
   /** Dollars. */

@@ -57,6 +57,8 @@ export interface ModelRequest {
   readonly passing?: Passing | undefined
   /** Of the tool loop, from 1. */
   readonly round?: number | undefined
+  /** A bound of the tool loop is reached: without tools, for the answer alone. */
+  readonly closing?: boolean | undefined
   /** Names of the functions in the body that are tools of the gateway: their schemas are written as the provider takes them. */
   readonly ownTools?: ReadonlySet<string> | undefined
   /** Narrower than the caller's, where given. */
@@ -145,7 +147,8 @@ function routing(options: ModelsOptions, { router, list }: Routing): (call: Mode
 
 function callMaker({ clock = systemClock, newId = randomId }: ModelsOptions) {
   return (caller: Caller, request: ModelRequest, operation: Operation = request.operation ?? 'generate'): ModelCall => {
-    const { body, dialect = 'chat', round, signal = caller.signal, passing, ownTools, deployment, onServed } = request
+    const { body, dialect = 'chat', round, closing, signal = caller.signal } = request
+    const { passing, ownTools, deployment, onServed } = request
     const model = readModel(body)
     const trace: CallTrace = {
       callId: newId('gen'),
@@ -154,6 +157,7 @@ function callMaker({ clock = systemClock, newId = randomId }: ModelsOptions) {
       startedAt: clock.now(),
       publicName: model,
       round,
+      closing,
     }
     return { operation, caller, trace, model, dialect, body, passing, ownTools, signal, deployment, onServed }
   }

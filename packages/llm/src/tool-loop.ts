@@ -68,6 +68,8 @@ export interface LoopListener {
 
 export interface RoundContext {
   readonly round: number
+  /** A bound is reached: this is asked for the answer alone. */
+  readonly closing: boolean
   readonly signal: AbortSignal
   /** Whether a call of that name is the client's to answer. */
   isHandedBack(name: string): boolean
@@ -147,7 +149,10 @@ async function runRounds<Tool extends LoopTool>(run: Run<Tool>): Promise<LoopAns
   for (let round = 1; ; round += 1) {
     if (signal.aborted) throw cancelled(signal)
     const handsBack = (name: string) => limitReached === undefined && isHandedBack(offer, name)
-    const response = await run.generate(body, { round, signal, isHandedBack: handsBack })
+    const asking = { round, signal, isHandedBack: handsBack }
+    const answered = await generateWithin(run, body, { ...asking, closing: limitReached !== undefined })
+    const { response } = answered
+    limitReached = answered.limitReached ?? limitReached
     // Without tools of ours every call is between the model and the client.
     if (run.tools.length === 0) return { response, rounds: round, executedCalls: 0, limitReached }
     const turn = dialect.readTurn(response, run.newId)
@@ -186,6 +191,33 @@ async function runRounds<Tool extends LoopTool>(run: Run<Tool>): Promise<LoopAns
     body = dialect.append(body, turn, outcomes)
     body = limitReached === undefined ? dialect.relaxToolChoice(body) : dialect.withoutTools(body)
   }
+}
+
+interface Generated {
+  readonly response: JsonObject
+  readonly limitReached?: LimitReached | undefined
+}
+
+/** A limit of the key that is reached between rounds is a bound like any other: tools have had their effects, an answer is due. */
+async function generateWithin<Tool extends LoopTool>(
+  { generate, dialect, tools }: Run<Tool>,
+  body: JsonObject,
+  context: RoundContext,
+): Promise<Generated> {
+  try {
+    return { response: await generate(body, context) }
+  } catch (error) {
+    const limitReached = context.round > 1 && tools.length > 0 && !context.closing ? keyLimitIn(error) : undefined
+    if (limitReached === undefined) throw error
+    const closing = { ...context, closing: true, isHandedBack: () => false }
+    return { response: await generate(dialect.withoutTools(body), closing), limitReached }
+  }
+}
+
+function keyLimitIn(error: unknown): LimitReached | undefined {
+  if (!(error instanceof GatewayError)) return undefined
+  if (error.code === 'BUDGET_EXCEEDED') return 'spend'
+  return error.code === 'RATE_LIMITED' && error.details.limitType === 'tokens' ? 'tokens' : undefined
 }
 
 function executing<Tool extends LoopTool>(run: Run<Tool>, round: number): ExecutionOptions<Tool> {

@@ -48,12 +48,14 @@ export function createKeyLimiter(clock: Clock): KeyLimiter {
       const counted = countsAsRequest(call)
       const applying = [...requestLimits(call, counted), ...tokenLimits(call)]
       for (const limit of applying) {
+        if (call.trace.closing === true && limit.type === 'tokens') continue
         if (counts.count(limit.name) >= limit.most) throw refuse({ ...limit, restMs: counts.restMs(limit.name) })
       }
       const most = limits.parallelRequests
       const running = underWay.get(keyHash) ?? 0
       const holdsPlace = most !== undefined && (counted || call.model !== undefined)
-      if (holdsPlace && running >= most) {
+      // A later round has had its place; whoever took it between rounds must not stop what tools have begun.
+      if (holdsPlace && counted && running >= most) {
         throw refuse({ subject: `api_key: ${keyHash}`, type: 'max_parallel_requests', most, restMs: 0 })
       }
       if (holdsPlace) underWay.set(keyHash, running + 1)

@@ -38,8 +38,10 @@ async function limited<Answer>(
   const leave = limiter.enter(call)
   try {
     const { limits, keyHash } = call.caller.principal
-    // Another round of a call was let through before.
-    if (limits?.hasBudget === true && call.trace.continued !== true) await spend.requireBudget(keyHash, call.signal)
+    const { continued, closing } = call.trace
+    // Another round of a call was let through before, and the last word of a tool loop is its answer.
+    const exempt = continued === true || closing === true
+    if (limits?.hasBudget === true && !exempt) await spend.requireBudget(keyHash, call.signal)
     return await run()
   } finally {
     leave()
