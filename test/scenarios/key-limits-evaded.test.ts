@@ -1,9 +1,10 @@
 import { isJsonObject, type JsonObject } from '@toolgate/core'
+import { calls, type Database, virtualKeys } from '@toolgate/db'
 import { openTestDatabase } from '@toolgate/testing/database'
 import { fakeClock } from '@toolgate/testing/fake-clock'
 import { completion, completionEvents, type LlmServer, startLlmServer, toolCall } from '@toolgate/testing/llm-server'
 import { type RawMcpServer, startRawMcpServer } from '@toolgate/testing/mcp-raw'
-import { afterAll, beforeAll, describe, expect } from 'vitest'
+import { afterAll, beforeAll, describe, expect, vi } from 'vitest'
 import { boot, type Booted } from '../boot.ts'
 import { verifies } from '../verifies.ts'
 import { mcp } from './chat-world.ts'
@@ -13,9 +14,11 @@ const behind = new AsyncDisposableStack()
 const clock = fakeClock()
 let gateway: Booted
 let llm: LlmServer
+let database: Database
 let tools: RawMcpServer
 let duringTool = async () => {}
 beforeAll(async () => {
+  database = await openTestDatabase()
   llm = behind.use(await startLlmServer([({ body }) => answerTo(body)]))
   tools = behind.use(
     await startRawMcpServer(async ({ message }) => {
@@ -32,7 +35,7 @@ beforeAll(async () => {
   gateway = behind.use(
     await boot({
       clock,
-      database: await openTestDatabase(),
+      database,
       config: {
         mcp_servers: { srv: { url: tools.url, mcp_info: { mcp_server_cost_info: { default_cost_per_query: 3 } } } },
         model_list: [{ model_name: 'm', litellm_params }],
@@ -48,6 +51,8 @@ function answerTo(body: JsonObject) {
   if (body['user'] === 'hang') return { hang: true } as const
   const calls = body['tools'] !== undefined && !JSON.stringify(body['messages']).includes('"tool"')
   const answer = completion({ content: 'fine', ...(calls && { tool_calls: [toolCall('srv-echo', {})] }) })
+  if (body['user'] === 'absurd')
+    return { text: JSON.stringify(answer).replace(/"prompt_tokens":\d+/, '"prompt_tokens":1e999') }
   if (body['stream'] !== true) return { json: answer }
   const { usage, ...uncounted } = answer
   const { stream_options: options } = body
@@ -132,5 +137,25 @@ describe('a tool loop under way', () => {
     expect(answered.status).toBe(200)
     expect((await ask(key)).status).toBe(429)
     other.abort()
+  })
+})
+
+describe('a count that no answer can have', () => {
+  verifies('limits:budget', 'leaves the spend of all keys to be written, and the ledger', async () => {
+    const [absurd, good] = await Promise.all([makeKey({}), makeKey({ key_alias: 'beside an absurd one' })])
+    expect((await ask(absurd, { user: 'absurd' })).status).toBe(200)
+    expect((await ask(good)).status).toBe(200)
+    await vi.waitFor(
+      async () => {
+        clock.advance(1_000)
+        const rows = await database.db.select().from(virtualKeys)
+        expect(rows.find(({ keyAlias }) => keyAlias === 'beside an absurd one')?.spend).toBe(1)
+        const written = await database.db.select().from(calls)
+        expect(
+          written.some(({ promptTokens, completionTokens }) => promptTokens === null && completionTokens === 5),
+        ).toBe(true)
+      },
+      { timeout: 10_000 },
+    )
   })
 })

@@ -7,7 +7,7 @@ import type { LlmProvider } from './providers/provider.ts'
 import type { AttemptControl, Served } from './router/router.ts'
 import { withBlamedTool } from './schemas/blamed-tool.ts'
 import { projectTools } from './schemas/project-tools.ts'
-import { costOf } from './spend.ts'
+import { costOf, tokenCount } from './spend.ts'
 import { usageIn, watchUsage } from './stream-usage.ts'
 import { withFirstBytes } from './streaming/first-bytes.ts'
 import { withoutUsageChunk } from './streaming/without-usage-chunk.ts'
@@ -126,8 +126,8 @@ function countTokens(call: ModelCall, usage: JsonObject | undefined, prices: Mod
   const { trace } = call
   spend(call, costOf(usage, prices))
   const { prompt_tokens, completion_tokens, input_tokens, output_tokens } = usage ?? {}
-  const prompt = prompt_tokens ?? input_tokens
-  const completion = completion_tokens ?? output_tokens
-  if (typeof prompt === 'number') trace.promptTokens = prompt
-  if (typeof completion === 'number') trace.completionTokens = completion
+  const prompt = tokenCount(prompt_tokens ?? input_tokens)
+  const completion = tokenCount(completion_tokens ?? output_tokens)
+  if (prompt !== undefined) trace.promptTokens = prompt
+  if (completion !== undefined) trace.completionTokens = completion
 }

@@ -25,5 +25,13 @@ export function costOf(usage: JsonObject | undefined, prices: ModelPrices | unde
 }
 
 function count(value: JsonValue | undefined): number {
-  return typeof value === 'number' && value > 0 ? value : 0
+  return tokenCount(value) ?? 0
+}
+
+/** No answer has more, and the ledger's columns hold no more. */
+const maxTokens = 2_147_483_647
+
+/** A provider's count as one that can be reckoned with; undefined where it is none: `1e999` in JSON is infinite. */
+export function tokenCount(value: JsonValue | undefined): number | undefined {
+  return typeof value === 'number' && value >= 0 && value <= maxTokens ? Math.round(value) : undefined
 }

@@ -20,7 +20,7 @@ export interface Budget {
  * store no call of a key with a budget goes on. Calls under way at the same time are not known to one another.
  */
 export interface KeySpend {
-  /** Never throws and never waits. */
+  /** Never throws and never waits. What is no sum counts nothing. */
   add(keyHash: string, dollars: number): void
   /** Rejects with `BUDGET_EXCEEDED` or `STORE_UNAVAILABLE`. */
   requireBudget(keyHash: string, signal: AbortSignal): Promise<void>
@@ -72,7 +72,8 @@ export function createKeySpend({ store, clock, log }: KeySpendOptions): KeySpend
 
   return {
     add(keyHash, dollars) {
-      if (!(dollars > 0)) return
+      // One sum that no column holds would keep the sums of all keys from being written.
+      if (!(dollars > 0) || !Number.isFinite(dollars)) return
       waiting.set(keyHash, (waiting.get(keyHash) ?? 0) + dollars)
       plan()
     },
