@@ -159,3 +159,19 @@ describe('a count that no answer can have', () => {
     )
   })
 })
+
+describe('an alias of a model', () => {
+  for (const limit of [
+    { model_rpm_limit: { m: 1 } },
+    { model_tpm_limit: { m: 10 } },
+    { model_rpm_limit: { also: 1 } },
+  ]) {
+    verifies('limits:per-key', `is no way around a limit: ${JSON.stringify(limit)}`, async () => {
+      const key = await makeKey({ models: ['m'], ...limit })
+      expect((await ask(key, { model: 'also' })).status).toBe(200)
+      expect((await ask(key, { model: 'also' })).status).toBe(429)
+      const named = 'also' in (limit.model_rpm_limit ?? {}) ? 200 : 429
+      expect((await ask(key)).status).toBe(named)
+    })
+  }
+})

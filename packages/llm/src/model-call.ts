@@ -11,6 +11,8 @@ export interface ModelCall extends TracedCall {
   readonly operation: Operation
   /** The public name. */
   readonly model: string
+  /** The name behind `model` where that is an alias, else the same. */
+  readonly meaning: string
   readonly dialect: WireDialect
   readonly body: JsonObject
   readonly passing: Passing | undefined

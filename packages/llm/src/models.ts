@@ -96,12 +96,12 @@ export function createModels(options: ModelsOptions): Models {
   })
   const list = (principal: Principal) => listModels(deployments(), routerSettings(), principal)
   const ask = compose(policies, routing(options, { router, list }))
-  const toCall = callMaker(options)
+  const toCall = callMaker(options, router)
 
   const run = (call: ModelCall): Promise<Generation> =>
     record(call, () =>
       settled(call.trace, call.caller.signal, async () => {
-        authorizeModel(call.caller.principal, call.model, router.meaning(call.model))
+        authorizeModel(call.caller.principal, call.model, call.meaning)
         return ask(call)
       }),
     )
@@ -145,7 +145,7 @@ function routing(options: ModelsOptions, { router, list }: Routing): (call: Mode
   }
 }
 
-function callMaker({ clock = systemClock, newId = randomId }: ModelsOptions) {
+function callMaker({ clock = systemClock, newId = randomId }: ModelsOptions, { meaning }: Pick<Router, 'meaning'>) {
   return (caller: Caller, request: ModelRequest, operation: Operation = request.operation ?? 'generate'): ModelCall => {
     const { body, dialect = 'chat', round, closing, signal = caller.signal } = request
     const { passing, ownTools, deployment, onServed } = request
@@ -159,7 +159,8 @@ function callMaker({ clock = systemClock, newId = randomId }: ModelsOptions) {
       round,
       closing,
     }
-    return { operation, caller, trace, model, dialect, body, passing, ownTools, signal, deployment, onServed }
+    const asked = { operation, model, meaning: meaning(model), dialect, body, passing, ownTools, deployment }
+    return { ...asked, caller, trace, signal, onServed }
   }
 }
 
@@ -168,8 +169,8 @@ function speakAll(serving: readonly Deployment[], dialect: Exclude<WireDialect, 
 }
 
 async function countWith(call: ModelCall, router: Router): Promise<JsonObject | undefined> {
-  const { caller, model: name, body, signal, passing } = call
-  authorizeModel(caller.principal, name, router.meaning(name))
+  const { caller, model: name, meaning, body, signal, passing } = call
+  authorizeModel(caller.principal, name, meaning)
   const route = router.choose(name)
   if (route === undefined) throw unknownModel(name, [])
   const { countTokens: countMessages, countGeminiTokens } = route.deployment.provider.native ?? {}

@@ -14,6 +14,8 @@ export interface KeyLimiter {
 export interface LimitedCall extends TracedCall {
   /** The public name, of a call to a model. */
   readonly model?: string | undefined
+  /** What an alias of a model stands for: it is limited under both names. */
+  readonly meaning?: string | undefined
   /** The names that a limit may know a server by, of a call of a tool. */
   readonly servers?: readonly string[] | undefined
 }
@@ -79,7 +81,8 @@ function countsAsRequest({ trace, model }: LimitedCall): boolean {
   return model === undefined ? trace.round === undefined : (trace.round ?? 1) === 1
 }
 
-function requestLimits({ caller, model, servers = [], trace }: LimitedCall, counted: boolean): Limit[] {
+function requestLimits(call: LimitedCall, counted: boolean): Limit[] {
+  const { caller, servers = [], trace } = call
   const { limits = {}, keyHash } = caller.principal
   const limit = (subject: string, most: number | undefined, key: string): Limit[] =>
     most === undefined
@@ -88,8 +91,10 @@ function requestLimits({ caller, model, servers = [], trace }: LimitedCall, coun
   const server = servers.find((name) => limits.serverCallsPerMinute?.has(name) === true)
   return [
     ...(counted ? limit('api_key', limits.requestsPerMinute, 'key') : []),
-    ...(counted && model !== undefined
-      ? limit('model_per_key', limits.modelRequestsPerMinute?.get(model), `model ${model}`)
+    ...(counted
+      ? namesOf(call).flatMap((name) =>
+          limit('model_per_key', limits.modelRequestsPerMinute?.get(name), `model ${name}`),
+        )
       : []),
     ...(server !== undefined && trace.continued !== true
       ? limit('mcp_server_per_key', limits.serverCallsPerMinute?.get(server), `server ${server}`)
@@ -97,15 +102,19 @@ function requestLimits({ caller, model, servers = [], trace }: LimitedCall, coun
   ]
 }
 
-function tokenLimits({ caller, model }: LimitedCall): Limit[] {
-  const { limits = {}, keyHash } = caller.principal
-  if (model === undefined) return []
+function tokenLimits(call: LimitedCall): Limit[] {
+  const { limits = {}, keyHash } = call.caller.principal
+  if (call.model === undefined) return []
   const limit = (subject: string, most: number | undefined, key: string): Limit[] =>
     most === undefined
       ? []
       : [{ type: 'tokens', subject: `${subject}: ${keyHash}`, name: `tokens ${key} ${keyHash}`, most }]
   return [
     ...limit('api_key', limits.tokensPerMinute, 'key'),
-    ...limit('model_per_key', limits.modelTokensPerMinute?.get(model), `model ${model}`),
+    ...namesOf(call).flatMap((name) => limit('model_per_key', limits.modelTokensPerMinute?.get(name), `model ${name}`)),
   ]
+}
+
+function namesOf({ model, meaning }: LimitedCall): readonly string[] {
+  return [...new Set([model, meaning])].filter((name) => name !== undefined)
 }

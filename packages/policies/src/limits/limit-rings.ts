@@ -10,7 +10,7 @@ export interface Limiting {
 
 /** The limits and the budget of a key, around its requests to models. A key without any costs a look at it. */
 export function limitModelCalls<
-  Call extends TracedCall & { readonly model: string; readonly signal: AbortSignal },
+  Call extends TracedCall & { readonly model: string; readonly meaning: string; readonly signal: AbortSignal },
   Answer,
 >(limiting: Limiting): Layer<Call, Answer> {
   return (call, next) => {
