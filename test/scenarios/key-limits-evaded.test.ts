@@ -3,7 +3,7 @@ import { calls, type Database, virtualKeys } from '@toolgate/db'
 import { openTestDatabase } from '@toolgate/testing/database'
 import { fakeClock } from '@toolgate/testing/fake-clock'
 import { completion, completionEvents, type LlmServer, startLlmServer, toolCall } from '@toolgate/testing/llm-server'
-import { type RawMcpServer, startRawMcpServer } from '@toolgate/testing/mcp-raw'
+import { type RawDecision, type RawMcpServer, resultFor, startRawMcpServer } from '@toolgate/testing/mcp-raw'
 import { afterAll, beforeAll, describe, expect, vi } from 'vitest'
 import { boot, type Booted } from '../boot.ts'
 import { verifies } from '../verifies.ts'
@@ -16,15 +16,14 @@ let gateway: Booted
 let llm: LlmServer
 let database: Database
 let tools: RawMcpServer
-let duringTool = async () => {}
+let duringTool: RawDecision = () => undefined
 beforeAll(async () => {
   database = await openTestDatabase()
   llm = behind.use(await startLlmServer([({ body }) => answerTo(body)]))
   tools = behind.use(
-    await startRawMcpServer(async ({ message }) => {
-      if (message['method'] === 'tools/call') await duringTool()
-      return undefined
-    }),
+    await startRawMcpServer((request) =>
+      request.message['method'] === 'tools/call' ? duringTool(request) : undefined,
+    ),
   )
   const litellm_params = {
     model: 'openai/gpt',
@@ -39,6 +38,16 @@ beforeAll(async () => {
       config: {
         mcp_servers: { srv: { url: tools.url, mcp_info: { mcp_server_cost_info: { default_cost_per_query: 3 } } } },
         model_list: [{ model_name: 'm', litellm_params }],
+        guardrails: [
+          {
+            guardrail_name: 'pii',
+            litellm_params: {
+              guardrail: 'pii',
+              mode: 'post_mcp_call',
+              pii_entities_config: { EMAIL_ADDRESS: 'BLOCK' },
+            },
+          },
+        ],
         router_settings: { model_group_alias: { also: 'm' } },
       },
     }),
@@ -131,9 +140,10 @@ describe('a tool loop under way', () => {
       })
       hanging.catch(() => {})
       await llm.arrived(before + 1)
+      return undefined
     }
     const answered = await ask(key, { tools: mcp() })
-    duringTool = async () => {}
+    duringTool = () => undefined
     expect(answered.status).toBe(200)
     expect((await ask(key)).status).toBe(429)
     other.abort()
@@ -174,4 +184,27 @@ describe('an alias of a model', () => {
       expect((await ask(key)).status).toBe(named)
     })
   }
+})
+
+describe('a call whose result a guardrail withholds', () => {
+  verifies('limits:budget', 'is spent: the tool has run', async () => {
+    const key = await makeKey({ key_alias: 'withheld', max_budget: 3, guardrails: ['pii'] })
+    duringTool = (request) => ({
+      body: resultFor(request, { content: [{ type: 'text', text: 'mail ann.lee@example.com' }] }),
+    })
+    const call = () =>
+      gateway.request('/mcp-rest/tools/call', { key, body: { server_id: 'srv', name: 'echo', arguments: {} } })
+    const withheld = await (await call()).text()
+    duringTool = () => undefined
+    expect(withheld).not.toContain('ann.lee')
+    expect(await (await call()).text()).toContain('Budget has been exceeded')
+    await vi.waitFor(
+      async () => {
+        clock.advance(1_000)
+        const rows = await database.db.select().from(calls)
+        expect(rows.find(({ keyAlias, kind }) => keyAlias === 'withheld' && kind === 'tool_call')?.spend).toBe(3)
+      },
+      { timeout: 10_000 },
+    )
+  })
 })

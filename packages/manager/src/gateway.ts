@@ -184,11 +184,15 @@ function performing({ policies, rounds, ...upstreams }: GatewayOptions) {
     const perCaller = kind === 'server'
     const state = call.caller.peer.era === 'modern' ? await rounds.resume(call) : undefined
     // A policy may change what is sent, never where to.
-    const centre = (passed: AuthorizedCall) =>
-      rounds.ask(passed, { server, state, exchange: exchangeFor(passed, { server, onlyServer, perCaller }) })
+    const centre = async (passed: AuthorizedCall) => {
+      const exchange = exchangeFor(passed, { server, onlyServer, perCaller })
+      const answered = await rounds.ask(passed, { server, state, exchange })
+      // It has run, whatever a policy makes of its answer.
+      if (kind === 'tool') spend(call, callCost(server, name))
+      return answered
+    }
     const result = await within(call, centre)
     trace.outcome = result['isError'] === true ? 'tool_error' : 'ok'
-    if (kind === 'tool') spend(call, callCost(server, name))
     rounds.settle(call, result)
     return result
   }
