@@ -158,6 +158,33 @@ describe('around a model', () => {
     expect(JSON.stringify(world.asked[0])).toContain('<CREDIT_CARD>')
   })
 
+  verifies('guardrails:models', 'look at every text that leaves, whatever field and door it leaves by', async () => {
+    await use(pii('pre_call', 'BLOCK'))
+    const messages = [{ role: 'user', content: card }]
+    const source = { type: 'text', media_type: 'text/plain', data: card }
+    const document = [{ role: 'user', content: [{ type: 'document', source }] }]
+    const said = { model: 'gpt', messages: [{ role: 'user', content: 'go' }] }
+    const requests: [string, object][] = [
+      ['/v1/messages/count_tokens', { model: 'claude', messages }],
+      ['/v1/messages', { model: 'claude', max_tokens: 9, messages: document }],
+      ['/v1/completions', { model: 'gpt', prompt: 'go', suffix: card }],
+      ['/v1/chat/completions', { ...said, prediction: { type: 'content', content: card } }],
+      ['/v1/chat/completions', { ...said, field_of_tomorrow: [card] }],
+    ]
+    for (const [path, body] of requests) {
+      expect([path, (await world.gateway.request(path, { body })).status]).toEqual([path, 400])
+    }
+    expect(world.asked).toEqual([])
+    expect((await ask({ ...said, user: mail })).status).toBe(200)
+  })
+
+  verifies('guardrails:models', 'look at what an answer says beside its text', async () => {
+    await use(pii('post_call'))
+    const annotations = [{ type: 'url_citation', url_citation: { title: mail, url: `https://a.test/?${mail}` } }]
+    world.play({ ...completion({ content: 'see', annotations }), citations: [`https://a.test/?to=${mail}`] })
+    for (const stream of [false, true]) expect(await (await ask({ stream })).text()).not.toContain('ann.lee')
+  })
+
   verifies('guardrails:models', 'deny signed thinking or leave it as it was signed', async () => {
     const thinking = { type: 'thinking', thinking: `about ${mail}`, signature: 'signed' }
     const content = [thinking, { type: 'text', text: mail, signature: 'signed' }]

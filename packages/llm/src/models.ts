@@ -75,6 +75,8 @@ export interface ModelsOptions {
   readonly record: Recorder
   /** First is outermost. */
   readonly policies: readonly Layer<ModelCall, Generation>[]
+  /** Of these, the ones that also stand around counting tokens: what is counted leaves the gateway as what is asked does. */
+  readonly countingPolicies?: readonly Layer<ModelCall, Generation>[]
   readonly clock?: Clock
   readonly newId?: NewId
   /** 0 ≤ value < 1; spreads requests over the deployments of one name. */
@@ -96,6 +98,7 @@ export function createModels(options: ModelsOptions): Models {
   })
   const list = (principal: Principal) => listModels(deployments(), routerSettings(), principal)
   const ask = compose(policies, routing(options, { router, list }))
+  const count = compose(options.countingPolicies ?? [], (call: ModelCall) => countWith(call, router))
   const toCall = callMaker(options, router)
 
   const run = (call: ModelCall): Promise<Generation> =>
@@ -110,7 +113,11 @@ export function createModels(options: ModelsOptions): Models {
     list,
     deployments: (principal) => deployments().filter(({ modelName }) => permitsModel(principal, modelName)),
     speaks: (model, dialect) => speakAll(router.reachable(model), dialect),
-    countTokens: (caller, request) => countWith(toCall(caller, request), router),
+    async countTokens(caller, request) {
+      const call = toCall(caller, request)
+      authorizeModel(caller.principal, call.model, call.meaning)
+      return (await count(call)).body
+    },
     generate: async (caller, request) => wholeAnswer(await run(toCall(caller, request))),
     embed: async (caller, request) => wholeAnswer(await run(toCall(caller, request, 'embed'))),
     async stream(caller, request) {
@@ -168,14 +175,15 @@ function speakAll(serving: readonly Deployment[], dialect: Exclude<WireDialect, 
   return serving.length > 0 && serving.every(({ provider }) => speaks(provider, dialect))
 }
 
-async function countWith(call: ModelCall, router: Router): Promise<JsonObject | undefined> {
-  const { caller, model: name, meaning, body, signal, passing } = call
-  authorizeModel(caller.principal, name, meaning)
+async function countWith(
+  { model: name, body, signal, passing, dialect }: ModelCall,
+  router: Router,
+): Promise<Generation> {
   const route = router.choose(name)
   if (route === undefined) throw unknownModel(name, [])
   const { countTokens: countMessages, countGeminiTokens } = route.deployment.provider.native ?? {}
-  const counter = call.dialect === 'gemini' ? countGeminiTokens : countMessages
-  return counter?.generate({ ...body, model: route.model }, signal, passing)
+  const counter = dialect === 'gemini' ? countGeminiTokens : countMessages
+  return { body: await counter?.generate({ ...body, model: route.model }, signal, passing) }
 }
 
 /** Of whoever wants to know about one deployment: no other answers in its place. */

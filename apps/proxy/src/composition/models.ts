@@ -46,6 +46,7 @@ export function composeModels(foundation: Foundation, record: Recorder, rings: R
       listener: reportDeployments(metrics),
       record,
       policies: [limitModelCalls(rings.limiting), guardModelCalls(rings.guarding)],
+      countingPolicies: [guardModelCalls(rings.guarding)],
       log,
       clock,
       newId,

@@ -16,7 +16,9 @@ const gatewayAccount: Principal = {
 
 export function composeToolFilter({ live, newId, clock, log }: Foundation, models: Models): ToolFilter {
   const account = (caller?: Caller): Caller => ({
-    principal: gatewayAccount,
+    // What somebody says passes the guardrails that hold for them.
+    principal: { ...gatewayAccount, guardrails: caller?.principal.guardrails },
+    guardrails: caller?.guardrails,
     forwarded: nothingForwarded,
     signal: caller?.signal ?? new AbortController().signal,
     request: caller?.request ?? { requestId: newId('req'), traceId: newId('trace'), door: 'tool-filter' },

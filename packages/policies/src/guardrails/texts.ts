@@ -10,7 +10,7 @@ import { type ChangedToken, isLongNumber, type JsonToken, tokensOf, withTokens }
 
 /** Values that are no text, at any depth outside of structured values. */
 const notText: ReadonlySet<string> = new Set(
-  `_meta annotations blob cache_control call_id created data detail encrypted_content fileUri file_data file_id finishReason finish_reason format
+  `_meta blob cache_control call_id created data detail encrypted_content fileUri file_data file_id finishReason finish_reason format
    icons id image_url index item_id logprobs media_type mimeType mime_type model name object obfuscation previous_response_id provider role server_label
    service_tier signature status stop_reason thoughtSignature system_fingerprint tool_call_id tool_use_id tools type uri url usage`.split(
     /\s+/,
@@ -19,7 +19,7 @@ const notText: ReadonlySet<string> = new Set(
 
 /** Below these everything is a value that a program reads. */
 const structuredFields: ReadonlySet<string> = new Set(
-  'args arguments functionResponse input partial_json structuredContent'.split(' '),
+  'annotations args arguments functionResponse input partial_json structuredContent'.split(' '),
 )
 
 export type Path = readonly (string | number)[]
@@ -54,9 +54,14 @@ export function stringsIn(value: JsonValue | undefined, path: Path = [], structu
   if (!isJsonObject(value)) return []
   if (!structured && isSigned(value)) return stringsIn(value['thinking'], [...path, 'thinking']).map(asSigned)
   return Object.entries(value).flatMap(([field, item]) => {
-    if (!structured && notText.has(field)) return []
+    if (!structured && notText.has(field) && !isPlainData(field, value)) return []
     return stringsIn(item, [...path, field], structured || isStructured(field, item))
   })
+}
+
+/** Of a document that is written out as text. */
+function isPlainData(field: string, { type }: JsonObject): boolean {
+  return field === 'data' && type === 'text'
 }
 
 /** Anthropic's; a signature beside anything else means nothing. */
@@ -112,26 +117,27 @@ function stepInto(value: JsonValue, step: string | number): JsonValue | undefine
   return isJsonObject(value) ? value[step] : undefined
 }
 
-/** What a model is asked, in any dialect. Definitions of tools are the operator's and the client's own. */
-const askedFields = [
-  'system',
-  'instructions',
-  'messages',
-  'input',
-  'prompt',
-  'contents',
-  'systemInstruction',
-  'system_instruction',
-]
+/**
+ * Of what a model is asked, in any dialect, what is not said to it: choices among fixed words, names of whoever asks, and
+ * definitions of tools and answers, which are the operator's and the client's own.
+ */
+const settingFields: ReadonlySet<string> = new Set(
+  `audio conversation encoding_format function_call functions generationConfig generation_config include labels metadata modalities output_config
+   output_format prompt_cache_key reasoning reasoning_effort response_format safetySettings safety_identifier stop stop_sequences
+   text thinking toolConfig tool_choice tool_config truncation user verbosity`.split(/\s+/),
+)
 
 export function textsOfRequest(body: JsonObject): FoundText[] {
-  return askedFields.flatMap((field) => textsIn(body[field], [field]))
+  return saidIn(body)
 }
 
-const answeredFields = ['choices', 'output', 'content', 'candidates']
-
+/** Some dialects say a request once more in its answer. */
 export function textsOfAnswer(body: JsonObject): FoundText[] {
-  return answeredFields.flatMap((field) => textsIn(body[field], [field]))
+  return saidIn(body)
+}
+
+function saidIn(body: JsonObject): FoundText[] {
+  return textsIn(Object.fromEntries(Object.entries(body).filter(([field]) => !settingFields.has(field))))
 }
 
 /** What a server is asked: everything that is not its own name of a thing, and not its own state on its way back. */
