@@ -1,21 +1,28 @@
 export interface Besides<Result> {
-  readonly judge: () => Promise<unknown>
+  readonly judge: (signal: AbortSignal) => Promise<unknown>
   /** Ended where the call is denied meanwhile. */
   readonly run: (signal: AbortSignal) => Promise<Result>
   readonly signal: AbortSignal
 }
 
-/** Runs a call while it is judged; its result is there once both are done. */
+/**
+ * Runs a call while it is judged; its result is there once both are done. A call that failed has nothing that needs judging:
+ * its failure waits for nobody.
+ */
 export async function besides<Result>({ judge, run, signal }: Besides<Result>): Promise<Result> {
   const denial = new AbortController()
-  const judging = judge().catch((error: unknown) => {
-    denial.abort(error)
+  const failure = new AbortController()
+  // What either makes of being ended is not why it was: the first one counts.
+  const reasons: { readonly error: unknown }[] = []
+  const ending = (other: AbortController) => (error: unknown) => {
+    reasons.push({ error })
+    other.abort(error)
     throw error
-  })
-  const running = run(AbortSignal.any([signal, denial.signal]))
-  // What the call makes of being ended is not why it was.
-  const [judged, ran] = await Promise.allSettled([judging, running])
-  if (judged.status === 'rejected') throw judged.reason
-  if (ran.status === 'rejected') throw ran.reason
-  return ran.value
+  }
+  const judging = judge(AbortSignal.any([signal, failure.signal])).catch(ending(denial))
+  const running = run(AbortSignal.any([signal, denial.signal])).catch(ending(failure))
+  await Promise.allSettled([judging, running])
+  const [reason] = reasons
+  if (reason !== undefined) throw reason.error
+  return running
 }

@@ -22,18 +22,20 @@ interface GuardedCall {
 type Judge = (
   mode: 'pre_mcp_call' | 'during_mcp_call' | 'post_mcp_call',
   slots: readonly FoundText[],
+  signal?: AbortSignal,
 ) => Promise<readonly string[] | undefined>
 
 async function guarded(guarding: Guarding, { call, guardrails, next }: GuardedCall): Promise<JsonObject> {
   const { signal } = call.caller
   const about = { server: call.target.server.name, tool: call.target.name }
-  const judge: Judge = (mode, slots) => enforce(guarding, { call, guardrails, mode, slots, about, signal })
+  const judge: Judge = (mode, slots, within = signal) =>
+    enforce(guarding, { call, guardrails, mode, slots, about, signal: within })
 
   const asked = textsOfParams(call.params)
   const changed = await judge('pre_mcp_call', asked)
   const params = changed === undefined ? call.params : withTexts(call.params, asked, changed)
   const result = await besides({
-    judge: () => judge('during_mcp_call', textsOfParams(params)),
+    judge: (within) => judge('during_mcp_call', textsOfParams(params), within),
     run: (within) =>
       next({ ...call, params, caller: { ...call.caller, signal: within } }).catch(async (error: unknown) => {
         throw await judgedError(error, judge)

@@ -41,8 +41,8 @@ async function guarded<Call extends GuardedModelCall, Answer extends GuardedAnsw
   { call, guardrails, next }: GuardedRequest<Call, Answer>,
 ): Promise<Answer> {
   const { signal, model } = call
-  const judge = (mode: GuardrailMode, slots: readonly TextSlot[]) =>
-    enforce(guarding, { call, guardrails, mode, slots, about: { model }, signal })
+  const judge = (mode: GuardrailMode, slots: readonly TextSlot[], within = signal) =>
+    enforce(guarding, { call, guardrails, mode, slots, about: { model }, signal: within })
 
   const asked = textsOfRequest(call.body)
   const changed = await judge('pre_call', asked)
@@ -51,8 +51,8 @@ async function guarded<Call extends GuardedModelCall, Answer extends GuardedAnsw
   // Nobody may be waiting for it when it fails.
   judging.promise.catch(() => {})
   const answer = await besides({
-    judge() {
-      judge('during_call', textsOfRequest(body)).then(judging.resolve, judging.reject)
+    judge(within) {
+      judge('during_call', textsOfRequest(body), within).then(judging.resolve, judging.reject)
       return judging.promise
     },
     run: (within) =>
