@@ -1,4 +1,7 @@
 import validator from 'validator'
+import { findCards, findIbans } from './account-numbers.ts'
+import { inFolded } from './folded-text.ts'
+
 /**
  * Personal data by LiteLLM's (Presidio's) names. A candidate is what looks like one; a library that knows the kind, its check
  * digits and its lengths decides. Nothing here guesses names of people or places.
@@ -13,23 +16,21 @@ export type FindPlaces = (text: string) => readonly Place[] | Promise<readonly P
 /** Candidates are bounded, so that no text is slow to look through. */
 const candidates = {
   email: /[\p{L}\p{N}._%+'-]{1,64}@[\p{L}\p{N}-]{1,63}(?:\.[\p{L}\p{N}-]{1,63}){1,8}/gu,
-  card: /\b\d(?:[ -]?\d){12,18}\b/g,
-  iban: /\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]){11,30}\b/g,
   ssn: /\b(?!000|666|9\d\d)\d{3}-(?!00)\d{2}-(?!0000)\d{4}\b/g,
   ipv4: /(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?![\d.])/g,
   ipv6: /(?<![\w:])(?:[0-9A-Fa-f]{0,4}:){2,7}[0-9A-Fa-f]{0,4}(?![\w:])/g,
 }
 
 export const personalData = {
-  EMAIL_ADDRESS: places(candidates.email, (text) => validator.isEmail(text)),
-  PHONE_NUMBER: findPhoneNumbers,
-  CREDIT_CARD: places(candidates.card, (text) => validator.isCreditCard(text.replaceAll(/[ -]/g, ''))),
-  IBAN_CODE: places(candidates.iban, (text) => validator.isIBAN(text)),
-  US_SSN: places(candidates.ssn, () => true),
-  IP_ADDRESS: async (text: string) => [
+  EMAIL_ADDRESS: inFolded(places(candidates.email, (text) => validator.isEmail(text))),
+  PHONE_NUMBER: inFolded(findPhoneNumbers),
+  CREDIT_CARD: inFolded(findCards),
+  IBAN_CODE: inFolded(findIbans),
+  US_SSN: inFolded(places(candidates.ssn, () => true)),
+  IP_ADDRESS: inFolded((text) => [
     ...places(candidates.ipv4, (found) => validator.isIP(found, 4))(text),
     ...places(candidates.ipv6, (found) => validator.isIP(found, 6))(text),
-  ],
+  ]),
 } as const satisfies Record<string, FindPlaces>
 
 export type PersonalDataKind = keyof typeof personalData
