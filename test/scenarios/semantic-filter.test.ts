@@ -25,14 +25,13 @@ beforeAll(async () => {
 })
 afterAll(() => behind.disposeAsync())
 
-async function filtering(filter: object, guardrails: object[] = []): Promise<void> {
+async function filtering(filter: object): Promise<void> {
   const { origin } = world.llm
   const model = (name: string, path: string) => ({
     model_name: name,
     litellm_params: { model: `openai/${name}`, api_base: `${origin}/${path}`, api_key: 'sk-fake' },
   })
   await world.gateway.reload({
-    guardrails,
     mcp_servers: office,
     model_list: [
       model('gpt', 'v1'),
@@ -62,14 +61,6 @@ async function ask(body: object, key?: string) {
 }
 
 describe('the semantic filter', () => {
-  verifies('guardrails:models', 'asks its model nothing that the guardrails of the request have not judged', async () => {
-    const masking = { guardrail: 'pii', mode: 'pre_call' }
-    await filtering({ embedding_model: 'gpt' }, [{ guardrail_name: 'pii', litellm_params: masking }])
-    await ask({ ...says('brew coffee for ann.lee@example.com'), guardrails: ['pii'] })
-    expect(world.asked.length).toBeGreaterThan(1)
-    expect(JSON.stringify(world.asked)).not.toContain('ann.lee')
-  })
-
   verifies('filter:nearest-tools', 'is off unless it is switched on', async () => {
     await filtering({ enabled: false })
     const asked = await ask(says('please brew strong coffee'))

@@ -9,8 +9,7 @@ const unseen = /[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]/
  */
 export function inFolded(find: FindPlaces): FindPlaces {
   return async (text) => {
-    // oxlint-disable-next-line no-control-regex -- ASCII, controls and all
-    if (/^[\u0000-\u007f]*$/.test(text)) return find(text)
+    if (/^\p{ASCII}*$/u.test(text)) return find(text)
     const { folded, starts, ends } = fold(text)
     const found = await find(folded)
     return found.map(({ start, end }): Place => ({ start: starts[start] ?? 0, end: ends[end - 1] ?? text.length }))
