@@ -64,9 +64,16 @@ const answers = {
   roots: { roots: [{ uri: 'file:///home/ada', name: 'home of Ada' }] },
 }
 
+/** `listens` resolves once the stream for news is open, which the SDKs do not wait for. */
 function reach({ gateway, path }: ConnectOptions) {
+  const { promise: listens, resolve } = Promise.withResolvers<void>()
+  const fetch: typeof globalThis.fetch = async (input, init) => {
+    const response = await gateway.fetch(input, init)
+    if (init?.method === 'GET' && response.ok) resolve()
+    return response
+  }
   const requestInit = { headers: { 'x-litellm-api-key': gateway.masterKey } }
-  return [new URL(path, 'http://gateway.test'), { fetch: gateway.fetch, requestInit }] as const
+  return { to: [new URL(path, 'http://gateway.test'), { fetch, requestInit }] as const, listens }
 }
 
 /** Answers, and counts that it was asked. */
@@ -90,7 +97,8 @@ export const connectV1: ConnectEra = async (options) => {
   client.setNotificationHandler(LoggingMessageNotificationSchema, ({ params }) => void heard.logs.push(params.data))
   client.setNotificationHandler(ResourceUpdatedNotificationSchema, ({ params }) => void heard.updated.push(params.uri))
   client.setNotificationHandler(ToolListChangedNotificationSchema, () => void (heard.tools += 1))
-  await client.connect(new StreamableHTTPClientTransport(...reach(options)))
+  const { to, listens } = reach(options)
+  await client.connect(new StreamableHTTPClientTransport(...to))
   return {
     heard,
     capabilities: () => client.getServerCapabilities() ?? {},
@@ -104,7 +112,7 @@ export const connectV1: ConnectEra = async (options) => {
     complete: async (ref, argument) => said(await client.complete({ ref, argument })),
     wantLogs: async () => void (await client.setLoggingLevel('debug')),
     subscribe: async (uri) => void (await client.subscribeResource({ uri })),
-    listenToTools: async () => {},
+    listenToTools: () => listens,
     [Symbol.asyncDispose]: () => client.close(),
   }
 }
@@ -127,7 +135,8 @@ const connectV2 =
       ({ params }) => void heard.updated.push(params.uri),
     )
     client.setNotificationHandler('notifications/tools/list_changed', () => void (heard.tools += 1))
-    await client.connect(new Transport2(...reach(options)))
+    const { to, listens } = reach(options)
+    await client.connect(new Transport2(...to))
     let meta = {}
     return {
       heard,
@@ -155,6 +164,7 @@ const connectV2 =
       },
       async listenToTools() {
         if (modern) await client.listen({ toolsListChanged: true })
+        else await listens
       },
       [Symbol.asyncDispose]: () => client.close(),
     }
