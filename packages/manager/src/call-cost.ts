@@ -11,7 +11,7 @@ export function callCost({ info }: Pick<ManagedServer, 'info'>, tool: string | u
   const byTool = costs['tool_name_to_cost_per_query']
   const own = tool !== undefined && isJsonObject(byTool) && Object.hasOwn(byTool, tool) ? byTool[tool] : undefined
   const cost = own ?? costs['default_cost_per_query']
-  return typeof cost === 'number' && cost >= 0 ? cost : undefined
+  return typeof cost === 'number' && Number.isFinite(cost) && cost >= 0 ? cost : undefined
 }
 
 function isCosts(value: unknown): value is JsonObject {

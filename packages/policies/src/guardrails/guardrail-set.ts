@@ -22,8 +22,11 @@ export function createGuardrailSet(current: () => readonly NamedGuardrail[]): Gu
         basis = all
         known = new WeakMap()
       }
-      const ofKey = known.get(principal) ?? heldBy(principal, all)
-      known.set(principal, ofKey)
+      let ofKey = known.get(principal)
+      if (ofKey === undefined) {
+        ofKey = heldBy(principal, all)
+        known.set(principal, ofKey)
+      }
       if (asked.length === 0) return ofKey
       const unknown = asked.find((name) => !all.some((each) => each.name === name))
       if (unknown !== undefined) throw unknownToRequest(unknown)
