@@ -1,4 +1,5 @@
 import type { JsonObject } from '@toolgate/core'
+import { threadTimeOf } from '@toolgate/testing/thread-time'
 import { describe, expect, it } from 'vitest'
 import { judge } from './guardrails.fixture.ts'
 import { toGuardrail } from './guardrail-entry.ts'
@@ -79,13 +80,7 @@ describe('a text of any kind', () => {
   })
 })
 
-/** Milliseconds of this thread alone: what else the machine does meanwhile does not count. */
-async function timeOf(text: string): Promise<number> {
-  const before = process.threadCpuUsage()
-  await judge({ guardrail: 'pii' }, [text])
-  const { user, system } = process.threadCpuUsage(before)
-  return (user + system) / 1_000
-}
+const timeOf = (text: string) => threadTimeOf(() => judge({ guardrail: 'pii' }, [text]))
 
 describe('secrets', () => {
   // Put together, so that no scanner of this repository takes them for real ones.

@@ -1,6 +1,7 @@
 import { GatewayError, isJsonObject, type JsonObject, type JsonValue } from '@toolgate/core'
 import { readChatEvents, readText } from '@toolgate/testing/llm-loop'
 import * as fc from 'fast-check'
+import { threadTimeOf } from '@toolgate/testing/thread-time'
 import { describe, expect, it } from 'vitest'
 import { build } from './guardrails.fixture.ts'
 import { guardStream } from './guarded-stream.ts'
@@ -165,12 +166,12 @@ describe('a stream that is judged', () => {
   it('is collected for a guardrail of whole answers in time that grows with its length', async () => {
     const timeOf = async (count: number) => {
       const events = Array.from({ length: count }, () => chunk({ content: 'word ' }))
-      const startedAt = process.hrtime.bigint()
       let checks = 0
       const check = async () => void (checks += 1)
-      await readText(guardStream(streamOf(events), { check, window: Number.POSITIVE_INFINITY }))
+      const options = { check, window: Number.POSITIVE_INFINITY }
+      const ms = await threadTimeOf(() => readText(guardStream(streamOf(events), options)))
       expect(checks).toBe(1)
-      return Number(process.hrtime.bigint() - startedAt) / 1e6
+      return ms
     }
     await timeOf(1_000)
     const half = await timeOf(10_000)
