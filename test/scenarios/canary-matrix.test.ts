@@ -31,6 +31,15 @@ const operators: Readonly<Record<string, readonly [secret: string, party: string
   'key of a model': ['key-of-the-model', 'model'],
 }
 
+/** Kind → what the user who calls has handed over, and its one party. Beside each lies another user's, which is nobody's. */
+const users: Readonly<Record<string, readonly [secret: string, party: string]>> = {
+  'key of a user': ['canary-own-key-of-ada', 'brought'],
+  'variable in a header': ['canary-variable-of-ada', 'filled'],
+  'variable in an environment': ['canary-own-environment-of-ada', 'confined'],
+}
+const ofBob = (secret: string) => secret.replace('-of-ada', '-of-bob')
+const processes = ['process', 'confidant', 'confined']
+
 /** Header → the secret and its parties, of what a request brings. */
 const brought: Readonly<Record<string, readonly [value: string, secret: string, ...parties: string[]]>> = {
   'x-mcp-bystander-authorization': ['Bearer canary-by-name', 'canary-by-name', 'bystander'],
@@ -70,6 +79,7 @@ const writer = (name: string) =>
   }`)
 
 const at = (name: string) => ({ url: new URL(`/${name}`, upstream.url).href })
+const ofUsers = { name: 'OWN', scope: 'user' }
 const servers = () => ({
   bearer: { ...at('bearer'), auth_type: 'bearer_token', auth_value: 'canary-bearer-token' },
   apikey: { ...at('apikey'), auth_type: 'api_key', auth_value: 'canary-api-key' },
@@ -87,6 +97,9 @@ const servers = () => ({
   },
   process: { ...writer('process'), env: { SECRET: 'canary-of-the-environment' } },
   account: { ...at('account'), auth_type: 'oauth2', oauth2_flow: 'authorization_code' },
+  brought: { ...at('brought'), auth_type: 'api_key', auth_value: 'canary-beside-own-keys', is_byok: true },
+  filled: { ...at('filled'), env_vars: [ofUsers], static_headers: { 'X-Filled': 'Key ${OWN}' } },
+  confined: { ...writer('confined'), env_vars: [ofUsers], env: { SECRET: 'Key ${OWN}' } },
   bystander: at('bystander'),
   extra: { ...at('extra'), extra_headers: ['X-Of-User'] },
   template: { ...at('template'), static_headers: { 'X-Filled': 'to ${X-IN-TEMPLATE}' } },
@@ -96,15 +109,29 @@ const servers = () => ({
   delegate: { ...at('delegate'), auth_type: 'oauth_delegate' },
 })
 
+const everyServer = { mcp_servers: ['all-proxy-mcpservers'] }
+/** Sets a user's key and variables. */
+async function handOver(owner: string, written: (secret: string) => string) {
+  for (const [secret, server] of Object.values(users)) {
+    const [path, body] =
+      server === 'brought'
+        ? ['user-credential', { credential: written(secret) }]
+        : ['user-env-vars', { values: { OWN: written(secret) } }]
+    await gateway.json(`/v1/mcp/server/${server}/${path}`, { key: owner, body })
+  }
+}
+
 beforeAll(async () => {
   upstream = behind.use(await startRawMcpServer())
   tokens = behind.use(await startOauthServer())
   tokens.answer(() => ({ body: { access_token: 'canary-minted-token', token_type: 'Bearer', expires_in: 3600 } }))
   model = behind.use(await startEagerModel())
   gateway = behind.use(await boot({ log, config: { mcp_servers: servers(), model_list: [eagerModel(model)] } }))
-  key = await gateway.makeKey({ user_id: 'ada', object_permission: { mcp_servers: ['all-proxy-mcpservers'] } })
+  key = await gateway.makeKey({ user_id: 'ada', object_permission: everyServer })
   const body = { access_token: 'canary-of-an-account', expires_in: 3600 }
   await gateway.json('/v1/mcp/server/account/oauth-user-credential', { key, body })
+  await handOver(key, (secret) => secret)
+  await handOver(await gateway.makeKey({ user_id: 'bob', object_permission: everyServer }), ofBob)
 })
 afterAll(async () => {
   await behind.disposeAsync()
@@ -112,7 +139,7 @@ afterAll(async () => {
 })
 beforeEach(() => {
   past = upstream.requests.length
-  for (const name of ['process', 'confidant']) writeFileSync(join(folder, name), '')
+  for (const name of processes) writeFileSync(join(folder, name), '')
 })
 
 /** Party → all that it was sent since this test began; what is asked for once, since ever. */
@@ -123,12 +150,14 @@ function received(): ReadonlyMap<string, string> {
   })
   return new Map([
     ...paths,
-    ...['process', 'confidant'].map((name) => [name, readFileSync(join(folder, name), 'utf8')] as const),
+    ...processes.map((name) => [name, readFileSync(join(folder, name), 'utf8')] as const),
     ['token endpoint', tokens.requests.map(({ raw }) => raw).join('\n')],
     ['model', JSON.stringify(model.requests)],
   ])
 }
 const whoSaw = (secret: string) => [...received()].flatMap(([party, text]) => (text.includes(secret) ? [party] : []))
+const callsWith = (secret: string) =>
+  upstream.received('tools/call').flatMap(({ path, raw }) => (raw.includes(secret) ? [path] : []))
 
 const cookieHeader = Object.keys(cookies)
   .map((name) => `${name}=canary-cookie-${name}`)
@@ -150,6 +179,12 @@ describe('each secret reaches the party it is for and no other', () => {
         const isUsed = party !== 'model' || model.requests.length > 0
         expect([kind, whoSaw(secret)]).toEqual([kind, isUsed ? [party] : []])
       }
+      for (const [kind, [secret, party]] of Object.entries(users)) {
+        expect([kind, whoSaw(secret)]).toEqual([kind, [party]])
+        expect([kind, whoSaw(ofBob(secret))]).toEqual([kind, []])
+      }
+      // What the operator has there is for lists and health of the gateway itself; no call of a user is made with it.
+      expect(callsWith('canary-beside-own-keys')).toEqual([])
       for (const [header, [, secret, ...parties]] of Object.entries(brought)) {
         expect([header, whoSaw(secret)]).toEqual([header, parties])
       }
