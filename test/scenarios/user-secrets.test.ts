@@ -4,6 +4,7 @@ import type { LlmServer } from '@toolgate/testing/llm-server'
 import { startRawMcpServer, type RawMcpServer } from '@toolgate/testing/mcp-raw'
 import { scriptedStdio } from '@toolgate/testing/mcp-stdio'
 import { afterAll, beforeAll, describe, expect } from 'vitest'
+import { z } from 'zod'
 import { boot, type Booted, recordingLog } from '../boot.ts'
 import { verifies } from '../verifies.ts'
 import { eagerModel, startEagerModel } from './every-door.ts'
@@ -73,21 +74,27 @@ const variablesPath = (server: string) => `/v1/mcp/server/${server}/user-env-var
 const seen = () => upstream.received('tools/call').at(-1)?.headers
 const explained = async (server: string, key: string) =>
   (await gateway.json(`/v1/mcp/explain?server=${server}`, { key }))['credential']
-const tools = async (server: string, key: string) =>
-  (await gateway.request(`/mcp-rest/tools/list?server_id=${server}`, { key })).json()
+const list = (server: string, key: string, options: object = {}) =>
+  gateway.json(`/mcp-rest/tools/list?server_id=${server}`, { key, ...options })
+/** What the table of servers says, of those that take a credential of users. */
+const hasCredential = async (key: string, of: Booted = gateway) => {
+  const servers = z.array(tableRow).parse(await (await of.request('/v1/mcp/server', { key })).json())
+  const told = servers.map(({ server_name, has_user_credential }) => [server_name, has_user_credential] as const)
+  return Object.fromEntries(told.filter(([, has]) => has !== null))
+}
+const tableRow = z.object({ server_name: z.string(), has_user_credential: z.boolean().nullable() })
 
 describe('a key that each user brings', () => {
   verifies('identity:user-keys', 'is asked for by name and place, and nothing weaker is presented', async () => {
     const before = upstream.received('tools/call').length
+    expect(await hasCredential(ada)).toEqual({ own: false, shared: false, basic: false })
     for (const server of ['own', 'shared']) {
       const answer = await call(server, ada, { status: 401 })
       expect(answer).toMatchObject({ detail: { error: 'byok_auth_required', server, server_name: server } })
       expect(JSON.stringify(answer)).toContain('/user-credential')
       expect(await explained(server, ada)).toMatchObject({ source: 'missing', resolution: 'missing' })
     }
-    expect(await tools('own', ada)).toMatchObject({
-      detail: { server: 'own', message: expect.stringContaining('a key of your own') },
-    })
+    expect(await list('own', ada, { status: 401 })).toEqual(await call('own', ada, { status: 401 }))
     expect(upstream.received('tools/call')).toHaveLength(before)
   })
 
@@ -105,6 +112,11 @@ describe('a key that each user brings', () => {
       await call(server, bob, { status: 401 })
     }
     expect(await explained('own', ada)).toMatchObject({ source: 'user_key', resolution: 'per-user-key' })
+    expect(await hasCredential(ada)).toEqual({ own: true, shared: true, basic: true })
+    expect(await hasCredential(bob)).toEqual({ own: false, shared: false, basic: false })
+    expect(await gateway.json('/v1/mcp/server/own', { key: ada })).toMatchObject({ has_user_credential: true })
+    // The master key is nobody's in particular and has none.
+    expect(await hasCredential(gateway.masterKey)).toEqual({ own: false, shared: false, basic: false })
     expect(await gateway.json('/v1/mcp/user-credentials', { key: ada })).toMatchObject([
       { server_name: 'own', credential_type: 'byok', has_credential: true, expires_at: null },
       { server_name: 'shared' },
@@ -147,7 +159,10 @@ describe('variables that each user sets', () => {
     await gateway.json(variablesPath('filled'), { key: ada, body: { values: { TOKEN: 'first-of-ada' } } })
     expect(await call('filled', ada, { status: 412 })).toMatchObject({ detail: { missing: ['TENANT'] } })
     expect(await explained('filled', ada)).toMatchObject({ source: 'missing', missing_variables: ['TENANT'] })
-    expect(await tools('filled', bob)).toMatchObject({ detail: { message: expect.stringContaining('TOKEN, TENANT') } })
+    expect(await list('filled', bob, { status: 412 })).toMatchObject({
+      detail: { error: 'missing_user_env_vars', missing: ['TOKEN', 'TENANT'] },
+    })
+    expect(await list('filled', bob, { status: 412 })).toEqual(await call('filled', bob, { status: 412 }))
     const health: unknown = await (await gateway.request('/v1/mcp/server/health')).json()
     // Those that need their users: own, basic, filled and local. Nobody is needed elsewhere, and not where the gateway has a key.
     expect(JSON.stringify(health).match(/"status":"needs_auth"/g)).toHaveLength(4)
@@ -158,15 +173,21 @@ describe('variables that each user sets', () => {
       ['filled', 'TENANT'],
       ['own', 'a key of your own'],
     ] as const) {
-      const request = { jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name: 'echo', arguments: {} } }
-      const answer = await gateway.request(`/mcp/${server}`, {
-        key: bob,
-        headers: { accept: 'application/json, text/event-stream' },
-        body: request,
-      })
-      const text = await answer.text()
-      expect(text).toContain(said)
-      expect(text).toContain('/user-')
+      for (const [method, params] of [
+        ['tools/call', { name: 'echo', arguments: {} }],
+        ['tools/list', {}],
+      ] as const) {
+        const answer = await gateway.request(`/mcp/${server}`, {
+          key: bob,
+          headers: { accept: 'application/json, text/event-stream' },
+          body: { jsonrpc: '2.0', id: 1, method, params },
+        })
+        const text = await answer.text()
+        // No client is sent to a sign-in that would not help.
+        expect(answer.status).toBe(200)
+        expect(text).toContain(said)
+        expect(text).toContain('/user-')
+      }
     }
   })
 

@@ -77,8 +77,11 @@ describe('a server whose users sign in', () => {
       const lists = await here.json('/mcp-rest/tools/list', { key })
       expect(JSON.stringify(lists)).toContain('needs_auth')
       expect(await status()).toMatchObject({ has_credential: false })
+      const table = () => here.json('/v1/mcp/server/repo', { key })
+      expect(await table()).toMatchObject({ has_user_credential: false })
       await connect()
       expect(await call()).toEqual({ status: 200 })
+      expect(await table()).toMatchObject({ has_user_credential: true })
       expect(await status()).toMatchObject({ has_credential: true, is_expired: false, needs_reauth: false })
       expect(await here.json('/v1/mcp/user-credentials', { key })).toMatchObject([
         { server_name: 'repo', credential_type: 'oauth2', has_credential: true },

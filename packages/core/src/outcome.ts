@@ -12,6 +12,8 @@ export interface ServerOutcome {
   readonly message?: string | undefined
   /** Where it failed, as far as that is known. */
   readonly stage?: UpstreamStage | undefined
+  /** What a call would be told, where the caller is who can mend it. */
+  readonly error?: GatewayError | undefined
   /** When the list that comes with it was read, in milliseconds since the epoch; absent where there is none. */
   readonly listedAt?: number | undefined
   /** Milliseconds since then, as seen when the list was asked for. */
@@ -34,9 +36,10 @@ export function isFailedOutcome({ status }: ServerOutcome): boolean {
 }
 
 /** Undefined where the outcome is no failure. */
-export function outcomeError({ serverName, status, message, stage }: ServerOutcome): GatewayError | undefined {
+export function outcomeError({ serverName, status, message, stage, error }: ServerOutcome): GatewayError | undefined {
   const code = failures[status]
   if (code === undefined) return undefined
+  if (error !== undefined) return error
   return new GatewayError(code, message ?? `MCP server "${serverName}": ${status}.`, {
     details: { server: serverName, ...(stage !== undefined && { stage }) },
   })

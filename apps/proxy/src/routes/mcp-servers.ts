@@ -6,6 +6,7 @@ import { offerMeta } from '../render/offer.ts'
 import type { ServerSet } from '../server-set.ts'
 import { noSuchServer } from '../stored-servers/admin.ts'
 import { allServers, findServer } from '../stored-servers/find-server.ts'
+import { hasUserCredential } from './mcp-user-credentials.ts'
 import { encodeServerHealth, toTable } from '../stored-servers/present.ts'
 
 export interface McpServerRoutes {
@@ -21,7 +22,7 @@ export interface McpServerRoutes {
 export function mcpServerRoutes(services: McpServerRoutes) {
   const { gateway, health } = services
   return new Hono<AppEnv>()
-    .get('/v1/mcp/server', (context) => context.json(listServers(context.var.caller, services)))
+    .get('/v1/mcp/server', async (context) => context.json(await listServers(context.var.caller, services)))
     .get('/v1/mcp/server/health', async (context) => {
       const { caller } = context.var
       const reports = wantedServers(context, gateway).map(async ({ name, server }) =>
@@ -51,11 +52,14 @@ export function mcpServerRoutes(services: McpServerRoutes) {
 }
 
 /** Whatever a caller may use, and for administrators also what is stored and set aside. */
-function listServers(caller: Caller, { gateway, health, serverSet }: McpServerRoutes) {
+async function listServers(caller: Caller, { gateway, health, serverSet }: McpServerRoutes) {
   const { admin } = caller.principal
   const servers = allServers(gateway.select(caller).servers, admin ? serverSet.stored() : [])
-  return servers.map(({ server, row, reason }) =>
-    toTable({ admin, server, row, reason, health: server && health.last(server) }),
+  return Promise.all(
+    servers.map(async ({ server, row, reason }) => {
+      const has = server && (await hasUserCredential(server, caller))
+      return toTable({ admin, server, row, hasUserCredential: has, reason, health: server && health.last(server) })
+    }),
   )
 }
 
@@ -68,7 +72,8 @@ async function showServer(handle: string, caller: Caller, { gateway, health, ser
   const asked = admin ? health.check : health.look
   const checked = server && (await asked(server, caller.signal))
   const diagnostics = admin && server ? { ...server.transport.diagnostics?.(), cause: checked?.cause } : undefined
-  return toTable({ admin, server, row, reason, health: checked, diagnostics })
+  const has = server && (await hasUserCredential(server, caller))
+  return toTable({ admin, server, row, hasUserCredential: has, reason, health: checked, diagnostics })
 }
 
 /** One text for a server that does not exist and one that is another's. */

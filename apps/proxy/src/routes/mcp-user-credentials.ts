@@ -1,4 +1,5 @@
-import { Secret, type UserTokenStatus } from '@toolgate/core'
+import { ownerOf } from '@toolgate/auth'
+import { type Caller, Secret, type UserTokenStatus } from '@toolgate/core'
 import { type Gateway, type ManagedServer, serverNotFound } from '@toolgate/manager'
 import { type Context, Hono } from 'hono'
 import { z } from 'zod'
@@ -26,10 +27,8 @@ export function mcpUserCredentialRoutes({ gateway }: { readonly gateway: Pick<Ga
       const { caller } = context.var
       const owner = requireOwner(caller.principal)
       const known = gateway.select(caller).servers.map(async (server) => {
-        const key = await server.auth.userKey?.read(server, owner)
-        if (key !== undefined) return [listed(server, { connectedAt: key.keptAt }, 'byok')]
-        const status = await server.auth.userTokens?.status(server, owner)
-        return status === undefined ? [] : [listed(server, status, 'oauth2')]
+        const held = await credentialOf(server, owner)
+        return held === undefined ? [] : [listed(server, held.status, held.type)]
       })
       return context.json((await Promise.all(known)).flat())
     })
@@ -67,6 +66,28 @@ export function userAtServer(context: Context<AppEnv>, gateway: Pick<Gateway, 's
   const [server] = gateway.select(caller, [handle]).servers
   if (server === undefined) throw serverNotFound(handle)
   return { server, owner: requireOwner(caller.principal), signal: caller.signal }
+}
+
+/** What this user has at a server, be it a key or an account. */
+async function credentialOf(server: ManagedServer, owner: string) {
+  const key = await server.auth.userKey?.read(server, owner)
+  if (key !== undefined) return { type: 'byok', status: { connectedAt: key.keptAt } } as const
+  const status = await server.auth.userTokens?.status(server, owner)
+  return status && ({ type: 'oauth2', status } as const)
+}
+
+/**
+ * LiteLLM's `has_user_credential`. Undefined where the server takes none of users, and while the store does not say: a list of
+ * servers is worth having without it.
+ */
+export async function hasUserCredential(server: ManagedServer, { principal }: Caller): Promise<boolean | undefined> {
+  if (server.auth.userKey === undefined && server.auth.userTokens === undefined) return undefined
+  const owner = ownerOf(principal)
+  if (owner === undefined) return false
+  return credentialOf(server, owner).then(
+    (held) => held !== undefined,
+    () => undefined,
+  )
 }
 
 type Status = Partial<UserTokenStatus> & Pick<UserTokenStatus, 'connectedAt'>

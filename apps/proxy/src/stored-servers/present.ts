@@ -28,6 +28,8 @@ export interface ServerView {
   readonly server?: ManagedServer | undefined
   /** Stored. */
   readonly row?: McpServerRow | undefined
+  /** Whether the asking user has a key or an account there; absent where that is not known, or the server takes none. */
+  readonly hasUserCredential?: boolean | undefined
   readonly health?: ServerHealth | undefined
   /** Why it is not in use. */
   readonly reason?: string | undefined
@@ -35,7 +37,7 @@ export interface ServerView {
 }
 
 /** Every answer about a server has the same fields; what may not be looked at is null, or empty where LiteLLM has no null. */
-export function toTable({ admin, server, row, health, reason, diagnostics }: ServerView) {
+export function toTable({ admin, server, row, hasUserCredential, health, reason, diagnostics }: ServerView) {
   return {
     ...(admin ? absentSettings : hiddenSettings),
     ...fixed,
@@ -43,6 +45,7 @@ export function toTable({ admin, server, row, health, reason, diagnostics }: Ser
     ...(admin && server !== undefined && reached(server)),
     ...(admin && row !== undefined && stored(row)),
     ...state({ admin, health, reason }),
+    has_user_credential: hasUserCredential ?? null,
     diagnostics: diagnostics ?? null,
   }
 }
@@ -52,7 +55,6 @@ const fixed = {
   mcp_access_groups: [],
   credentials: null,
   available_on_public_internet: true,
-  has_user_credential: null,
   approval_status: 'active',
   submitted_by: null,
   submitted_at: null,

@@ -73,9 +73,9 @@ export function createUserTokens(options: UserTokensOptions): UserTokens {
   const refresh = createTokenRefresh({ ...options, seal, forget: memory.forget, expect: memory.expect })
   const signIn = createUserSignIn({ ...options, seal })
 
-  const known = createKnownTokens({ store, seal, memory })
+  const { find } = gatheredReads(store)
+  const known = createKnownTokens({ store: { find, remove: store.remove }, seal, memory })
   const usable = createUsableTokens({ known, refresh })
-  const statuses = gatheredReads(store)
   const statusOf = (row: UserTokenRow): UserTokenStatus => ({
     expiresAt: row.expiresAt,
     needsSignIn: refresh.isSpent(row),
@@ -103,7 +103,7 @@ export function createUserTokens(options: UserTokensOptions): UserTokens {
           return known && presented(known, context, refresh)
         },
         async status(server, owner) {
-          const row = await statuses.find({ owner, serverId: server.id })
+          const row = await find({ owner, serverId: server.id })
           return row?.identity === identityOf(server, client) ? statusOf(row) : undefined
         },
         async remove(server, owner) {

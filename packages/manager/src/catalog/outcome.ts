@@ -14,9 +14,14 @@ const statusOf = new Map<ErrorCode, OutcomeStatus>([
 
 /** A failure as an outcome. Whatever is not in the table kept us from reaching the server, be it our own fault. */
 export function failedOutcome(server: ManagedServer, failure: unknown): ServerOutcome {
-  const { code, message, details } = toGatewayError(failure)
-  const failed = outcome(server, statusOf.get(code) ?? 'unreachable', message)
-  return details.stage === undefined ? failed : { ...failed, stage: details.stage }
+  const error = toGatewayError(failure)
+  const { code, message, details } = error
+  const status = statusOf.get(code) ?? 'unreachable'
+  return {
+    ...outcome(server, status, message),
+    ...(details.stage !== undefined && { stage: details.stage }),
+    ...(status === 'needs_auth' && { error }),
+  }
 }
 
 export function outcome(server: ManagedServer, status: OutcomeStatus, message?: string): ServerOutcome {
