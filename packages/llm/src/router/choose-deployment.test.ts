@@ -68,6 +68,13 @@ describe('which deployment is asked', () => {
     states.cool(other.deployment, 5_000)
     expect(choose([one, other])).toBe('other')
   })
+
+  it('is one of them also while time goes on', () => {
+    let coolingMs = 1_000
+    const states = { ...createDeploymentStates(fakeClock()), coolingMs: () => (coolingMs -= 1) }
+    const choosing = { states, strategy: 'simple-shuffle', random: () => 0 } as const
+    expect(chooseRoute([route('one'), route('other')], choosing)).toBeDefined()
+  })
 })
 
 describe('a deployment with places', () => {

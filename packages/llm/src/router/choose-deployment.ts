@@ -39,8 +39,10 @@ function loadOf(deployment: Deployment, states: DeploymentStates): number {
 }
 
 function least(routes: readonly Route[], cost: (route: Route) => number, random: () => number): Route | undefined {
-  const smallest = Math.min(...routes.map(cost))
-  const equals = routes.filter((route) => cost(route) === smallest)
+  // Each cost is asked for once: a cooldown is shorter when it is looked at again, and nothing would equal the least.
+  const costs = routes.map(cost)
+  const smallest = Math.min(...costs)
+  const equals = routes.filter((_, at) => costs[at] === smallest)
   return equals[Math.floor(random() * equals.length)]
 }
 
