@@ -77,6 +77,28 @@ describe('several deployments of one model', () => {
     expect(await response.text()).toContain('streame')
   })
 
+  verifies('models:another-deployment', 'also where the request or its model is crossed', async () => {
+    const bad = await provider({ events: [], afterwards: 'cut' })
+    const good = await provider({ events: completionEvents(completion({ content: 'streamed' })) })
+    const cohere = { model: 'cohere/x', api_base: bad.origin }
+    for (const params of [{}, cohere]) {
+      await gateway.reload({
+        model_list: [
+          entry('m', bad, { order: 1, ...params }),
+          entry('m', good, { order: 2, use_chat_completions_api: true }),
+        ],
+      })
+      for (const [path, body] of [
+        ['/v1/messages', { ...question, max_tokens: 9 }],
+        ['/v1/responses', { model: 'm', input: 'go' }],
+        ['/v1/chat/completions', question],
+      ] as const) {
+        const text = await (await gateway.request(path, { body: { ...body, stream: true } })).text()
+        expect(text).toContain('streame')
+      }
+    }
+  })
+
   verifies('models:another-deployment', 'and no stream is begun again once it was heard', async () => {
     const events = completionEvents(completion({ content: 'half of it' })).slice(0, 2)
     const bad = await provider({ events, afterwards: 'cut' })

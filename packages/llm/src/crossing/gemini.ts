@@ -3,6 +3,7 @@ import { assembleChat } from '../dialects/chat-assembly.ts'
 import { readChatChunks } from '../dialects/chat-chunks.ts'
 import { listOf, textOf } from '../json-fields.ts'
 import { toEvent } from '../providers/chat-events.ts'
+import { withFirstBytes } from '../streaming/first-bytes.ts'
 import type { Wire } from '../wire.ts'
 import { type GeminiHead, toCallPart, toGeminiAnswer, toResponse, toTextParts } from './gemini-answer.ts'
 import { crossGeminiNames, toChatRequest } from './gemini-request.ts'
@@ -27,7 +28,7 @@ export function crossGemini(chat: Wire, { newId }: { readonly newId: NewId }): W
     async stream(body, signal) {
       const { head, request } = begin(body)
       const streamed = { ...request, stream: true, stream_options: { include_usage: true } }
-      return toGeminiEvents(await chat.stream(streamed, signal), head)
+      return toGeminiEvents(await withFirstBytes(await chat.stream(streamed, signal)), head)
     },
   }
 }

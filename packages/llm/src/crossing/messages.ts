@@ -1,5 +1,6 @@
 import type { JsonObject, NewId } from '@toolgate/core'
 import { textOf } from '../json-fields.ts'
+import { withFirstBytes } from '../streaming/first-bytes.ts'
 import type { Wire } from '../wire.ts'
 import { toMessage } from './messages-answer.ts'
 import { crossNames, toChatRequest } from './messages-request.ts'
@@ -21,7 +22,7 @@ export function crossMessages(chat: Wire, { newId }: { readonly newId: NewId }):
     async stream(body, signal) {
       const { names, message, request } = begin(body)
       const streamed = { ...request, stream: true, stream_options: { include_usage: true } }
-      return toMessageEvents(await chat.stream(streamed, signal), { message, names })
+      return toMessageEvents(await withFirstBytes(await chat.stream(streamed, signal)), { message, names })
     },
   }
 }

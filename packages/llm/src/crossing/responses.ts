@@ -10,6 +10,7 @@ import {
 } from '../dialects/response-events.ts'
 import { toText } from '../dialects/chat-turn.ts'
 import { listOf, textOf } from '../json-fields.ts'
+import { withFirstBytes } from '../streaming/first-bytes.ts'
 import type { Wire } from '../wire.ts'
 import { toChatRequest } from './responses-request.ts'
 import { toResponseEvents } from './responses-stream.ts'
@@ -31,7 +32,11 @@ export function crossResponses(chat: Wire, { clock, newId }: CrossingSeams): Wir
     async stream(body, signal) {
       const { tools, response, request } = begin(body)
       const streamed = { ...request, stream: true, stream_options: { include_usage: true } }
-      return toResponseEvents(await chat.stream(streamed, signal), { response, nameCall: tools.nameCall, newId })
+      return toResponseEvents(await withFirstBytes(await chat.stream(streamed, signal)), {
+        response,
+        nameCall: tools.nameCall,
+        newId,
+      })
     },
   }
 }

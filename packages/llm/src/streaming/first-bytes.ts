@@ -1,6 +1,6 @@
 /**
  * Waits for the first bytes of a stream, so that what fails before them fails as a whole request does. The bytes are the same;
- * they are read once.
+ * they are read once. A crossing waits for those of its provider before it writes any of its own.
  */
 export async function withFirstBytes(bytes: AsyncIterable<Uint8Array>): Promise<AsyncIterable<Uint8Array>> {
   const source = bytes[Symbol.asyncIterator]()

@@ -10,16 +10,24 @@ export interface ChatStreamOptions {
   readonly includeUsage: boolean
 }
 
-/** An AI SDK stream as OpenAI's. A tool call is sent when it is complete. Throws what the stream reports as an error. */
+/**
+ * An AI SDK stream as OpenAI's. A tool call is sent when it is complete. Throws what the stream reports as an error. It begins with
+ * the provider's first word: until then another deployment may be asked.
+ */
 export async function* toChatEvents(
   parts: AsyncIterable<LanguageModelV4StreamPart>,
   { head, includeUsage }: ChatStreamOptions,
 ): AsyncGenerator<Uint8Array> {
-  yield toEvent(toChunk(head, { role: 'assistant', content: '' }))
+  const role = toEvent(toChunk(head, { role: 'assistant', content: '' }))
+  let begun = false
   let calls = 0
   const thoughts = openThoughts()
   for await (const part of parts) {
     if (part.type === 'error') throw part.error
+    // The package's own, before anything was received.
+    if (part.type === 'stream-start') continue
+    if (!begun) yield role
+    begun = true
     if (part.type === 'finish') {
       yield toEvent(toChunk(head, {}, toFinishReason(part.finishReason)))
       if (includeUsage) yield toEvent(toUsageChunk(head, toChatUsage(part.usage)))
