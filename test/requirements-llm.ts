@@ -175,6 +175,11 @@ export const llmRequirements = {
     statement:
       'The SDKs of OpenAI, Anthropic, Vercel and OpenAI Agents have one answer, with each tool run once, of a model that writes its streams carelessly.',
   },
+  'llm:any-script': {
+    status: 'held',
+    statement:
+      'Whatever a model, its deployments and the tools do, at every LLM door the stream is complete, says what the whole answer says, and each tool ran once.',
+  },
   'messages:native-rounds': {
     status: 'held',
     statement:

@@ -3,11 +3,11 @@ import { listOf, textOf } from '../json-fields.ts'
 import type { LoopTool } from '../loop-tool.ts'
 import { readServerEvents } from '../sse.ts'
 import type { ToolEvent } from '../tool-execution.ts'
-import type { LoopAnswer, LoopRound } from '../tool-loop.ts'
+import type { LoopAnswer, LoopRound, RoundContext } from '../tool-loop.ts'
 import { providerStreamError } from './chat-chunks.ts'
 import type { ClientStream, RenderError, Send } from './client-stream.ts'
 import { beginResponse, numberedEvents } from './response-events.ts'
-import { answersAsJson } from './responses.ts'
+import { answersAsJson, calledName } from './responses.ts'
 import { beginCall, finishedCall, toListItems } from './responses-items.ts'
 
 export interface ResponsesClientStreamOptions {
@@ -55,8 +55,8 @@ class ResponsesClientStream implements ClientStream {
     this.#oneDocument = answersAsJson(body)
   }
 
-  async readRound(bytes: AsyncIterable<Uint8Array>): Promise<JsonObject> {
-    const round = newRound()
+  async readRound(bytes: AsyncIterable<Uint8Array>, { isHandedBack }: RoundContext): Promise<JsonObject> {
+    const round = newRound(isHandedBack)
     const done: JsonObject[] = []
     this.#held = []
     for await (const { data } of readServerEvents(bytes)) {
@@ -76,7 +76,7 @@ class ResponsesClientStream implements ClientStream {
   async onRound({ final }: LoopRound): Promise<void> {
     const events = this.#held
     this.#held = []
-    const round = newRound()
+    const round = newRound(() => false)
     if (final) for (const [type, fields] of events) await this.#place(type, fields, round)
   }
 
@@ -132,10 +132,16 @@ class ResponsesClientStream implements ClientStream {
   async #pass(type: string, fields: JsonObject, round: RoundItems): Promise<void> {
     const { item, output_index: theirs } = fields
     if (typeof theirs !== 'number') return this.#write(type, fields)
-    if (isJsonObject(item) && isGatewayCall(item, this.#ours)) return
+    if (isJsonObject(item) && this.#isKept(item, round)) return
     if (!this.#oneDocument || !(isMessage(item) || round.held.has(theirs))) return this.#place(type, fields, round)
     round.held.add(theirs)
     this.#held.push([type, fields])
+  }
+
+  /** Calls that are not the client's own: what the gateway does about them is said in its items, or to the model alone. */
+  #isKept(item: JsonObject, { isHandedBack }: RoundItems): boolean {
+    const name = calledName(item)
+    return name !== undefined && (this.#ours.has(name) || !isHandedBack(name))
   }
 
   /** Writes one event of the provider with its place in the whole response. */
@@ -166,11 +172,11 @@ class ResponsesClientStream implements ClientStream {
   }
 }
 
-function newRound(): RoundItems {
-  return { places: new Map(), held: new Set() }
+function newRound(isHandedBack: RoundContext['isHandedBack']): RoundItems {
+  return { isHandedBack, places: new Map(), held: new Set() }
 }
 
-interface RoundItems {
+interface RoundItems extends Pick<RoundContext, 'isHandedBack'> {
   /** The provider's index → ours. */
   readonly places: Map<number, number>
   readonly held: Set<number>
@@ -185,10 +191,6 @@ function outputItems() {
       list[index] = item
     },
   }
-}
-
-function isGatewayCall({ type, name, namespace }: JsonObject, ours: ReadonlySet<string>): boolean {
-  return type === 'function_call' && namespace === undefined && ours.has(textOf(name))
 }
 
 function isMessage(item: unknown): boolean {

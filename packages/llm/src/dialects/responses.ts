@@ -116,10 +116,15 @@ function textOfItem({ content }: JsonObject): string {
 }
 
 function toCall(item: JsonObject): TurnCall[] {
-  const { type, call_id: id, name, namespace } = item
-  if ((type !== 'function_call' && type !== 'custom_tool_call') || typeof name !== 'string') return []
-  const path = typeof namespace === 'string' ? `${namespace}__${name}` : name
-  return [{ id: textOf(id), name: path, arguments: parseArguments(item['arguments']), raw: item }]
+  const name = calledName(item)
+  if (name === undefined) return []
+  return [{ id: textOf(item['call_id']), name, arguments: parseArguments(item['arguments']), raw: item }]
+}
+
+/** Of an item that calls a function, its name with that of its namespace; undefined for every other item. */
+export function calledName({ type, name, namespace }: JsonObject): string | undefined {
+  if ((type !== 'function_call' && type !== 'custom_tool_call') || typeof name !== 'string') return undefined
+  return typeof namespace === 'string' ? `${namespace}__${name}` : name
 }
 
 /** Intermediate text would spoil an answer that must be one JSON document. */
@@ -128,18 +133,19 @@ export function answersAsJson({ text }: JsonObject): boolean {
   return isJsonObject(format) && format['type'] !== 'text'
 }
 
-/** The items of every turn, with what the gateway ran in place of the calls it ran. */
+/** The items of every turn, with what the gateway ran in place of the calls it ran; of the others those that are the client's. */
 function toAnswer(parts: AnswerParts): JsonObject {
   const { response, turns, request, tools, outcomes, usage, returned, limitReached, newId } = parts
   const toolOf = new Map(tools.map((tool) => [tool.functionName, tool]))
   const oneDocument = answersAsJson(request)
+  const own = new Set(returned.filter(({ name }) => !toolOf.has(name)).map(({ raw }) => raw))
   const output = turns.flatMap(({ turn, outcomes }, index) => {
     const final = index === turns.length - 1 && returned.length === 0
     const said = listOf(turn.message['output'])
       .filter(isJsonObject)
       .filter((item) => {
         if (item['type'] === 'message') return final || !oneDocument
-        return !turn.calls.some(({ raw, name }) => raw === item && toolOf.has(name))
+        return calledName(item) === undefined || own.has(item)
       })
     return [...said, ...outcomes.filter(({ ran }) => ran).map((outcome) => toCallItem(outcome, newId))]
   })
