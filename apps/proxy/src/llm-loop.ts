@@ -3,8 +3,6 @@ import {
   type Clock,
   createSpending,
   defaultLoopLimits,
-  GatewayError,
-  isJsonObject,
   type JsonObject,
   type LoopLimits,
   type NewId,
@@ -34,9 +32,10 @@ import {
 import type { GuardrailSet } from '@toolgate/policies'
 import { type Gateway, isVirtualServer, type SendRequest } from '@toolgate/manager'
 import type { Context } from 'hono'
-import type { Admission, Aim, AppEnv } from './app-env.ts'
+import type { Aim, AppEnv } from './app-env.ts'
 import { takeGuardrails } from './asked-guardrails.ts'
 import { addAnswerHeaders, tellingServed } from './middleware/answer-headers.ts'
+import { refuseOwnKey } from './refuse-own-key.ts'
 import { toolFilterHeaders } from './render/tool-filter.ts'
 import type { Services } from './services.ts'
 
@@ -70,17 +69,15 @@ export async function readLlmRequest(
   asked: JsonObject,
 ): Promise<LlmRequest> {
   const { caller, body: unguarded } = takeGuardrails(services.guardrails, context, asked)
-  const { config, environment } = services.live.current
-  // What a key has of its own its administrator gave it: also more than others have.
-  const ceiling = { ...defaultLoopLimits, ...config.loopLimits, ...caller.principal.loopLimits }
-  const { body: sent, limits } = takeLimits(unguarded, ceiling)
+  const { environment } = services.live.current
+  const { body: sent, limits } = takeLimits(unguarded, loopCeiling(services, caller))
   const { selections, body } = selectTools({
     body: sent,
     serversHeader: context.req.header('x-mcp-servers'),
     autoTools: caller.principal.autoTools,
     requiredApproval: caller.principal.requiredApproval,
   })
-  refuseCredential(body, context.var.admission)
+  refuseOwnKey(body, context.var.admission)
   const asking = {
     callerFor: entryCallers(context.var),
     onlyServer: namesOneServer(services.gateway, caller, selections),
@@ -102,22 +99,19 @@ export async function readLlmRequest(
   }
 }
 
-/** MCP entries for other servers are the provider's to call; a gateway key in one of them would be told to the provider. */
-function refuseCredential({ tools }: JsonObject, admission: Admission): void {
-  if (!Array.isArray(tools) || !tools.some((tool) => isJsonObject(tool) && tool['type'] === 'mcp')) return
-  if (!admission.isIn(JSON.stringify(tools))) return
-  throw new GatewayError(
-    'INVALID_REQUEST',
-    'tools: an MCP entry that goes to the provider holds the key of this gateway. For servers of the gateway use the server_url "litellm_proxy".',
-    { details: { field: 'tools' } },
-  )
-}
-
 /** The caller as one `tools` entry wants it: with the entry's own headers for its servers. */
 type CallerFor = (selection: Pick<ToolSelection, 'headers'>) => Promise<Caller>
 
 function entryCallers({ caller, admission }: Pick<AppEnv['Variables'], 'caller' | 'admission'>): CallerFor {
   return async ({ headers }) => (Object.keys(headers).length === 0 ? caller : admission.callerWith(headers))
+}
+
+/** What a key has of its own its administrator gave it: also more than others have. */
+export function loopCeiling(
+  { live }: Pick<LoopServices, 'live'>,
+  { principal }: Pick<Caller, 'principal'>,
+): LoopLimits {
+  return { ...defaultLoopLimits, ...live.current.config.loopLimits, ...principal.loopLimits }
 }
 
 interface Asking {

@@ -11,6 +11,7 @@ import {
 import { type Context, Hono } from 'hono'
 import { z } from 'zod'
 import type { AppEnv } from '../app-env.ts'
+import { readCountedRequest } from '../counted-request.ts'
 import { eventStream } from '../event-stream.ts'
 import { readJsonObject } from '../json-body.ts'
 import { type LlmRequest, type LoopServices, readLlmRequest } from '../llm-loop.ts'
@@ -104,9 +105,10 @@ async function streamed(options: LoopServices, context: Context<AppEnv>, request
 }
 
 /** Cheap and unlimited: Google's own count, else an estimate. */
-async function countTokens({ models }: LoopServices, { var: { caller } }: Context<AppEnv>, asked: JsonObject) {
-  const counted = await models.countTokens(caller, { body: asked, dialect: 'gemini' })
-  return counted ?? { totalTokens: estimateTokens(asked) }
+async function countTokens(options: LoopServices, context: Context<AppEnv>, asked: JsonObject) {
+  const { caller, body } = readCountedRequest(options, context, withMcpEntries(asked))
+  const counted = await options.models.countTokens(caller, { body, dialect: 'gemini' })
+  return counted ?? { totalTokens: estimateTokens(body) }
 }
 
 function renderError(error: GatewayError): JsonObject {

@@ -13,6 +13,7 @@ import {
 import { type Context, Hono } from 'hono'
 import { z } from 'zod'
 import type { AppEnv } from '../app-env.ts'
+import { readCountedRequest } from '../counted-request.ts'
 import { eventStream } from '../event-stream.ts'
 import { readJsonObject } from '../json-body.ts'
 import { type LlmRequest, looping, type LoopServices, readLlmRequest } from '../llm-loop.ts'
@@ -29,7 +30,9 @@ import { renderAnthropicError } from '../render/anthropic.ts'
 export function messageRoutes(options: LoopServices) {
   const complete = completing(options)
   const count = counting(options)
-  return new Hono<AppEnv>().post('/v1/messages', answerHeaders(), complete).post('/v1/messages/count_tokens', count)
+  return new Hono<AppEnv>()
+    .post('/v1/messages', answerHeaders(), complete)
+    .post('/v1/messages/count_tokens', answerHeaders(), count)
 }
 
 export const messagesBody = z
@@ -93,12 +96,12 @@ async function answerWithTools(
 }
 
 /** Cheap and unlimited, as clients ask for it often: Anthropic's own count, else an estimate. */
-function counting({ models }: LoopServices) {
+function counting(options: LoopServices) {
   return async (context: Context<AppEnv>): Promise<Response> => {
-    const { caller } = context.var
-    const body = await readJsonObject(context)
-    readFields(messagesBody, body)
-    const counted = await models.countTokens(caller, { body, passing: passingOf(context) })
+    const asked = await readJsonObject(context)
+    readFields(messagesBody, asked)
+    const { caller, body } = readCountedRequest(options, context, asked)
+    const counted = await options.models.countTokens(caller, { body, passing: passingOf(context) })
     return context.json(counted ?? { input_tokens: estimateTokens(body) })
   }
 }

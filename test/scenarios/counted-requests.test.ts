@@ -1,0 +1,106 @@
+import { completion, message } from '@toolgate/testing/llm-server'
+import { type RawMcpServer, startRawMcpServer } from '@toolgate/testing/mcp-raw'
+import { afterAll, beforeAll, describe, expect } from 'vitest'
+import { verifies } from '../verifies.ts'
+import { type ChatWorld, clientFunction, mcp, startChatWorld } from './chat-world.ts'
+
+/** What a provider is told that only counts, and of servers that it is to call itself. */
+const behind = new AsyncDisposableStack()
+const card = '4111 1111 1111 1111'
+let world: ChatWorld
+let server: RawMcpServer
+beforeAll(async () => {
+  server = behind.use(await startRawMcpServer())
+  world = behind.use(
+    await startChatWorld({
+      servers: { srv: { url: server.url } },
+      config: {
+        guardrails: [{ guardrail_name: 'pii', litellm_params: { guardrail: 'pii', mode: 'pre_call' } }],
+      },
+      models: ({ origin }) => [
+        { model_name: 'claude', litellm_params: { model: 'anthropic/claude-x', api_base: origin, api_key: 'sk-p' } },
+        { model_name: 'gemini', litellm_params: { model: 'gemini/g', api_base: origin, api_key: 'sk-p' } },
+      ],
+    }),
+  )
+})
+afterAll(() => behind.disposeAsync())
+
+const messages = { model: 'claude', max_tokens: 9, messages: [{ role: 'user', content: card }] }
+const contents = [{ role: 'user', parts: [{ text: card }] }]
+/** Of Google's own words for a server, at this address. */
+const googleServer = (url: string) => [
+  {
+    mcpServers: [{ name: 's', streamableHttpTransport: { url, headers: { authorization: world.gateway.masterKey } } }],
+  },
+]
+const told = () => JSON.stringify(world.llm.requests.at(-1))
+
+describe('a request whose tokens are counted', () => {
+  verifies('messages:count-tokens', 'tells Anthropic nothing that is for the gateway', async () => {
+    world.play({ json: { input_tokens: 42 } })
+    const own = clientFunction('own')
+    const tools = [...mcp({ headers: { 'x-litellm-api-key': `Bearer ${world.gateway.masterKey}` } }), own]
+    const body = { ...messages, tools, guardrails: ['pii'], mcp_limits: { max_rounds: 2 } }
+    const response = await world.gateway.request('/v1/messages/count_tokens', { body })
+    expect(await response.json()).toEqual({ input_tokens: 42 })
+    expect(response.headers.get('x-litellm-applied-guardrails')).toBe('pii')
+    expect(world.asked).toEqual([
+      {
+        ...messages,
+        model: 'claude-x',
+        messages: [{ role: 'user', content: '<CREDIT_CARD>' }],
+        tools: [own],
+      },
+    ])
+    expect(told()).not.toContain(world.gateway.masterKey)
+  })
+
+  verifies('gemini:count-tokens', 'tells Google nothing that is for the gateway', async () => {
+    world.play({ json: { totalTokens: 42 } })
+    const body = { contents, tools: googleServer('litellm_proxy/mcp/srv'), guardrails: ['pii'] }
+    expect((await world.gateway.request('/v1beta/models/gemini:countTokens', { body })).status).toBe(200)
+    expect(world.asked).toEqual([{ contents: [{ role: 'user', parts: [{ text: '<CREDIT_CARD>' }] }] }])
+    expect(told()).not.toContain(world.gateway.masterKey)
+  })
+})
+
+describe('a server that the provider is to call', () => {
+  verifies(
+    'identity:gateway-key-stays',
+    'is not told the key of the gateway, in whose words ever it is named',
+    async () => {
+      const { masterKey } = world.gateway
+      world.play(completion({ content: 'never' }))
+      const url = 'https://gateway.test/mcp'
+      const anthropics = { mcp_servers: [{ type: 'url', url, name: 's', authorization_token: masterKey }] }
+      const googles = { contents, tools: googleServer(url) }
+      const openAis = mcp({ server_url: url, headers: { authorization: `Bearer ${masterKey}` } })
+      const requests: [string, object][] = [
+        ['/v1/messages', { ...messages, ...anthropics }],
+        ['/v1/messages/count_tokens', { ...messages, ...anthropics }],
+        ['/v1beta/models/gemini:generateContent', googles],
+        ['/v1beta/models/gemini:countTokens', googles],
+        ['/v1beta/models/gemini:countTokens', { generateContentRequest: googles }],
+        ['/v1/responses', { model: 'gpt', input: 'go', tools: openAis }],
+      ]
+      for (const [path, body] of requests) {
+        const response = await world.gateway.request(path, { body })
+        expect([path, response.status, await response.text()]).toEqual([
+          path,
+          400,
+          expect.stringContaining('litellm_proxy'),
+        ])
+      }
+      expect(world.asked).toEqual([])
+    },
+  )
+
+  verifies('messages:relayed', 'is named to the provider with a key of its own', async () => {
+    world.play(message([{ type: 'text', text: 'ok' }]))
+    const servers = [{ type: 'url', url: 'https://other.test/mcp', name: 's', authorization_token: 'of-its-own' }]
+    const response = await world.gateway.request('/v1/messages', { body: { ...messages, mcp_servers: servers } })
+    expect(response.status).toBe(200)
+    expect(world.asked[0]).toMatchObject({ mcp_servers: servers })
+  })
+})
