@@ -159,10 +159,15 @@ export interface SignInRelay extends RegisteredClient {
   /** Undefined where the server gives nothing for this answer, or not any more. */
   finish(at: ServerAsked, answer: SignInAnswer): Promise<RelayedTokens | undefined>
   /** Undefined where the refresh token was refused for good. */
-  refresh(
-    at: ServerAsked,
-    token: { readonly refresh: Secret; readonly kept: string },
-  ): Promise<RelayedTokens | undefined>
+  refresh(at: ServerAsked, token: RelayedRefreshToken): Promise<RelayedTokens | undefined>
+  /** Has the server end it (RFC 7009). False where the server takes no token back: then it goes on. */
+  revoke(at: ServerAsked, token: RelayedRefreshToken): Promise<boolean>
+}
+
+/** As it was handed out in {@link RelayedTokens}. */
+export interface RelayedRefreshToken {
+  readonly refresh: Secret
+  readonly kept: string
 }
 
 export interface ServerAsked {

@@ -20,8 +20,13 @@ export interface RelayedExchange {
   readonly signal: AbortSignal
 }
 
-/** Undefined where what was shown is none of a relay's: then it is the gateway's own. Rejects in the words of OAuth. */
-export type ExchangeRelayed = (exchange: RelayedExchange) => Promise<JsonObject | undefined>
+/** What clients ask with tokens of servers. Both reject in the words of OAuth. */
+export interface RelayedTokenDoors {
+  /** Undefined where what was shown is none of a relay's: then it is the gateway's own. */
+  exchange(exchange: RelayedExchange): Promise<JsonObject | undefined>
+  /** False where the token is none of a relay's. Nothing is said of one that is another client's, or has ended. */
+  revoke(token: string, client: OauthClient, signal: AbortSignal): Promise<boolean>
+}
 
 export interface RelayedTokensOptions {
   readonly tickets: RelayTickets
@@ -31,7 +36,7 @@ export interface RelayedTokensOptions {
   readonly mayUse: (consenter: Consenter, server: ServerDefinition, signal: AbortSignal) => Promise<boolean>
 }
 
-export function createRelayedTokens({ tickets, serverOf, mayUse }: RelayedTokensOptions): ExchangeRelayed {
+export function createRelayedTokens({ tickets, serverOf, mayUse }: RelayedTokensOptions): RelayedTokenDoors {
   const relayAt = async (ticket: { server: string; consenter: Consenter }, signal: AbortSignal) => {
     const server = serverOf(ticket.server)
     if (server?.auth.relay === undefined) throw notGranted()
@@ -65,16 +70,16 @@ export function createRelayedTokens({ tickets, serverOf, mayUse }: RelayedTokens
     return { ticket, tokens: await relay.refresh({ server, signal }, shown) }
   }
 
-  return async (exchange) => {
-    const { form, client } = exchange
+  const exchange = async (asked: RelayedExchange) => {
+    const { form, client } = asked
     const kind = single(form, 'grant_type')
     const code = single(form, 'code') ?? ''
     const refreshToken = single(form, 'refresh_token') ?? ''
     const got =
       kind === 'authorization_code' && tickets.isCode(code)
-        ? await forCode(exchange, code)
+        ? await forCode(asked, code)
         : kind === 'refresh_token' && tickets.isRefresh(refreshToken)
-          ? await forRefresh(exchange, refreshToken)
+          ? await forRefresh(asked, refreshToken)
           : undefined
     if (got === undefined) return undefined
     const { ticket, tokens } = got
@@ -82,6 +87,26 @@ export function createRelayedTokens({ tickets, serverOf, mayUse }: RelayedTokens
     const { server, audience, consenter, until } = ticket
     const bound = { server, audience, consenter, until, clientId: client.id, kept: tokens.kept }
     return answer(tokens, async (refresh) => tickets.sealRefresh({ ...bound, refresh: refresh.reveal() }))
+  }
+
+  return { exchange, revoke: createRevocation({ tickets, serverOf }) }
+}
+
+/** Whoever has a token may end it, also when it is of no more use here: it may well be at the server. */
+function createRevocation({
+  tickets,
+  serverOf,
+}: Pick<RelayedTokensOptions, 'tickets' | 'serverOf'>): RelayedTokenDoors['revoke'] {
+  return async (token, client, signal) => {
+    if (!tickets.isRefresh(token)) return false
+    const ticket = await tickets.openRefresh(token)
+    if (ticket?.clientId !== client.id) return true
+    const server = serverOf(ticket.server)
+    const shown = { refresh: new Secret(ticket.refresh), kept: ticket.kept }
+    const hasEnded = server?.auth.relay !== undefined && (await server.auth.relay.revoke({ server, signal }, shown))
+    if (hasEnded) return true
+    // RFC 7009 §2.2.1: a success would say that it has ended.
+    throw oauthError('unsupported_token_type', 'The server that this token is for takes no token back.')
   }
 }
 

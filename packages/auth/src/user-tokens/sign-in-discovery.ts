@@ -25,7 +25,7 @@ export async function discover(at: SignInAt, fetchFn: FetchLike) {
   const published =
     found?.authorizationServerMetadata ??
     (named === undefined ? undefined : await discoverAuthorizationServerMetadata(named, { fetchFn }))
-  const metadata = tokenPartySchema.shape.metadata.parse({
+  const said = tokenPartySchema.shape.metadata.parse({
     response_types_supported: ['code'],
     code_challenge_methods_supported: ['S256'],
     issuer,
@@ -35,10 +35,21 @@ export async function discover(at: SignInAt, fetchFn: FetchLike) {
     ...(authorizationUrl !== undefined && { authorization_endpoint: authorizationUrl }),
     ...(tokenUrl !== undefined && { token_endpoint: tokenUrl }),
   })
+  const isEndpoint = isPointedTo(said.revocation_endpoint, client)
+  const metadata = isEndpoint ? said : { ...said, revocation_endpoint: undefined }
   requirePointed(at, issuer)
   const registrationUrl = published?.registration_endpoint
   const scopes = scope?.split(' ') ?? found?.resourceMetadata?.scopes_supported ?? []
   return { issuer, metadata, registrationUrl, resource, scopes }
+}
+
+/**
+ * Tokens, and the client's secret, are shown there: where the operator says what the token endpoint is, a server's own word is not
+ * enough to send them elsewhere.
+ */
+function isPointedTo(url: string | undefined, { issuer, tokenUrl }: SignInAt['client']): boolean {
+  if (url === undefined || issuer !== undefined || tokenUrl === undefined) return true
+  return URL.parse(url)?.origin === new URL(tokenUrl).origin
 }
 
 /** A resource that speaks of another place is none of this server's (RFC 9728 §3.3). */

@@ -36,5 +36,10 @@ export function createSignInRelay(client: UserTokenClient, upstream: UpstreamCli
       if (known.identity !== identityOf(server, client)) return undefined
       return relayed(await upstream.refresh(refresh, { at: at(server), party: known.party }, signal), known)
     },
+    async revoke({ server, signal }, { refresh, kept }) {
+      const { identity, party } = partySchema.parse(JSON.parse(kept))
+      if (identity !== identityOf(server, client)) return false
+      return upstream.revoke(refresh, { at: at(server), party }, signal)
+    },
   }
 }

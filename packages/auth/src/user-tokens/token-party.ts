@@ -15,6 +15,9 @@ export const tokenPartySchema = z.object({
     code_challenge_methods_supported: z.array(z.string()).optional(),
     token_endpoint_auth_methods_supported: z.array(z.string()).optional(),
     authorization_response_iss_parameter_supported: z.boolean().optional(),
+    // Whoever writes something else here can be signed in to all the same.
+    revocation_endpoint: webAddress.optional().catch(undefined),
+    revocation_endpoint_auth_methods_supported: z.array(z.string()).optional().catch(undefined),
   }),
   client: z.object({ client_id: z.string(), client_secret: z.string().optional() }),
   resource: z.string().optional(),

@@ -15,6 +15,7 @@ import { type Clock, GatewayError, type Outbound, Secret, startDeadline } from '
 import { boundedFetch } from '../bounded-fetch.ts'
 import { clientFor, discover, requirePointed } from './sign-in-discovery.ts'
 import { boundedLifetime } from './token-lifetime.ts'
+import { revokeAt } from './token-revocation.ts'
 import { clientNow, isOperators, keptParty, type TokenParty } from './token-party.ts'
 import { type LastRequest, unavailable } from './upstream-failure.ts'
 
@@ -55,6 +56,11 @@ export interface SignInAt {
   readonly client: UserTokenClient
 }
 
+export interface AskedParty {
+  readonly at: SignInAt
+  readonly party: TokenParty
+}
+
 const timeoutMs = 10_000
 const maxBytes = 256 * 1024
 
@@ -67,16 +73,14 @@ export interface UpstreamClient {
       readonly verifier: string
       readonly redirectUri: string
     },
-    from: { readonly at: SignInAt; readonly party: TokenParty },
+    from: AskedParty,
     signal: AbortSignal,
     /** Undefined where the code was refused. */
   ): Promise<ReceivedTokens | undefined>
   /** Undefined where the refresh token was refused: then a person must sign in again. */
-  refresh(
-    token: Secret,
-    from: { readonly at: SignInAt; readonly party: TokenParty },
-    signal: AbortSignal,
-  ): Promise<ReceivedTokens | undefined>
+  refresh(token: Secret, from: AskedParty, signal: AbortSignal): Promise<ReceivedTokens | undefined>
+  /** Ends a refresh token there. False where no token can be taken back. */
+  revoke(token: Secret, from: AskedParty, signal: AbortSignal): Promise<boolean>
   /** For tokens that the gateway did not ask for itself. */
   partyOf(at: SignInAt, signal: AbortSignal): Promise<TokenParty | undefined>
 }
@@ -110,6 +114,7 @@ export function createUpstreamClient(options: UpstreamClientOptions): UpstreamCl
         )
       }),
     refresh: (token, from, signal) => within(from.at, signal, (fetchFn) => refreshAt(from, token, fetchFn)),
+    revoke: (token, from, signal) => within(from.at, signal, (fetchFn) => revokeAt(from, token, fetchFn)),
     partyOf: (at, signal) =>
       within(at, signal, async (fetchFn) => {
         const { clientId } = at.client
@@ -133,11 +138,6 @@ async function startAt(at: SignInAt, redirectUri: string, fetchFn: FetchLike): P
   })
   const party = keptParty({ issuer, metadata, client, resource }, at.client)
   return { party, url: authorizationUrl.href, verifier: codeVerifier }
-}
-
-interface AskedParty {
-  readonly at: SignInAt
-  readonly party: TokenParty
 }
 
 async function refreshAt(from: AskedParty, token: Secret, fetchFn: FetchLike): Promise<ReceivedTokens | undefined> {

@@ -62,6 +62,7 @@ describeOnStores('tokens of users, at two gateways', (openStore) => {
     const upstream: UpstreamClient = {
       start: never,
       finish: never,
+      revoke: never,
       partyOf: async () => party,
       refresh: (token) => refresh(token.reveal()),
     }

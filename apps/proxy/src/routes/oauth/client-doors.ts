@@ -32,7 +32,7 @@ export type Door = (context: Context<AppEnv>, issuer: string) => Promise<Respons
 
 export function createClientDoors(services: ClientDoorServices) {
   const { authorizationServer: server, publicAddress, clientAddress, live, registry } = services
-  const exchangeRelayed = createRelayedTokens({
+  const relayed = createRelayedTokens({
     tickets: server.relayTickets,
     serverOf: (id) => registry.find(id),
     async mayUse(consenter, { id, name }, signal) {
@@ -51,8 +51,8 @@ export function createClientDoors(services: ClientDoorServices) {
     const client = await authenticated(context, form)
     const base = publicAddress.of(context)
     const audienceOf = (resource: string) => audienceOfResource(resource, { base, issuer })
-    const relayed = await exchangeRelayed({ form, client, audienceOf, signal: context.req.raw.signal })
-    return secretAnswer(context, relayed ?? (await server.tokens.exchange(form, client, audienceOf)))
+    const ofServer = await relayed.exchange({ form, client, audienceOf, signal: context.req.raw.signal })
+    return secretAnswer(context, ofServer ?? (await server.tokens.exchange(form, client, audienceOf)))
   }
 
   const register: Door = async (context) => {
@@ -66,7 +66,9 @@ export function createClientDoors(services: ClientDoorServices) {
   const revoke: Door = async (context) => {
     const form = await readForm(context)
     const client = await authenticated(context, form)
-    await server.issued.revoke(single(form, 'token') ?? '', client, context.req.raw.signal)
+    const shown = single(form, 'token') ?? ''
+    const { signal } = context.req.raw
+    if (!(await relayed.revoke(shown, client, signal))) await server.issued.revoke(shown, client, signal)
     // RFC 7009 §2.2: the same answer where there was nothing to end.
     return context.body(null, 200)
   }
