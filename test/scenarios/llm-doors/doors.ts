@@ -48,9 +48,9 @@ const schema = { type: 'object', properties: {} }
 
 /** The events of a stream in order, each with its name where it has one; comments are left out. */
 export function eventsIn(text: string): { readonly name: string | undefined; readonly data: string }[] {
-  expect(text.endsWith('\n\n')).toBe(true)
-  return text
-    .replaceAll('\r\n', '\n')
+  const lines = text.replaceAll('\r\n', '\n')
+  expect(lines.endsWith('\n\n')).toBe(true)
+  return lines
     .split('\n\n')
     .filter((event) => event !== '' && !event.startsWith(':'))
     .map((event) => {

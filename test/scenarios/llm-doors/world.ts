@@ -10,9 +10,9 @@ import {
 } from '@toolgate/testing/provider-answers'
 import { boot, type Booted, type BootOptions } from '../../boot.ts'
 
-/** A round of the model: what it says, and how the first deployment that is asked for it fails. */
+/** A round of the model: what it says, and how the first deployment that is asked for it fails. `breaks`: with an error in the middle of its stream. */
 export interface Round extends Said {
-  readonly fault?: 'refused' | 'limited' | 'cut' | 'broken off' | undefined
+  readonly fault?: 'refused' | 'limited' | 'cut' | 'breaks' | undefined
 }
 
 export interface DoorWorld extends AsyncDisposable {
@@ -44,7 +44,7 @@ export async function startDoorWorld({ config = {}, ...options }: DoorWorldOptio
         asked.push(request.body)
         const [round = { text: 'the script is empty' }] = rounds
         const { fault, ...said } = round
-        if (fault === undefined || fault === 'broken off') rounds.shift()
+        if (fault === undefined || fault === 'breaks') rounds.shift()
         else rounds[0] = said
         return answerOf(request, said, fault)
       },
@@ -121,11 +121,14 @@ function answerOf({ path, body }: RecordedRequest, said: Said, fault: Round['fau
   if (fault === 'limited') return answers.refusal(429, 'Too many.')
   if (fault === 'cut') return streamed ? { events: [], afterwards: 'cut' } : answers.refusal(503, 'Cut.')
   const answer = streamed ? answers.stream(said) : answers.whole(said)
-  if (fault !== 'broken off') return answer
-  // What comes last says that the answer is complete.
-  return 'events' in answer
-    ? { events: answer.events.slice(0, Math.ceil(answer.events.length / 2)), afterwards: 'cut' }
-    : answers.refusal(400, 'Broken off.')
+  return fault === 'breaks' && 'events' in answer ? { events: broken(answer.events) } : answer
+}
+
+function broken(events: readonly string[]): string[] {
+  const error = { type: 'overloaded_error', code: 529, status: 'UNAVAILABLE', message: 'Busy.' }
+  const last = `event: error\ndata: ${JSON.stringify({ type: 'error', error })}\n\n`
+  // Half of a message of Anthropic's has begun a block, half of the others' has text.
+  return [...events.slice(0, Math.ceil(events.length / 2)), last]
 }
 
 function answersOf(path: string): ProviderAnswers {

@@ -38,19 +38,19 @@ function hasFinished(choice: unknown): boolean {
   return isJsonObject(choice) && typeof choice['finish_reason'] === 'string'
 }
 
+const inTheMiddle = 'The provider failed in the middle of its answer: '
+
 /** An error that a provider reports within a stream, as if it had been its answer. */
 export function providerStreamError(body: JsonObject): GatewayError {
   const error = isJsonObject(body['error']) ? body['error'] : { message: body['error'] ?? null }
   const { message, code, status } = error
   const numeric = [status, code].find((value) => typeof value === 'number' && value >= 400 && value <= 599)
   const shown = typeof message === 'string' && message !== '' ? message : 'no message'
-  return new GatewayError(
-    'PROVIDER_ERROR',
-    `The provider failed in the middle of its answer: ${shown.slice(0, 1_000)}`,
-    {
-      details: { provider: { status: typeof numeric === 'number' ? numeric : 502, body: { error } } },
-    },
-  )
+  // The tool loop behind a crossing has said it already.
+  const told = shown.startsWith(inTheMiddle) ? shown : `${inTheMiddle}${shown.slice(0, 1_000)}`
+  return new GatewayError('PROVIDER_ERROR', told, {
+    details: { provider: { status: typeof numeric === 'number' ? numeric : 502, body: { error } } },
+  })
 }
 
 function parseObject(text: string): JsonObject | undefined {
