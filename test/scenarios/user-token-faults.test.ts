@@ -235,6 +235,22 @@ describe('a server that refuses whatever is issued for it', () => {
   })
 })
 
+describe('a server that refuses one request', () => {
+  verifies('oauth:user-tokens-refresh', 'costs no token, and ends no account', async () => {
+    await using world = await startWorld()
+    const challenge = { 'www-authenticate': 'Bearer error="insufficient_scope", scope="admin"' }
+    world.upstream.answer(({ message }) =>
+      message['method'] === 'tools/call' ? { status: 403, headers: challenge } : undefined,
+    )
+    for (let count = 0; count < 3; count += 1) expect((await world.call()).status).toBe(401)
+    expect(world.there.requests).toHaveLength(1)
+    expect(world.upstream.received('tools/call')).toHaveLength(3)
+    expect(await world.status()).toMatchObject({ is_expired: false, needs_reauth: false })
+    world.upstream.answer(() => undefined)
+    expect(await world.call()).toEqual({ status: 200 })
+  })
+})
+
 describe('a client secret of the operator', () => {
   verifies('oauth:user-tokens', 'is in the settings, and not beside what is kept of users', async () => {
     await using world = await startWorld()

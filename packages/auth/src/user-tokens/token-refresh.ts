@@ -72,9 +72,10 @@ export function createTokenRefresh(options: TokenRefreshOptions): TokenRefresh {
       return renewed?.row.needsSignIn === false ? renewed : undefined
     },
     refused(row, context, status) {
+      // RFC 6750 §3.1: of this one request, and a new token of the same grant would be refused it as well.
+      if (status === 403) return false
       forget(context.holder)
       if (row.refreshable) return refusals.count(row)
-      // A 403 may be of this one request.
       if (status !== 401) return false
       refusals.remember(row)
       void markSpent(row, context, options)
