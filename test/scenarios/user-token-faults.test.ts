@@ -1,97 +1,9 @@
-import { createSealer, deriveSealingKey } from '@toolgate/auth'
-import { Secret } from '@toolgate/core'
 import { userTokens } from '@toolgate/db'
-import { openTestDatabase } from '@toolgate/testing/database'
-import { fakeClock } from '@toolgate/testing/fake-clock'
-import { startRawMcpServer } from '@toolgate/testing/mcp-raw'
-import { startOauthServer, type TokenEndpointAnswer } from '@toolgate/testing/oauth-server'
+import type { TokenEndpointAnswer } from '@toolgate/testing/oauth-server'
 import { describe, expect, vi } from 'vitest'
-import { boot, recordingLog } from '../boot.ts'
 import { verifies } from '../verifies.ts'
 import { authorizeUrl, base, browse, clientOf, textOf } from './oauth-browser.ts'
-
-/** A server whose users sign in at an authorization server that does what it is told, and one user who has. */
-async function startWorld(tokens: object = { refresh_token: 'refresh' }) {
-  const behind = new AsyncDisposableStack()
-  const there = behind.use(await startOauthServer())
-  const upstream = behind.use(await startRawMcpServer())
-  const { origin } = there
-  there.documents.set('/.well-known/oauth-authorization-server', {
-    issuer: origin,
-    authorization_endpoint: `${origin}/authorize`,
-    token_endpoint: `${origin}/token`,
-    response_types_supported: ['code'],
-    code_challenge_methods_supported: ['S256'],
-    token_endpoint_auth_methods_supported: ['client_secret_post'],
-  })
-  const minted = (more: object = tokens) =>
-    there.answer(({ number }) => ({
-      body: { access_token: `token-${number}`, token_type: 'Bearer', expires_in: 3600, ...more },
-    }))
-  minted()
-  const clock = fakeClock(Date.now())
-  const log = recordingLog()
-  const configWith = (client_secret: string) => ({
-    mcp_servers: {
-      repo: {
-        url: upstream.url,
-        auth_type: 'oauth2',
-        oauth2_flow: 'authorization_code',
-        client_id: 'toolgate',
-        client_secret,
-        issuer: origin,
-      },
-    },
-  })
-  const database = await openTestDatabase()
-  const sealer = createSealer({ keys: [deriveSealingKey(new Secret('a key of this test'))] })
-  const here = behind.use(
-    await boot({ clock, log, database, sealer, env: { PROXY_BASE_URL: base }, config: configWith('secret-one') }),
-  )
-  const key = await here.makeKey({ user_id: 'ada', object_permission: { mcp_servers: ['repo'] } })
-  const call = async (signal?: AbortSignal) => {
-    const body = { server_id: 'repo', name: 'echo', arguments: {} }
-    const response = await here.request('/mcp-rest/tools/call', { key, body, ...(signal && { signal }) })
-    const answer: { detail?: { connect_url?: string; error?: string } } = JSON.parse(await response.text())
-    return { status: response.status, ...answer.detail }
-  }
-  const linkIn = (text: string) =>
-    new URL(/class="button" href="([^"]*)"/.exec(text)?.[1]?.replaceAll('&amp;', '&') ?? '')
-  const stateOf = (link: URL) => encodeURIComponent(link.searchParams.get('state') ?? '')
-  const connect = async () => {
-    const browser = browse(here)
-    const leave = await browser.send(await browser.open('/connect/repo'), { key })
-    const back = new URL(linkIn(leave.text).searchParams.get('redirect_uri') ?? '')
-    return browser.open(`${back.pathname}?code=x&state=${stateOf(linkIn(leave.text))}`)
-  }
-  const page = await connect()
-  expect([page.status, page.text]).toEqual([200, expect.stringContaining('is connected')])
-  return {
-    there,
-    upstream,
-    here,
-    key,
-    log,
-    clock,
-    database,
-    sealer,
-    configWith,
-    call,
-    connect,
-    linkIn,
-    answer: (answer: TokenEndpointAnswer) => there.answer(() => answer),
-    minted,
-    status: () => here.json('/v1/mcp/server/repo/oauth-user-credential/status', { key }),
-    /** On the wall, and enough of it for what is known for a moment. */
-    pass(seconds: number) {
-      clock.jump(seconds * 1000)
-      clock.advance(2_500)
-    },
-    /** What the server was presented last. */
-    presented: () => upstream.received('tools/call').at(-1)?.headers.authorization,
-    [Symbol.asyncDispose]: () => behind.disposeAsync(),
-  }
-}
+import { startUserTokenWorld as startWorld } from './user-token-world.ts'
 
 const away = { status: 503, body: 'away' }
 
@@ -232,22 +144,6 @@ describe('a server that refuses whatever is issued for it', () => {
     for (let count = 0; count < 3; count += 1) expect(await world.call()).toMatchObject(refused)
     expect(world.there.requests).toHaveLength(2)
     expect(await world.status()).toMatchObject({ is_expired: false, needs_reauth: true })
-  })
-})
-
-describe('a server that refuses one request', () => {
-  verifies('oauth:user-tokens-refresh', 'costs no token, and ends no account', async () => {
-    await using world = await startWorld()
-    const challenge = { 'www-authenticate': 'Bearer error="insufficient_scope", scope="admin"' }
-    world.upstream.answer(({ message }) =>
-      message['method'] === 'tools/call' ? { status: 403, headers: challenge } : undefined,
-    )
-    for (let count = 0; count < 3; count += 1) expect((await world.call()).status).toBe(401)
-    expect(world.there.requests).toHaveLength(1)
-    expect(world.upstream.received('tools/call')).toHaveLength(3)
-    expect(await world.status()).toMatchObject({ is_expired: false, needs_reauth: false })
-    world.upstream.answer(() => undefined)
-    expect(await world.call()).toEqual({ status: 200 })
   })
 })
 

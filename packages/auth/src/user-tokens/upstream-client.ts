@@ -13,6 +13,7 @@ import {
 } from '@modelcontextprotocol/client'
 import { type Clock, GatewayError, type Outbound, Secret, startDeadline } from '@toolgate/core'
 import { boundedFetch } from '../bounded-fetch.ts'
+import { withSaidFields } from './said-fields.ts'
 import { clientFor, discover, requirePointed } from './sign-in-discovery.ts'
 import { boundedLifetime } from './token-lifetime.ts'
 import { revokeAt } from './token-revocation.ts'
@@ -174,14 +175,21 @@ function shared({ at, party }: AskedParty, fetchFn: FetchLike) {
   return { metadata, clientInformation, fetchFn, ...(resource !== undefined && { resource }) }
 }
 
-function received({ access_token, refresh_token, expires_in, scope }: OAuthTokens): ReceivedTokens {
+/** Registered types that count only with a proof beside them. Other words than Bearer are some servers' own for it. */
+const withProof: ReadonlySet<string> = new Set(['dpop', 'mac', 'pop'])
+/** RFC 6749 §3.3. */
+const scopeToken = /^[\x21\x23-\x5b\x5d-\x7e]+$/
+
+function received({ access_token, refresh_token, expires_in, scope, token_type }: OAuthTokens): ReceivedTokens {
   // It becomes a header.
   if (!/^[\x21-\x7e]+$/.test(access_token)) throw new Error('the access token is one that no header can carry')
+  // RFC 6749 §7.1.
+  if (withProof.has(token_type.toLowerCase())) throw new Error('the access token is none that a bearer may present')
   return {
     access: new Secret(access_token),
     refresh: refresh_token === undefined ? undefined : new Secret(refresh_token),
     lifetimeMs: boundedLifetime(expires_in === undefined ? undefined : expires_in * 1000),
-    scopes: scope?.split(' ').filter((word) => word !== ''),
+    scopes: scope?.split(' ').filter((word) => scopeToken.test(word)),
   }
 }
 
@@ -201,6 +209,11 @@ function fetchFor(
     delete last.status
     const response = await bounded(url, init)
     last.status = response.status
-    return response
+    return init?.method === 'POST' && response.body !== null ? withWhatIsSaid(response) : response
   }
+}
+
+async function withWhatIsSaid(response: Response): Promise<Response> {
+  const { status, headers } = response
+  return new Response(withSaidFields(await response.text()), { status, headers })
 }

@@ -1,0 +1,43 @@
+import { userTokens } from '@toolgate/db'
+import { describe, expect } from 'vitest'
+import { verifies } from '../verifies.ts'
+import { startUserTokenWorld as startWorld } from './user-token-world.ts'
+
+describe('an authorization server that says nothing in many words', () => {
+  verifies('oauth:user-tokens', 'has people sign in, for as long as the token is taken', async () => {
+    await using world = await startWorld({ expires_in: null, refresh_token: null, scope: null })
+    for (let count = 0; count < 2; count += 1) expect(await world.call()).toEqual({ status: 200 })
+    expect(world.there.requests).toHaveLength(1)
+    expect(await world.status()).toMatchObject({ expires_at: null, is_expired: false, needs_reauth: false })
+  })
+
+  verifies('oauth:user-tokens-refresh', 'leaves the refresh token that there is', async () => {
+    await using world = await startWorld()
+    world.minted({ refresh_token: '', scope: 'read \u0000 write' })
+    world.pass(3_700)
+    expect(await world.call()).toEqual({ status: 200 })
+    world.minted({ token_type: 'DPoP' })
+    world.pass(3_700)
+    expect(await world.call()).toMatchObject({ status: 502, error: 'upstream_token_unavailable' })
+    const refreshed = world.there.requests.slice(1).map(({ form }) => form.get('refresh_token'))
+    expect(refreshed).toEqual(['refresh', 'refresh'])
+    const [row] = await world.database.db.select().from(userTokens)
+    expect(row?.scopes).toEqual(['read', 'write'])
+  })
+})
+
+describe('a server that refuses one request', () => {
+  verifies('oauth:user-tokens-refresh', 'costs no token, and ends no account', async () => {
+    await using world = await startWorld()
+    const challenge = { 'www-authenticate': 'Bearer error="insufficient_scope", scope="admin"' }
+    world.upstream.answer(({ message }) =>
+      message['method'] === 'tools/call' ? { status: 403, headers: challenge } : undefined,
+    )
+    for (let count = 0; count < 3; count += 1) expect((await world.call()).status).toBe(401)
+    expect(world.there.requests).toHaveLength(1)
+    expect(world.upstream.received('tools/call')).toHaveLength(3)
+    expect(await world.status()).toMatchObject({ is_expired: false, needs_reauth: false })
+    world.upstream.answer(() => undefined)
+    expect(await world.call()).toEqual({ status: 200 })
+  })
+})

@@ -1,0 +1,92 @@
+import { createSealer, deriveSealingKey } from '@toolgate/auth'
+import { Secret } from '@toolgate/core'
+import { openTestDatabase } from '@toolgate/testing/database'
+import { fakeClock } from '@toolgate/testing/fake-clock'
+import { startRawMcpServer } from '@toolgate/testing/mcp-raw'
+import { startOauthServer, type TokenEndpointAnswer } from '@toolgate/testing/oauth-server'
+import { expect } from 'vitest'
+import { boot, recordingLog } from '../boot.ts'
+import { base, browse } from './oauth-browser.ts'
+
+/** A server whose users sign in at an authorization server that does what it is told, and one user who has. */
+export async function startUserTokenWorld(tokens: object = { refresh_token: 'refresh' }) {
+  const behind = new AsyncDisposableStack()
+  const there = behind.use(await startOauthServer())
+  const upstream = behind.use(await startRawMcpServer())
+  const { origin } = there
+  there.documents.set('/.well-known/oauth-authorization-server', {
+    issuer: origin,
+    authorization_endpoint: `${origin}/authorize`,
+    token_endpoint: `${origin}/token`,
+    response_types_supported: ['code'],
+    code_challenge_methods_supported: ['S256'],
+    token_endpoint_auth_methods_supported: ['client_secret_post'],
+  })
+  const minted = (more: object = tokens) =>
+    there.answer(({ number }) => ({
+      body: { access_token: `token-${number}`, token_type: 'Bearer', expires_in: 3600, ...more },
+    }))
+  minted()
+  const clock = fakeClock(Date.now())
+  const log = recordingLog()
+  const configWith = (client_secret: string) => ({
+    mcp_servers: {
+      repo: {
+        url: upstream.url,
+        auth_type: 'oauth2',
+        oauth2_flow: 'authorization_code',
+        client_id: 'toolgate',
+        client_secret,
+        issuer: origin,
+      },
+    },
+  })
+  const database = await openTestDatabase()
+  const sealer = createSealer({ keys: [deriveSealingKey(new Secret('a key of this test'))] })
+  const here = behind.use(
+    await boot({ clock, log, database, sealer, env: { PROXY_BASE_URL: base }, config: configWith('secret-one') }),
+  )
+  const key = await here.makeKey({ user_id: 'ada', object_permission: { mcp_servers: ['repo'] } })
+  const call = async (signal?: AbortSignal) => {
+    const body = { server_id: 'repo', name: 'echo', arguments: {} }
+    const response = await here.request('/mcp-rest/tools/call', { key, body, ...(signal && { signal }) })
+    const answer: { detail?: { connect_url?: string; error?: string } } = JSON.parse(await response.text())
+    return { status: response.status, ...answer.detail }
+  }
+  const linkIn = (text: string) =>
+    new URL(/class="button" href="([^"]*)"/.exec(text)?.[1]?.replaceAll('&amp;', '&') ?? '')
+  const stateOf = (link: URL) => encodeURIComponent(link.searchParams.get('state') ?? '')
+  const connect = async () => {
+    const browser = browse(here)
+    const leave = await browser.send(await browser.open('/connect/repo'), { key })
+    const back = new URL(linkIn(leave.text).searchParams.get('redirect_uri') ?? '')
+    return browser.open(`${back.pathname}?code=x&state=${stateOf(linkIn(leave.text))}`)
+  }
+  const page = await connect()
+  expect([page.status, page.text]).toEqual([200, expect.stringContaining('is connected')])
+  return {
+    there,
+    upstream,
+    here,
+    key,
+    log,
+    clock,
+    database,
+    sealer,
+    configWith,
+    call,
+    connect,
+    linkIn,
+    answer: (answer: TokenEndpointAnswer) => there.answer(() => answer),
+    minted,
+    status: () => here.json('/v1/mcp/server/repo/oauth-user-credential/status', { key }),
+    /** On the wall, and enough of it for what is known for a moment. */
+    pass(seconds: number) {
+      clock.jump(seconds * 1000)
+      clock.advance(2_500)
+    },
+    /** What the server was presented last. */
+    presented: () => upstream.received('tools/call').at(-1)?.headers.authorization,
+    [Symbol.asyncDispose]: () => behind.disposeAsync(),
+  }
+}
