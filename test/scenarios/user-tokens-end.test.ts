@@ -1,7 +1,8 @@
 import { userTokens } from '@toolgate/db'
 import { openTestDatabase } from '@toolgate/testing/database'
+import { isNotNull, sql } from 'drizzle-orm'
 import { describe, expect } from 'vitest'
-import { boot } from '../boot.ts'
+import { boot, recordingLog } from '../boot.ts'
 import { verifies } from '../verifies.ts'
 
 describe('accounts at servers', () => {
@@ -35,4 +36,66 @@ describe('accounts at servers', () => {
     await here.request(`/v1/mcp/server/${String(id)}`, { method: 'DELETE' })
     expect(await left()).toBe(0)
   })
+
+  verifies(
+    'oauth:user-tokens',
+    'outlive a mistake in the file, and go after a month without their server',
+    async () => {
+      const database = await openTestDatabase()
+      const log = recordingLog()
+      const repo = { url: 'https://repo.example.com/mcp', auth_type: 'oauth2', oauth2_flow: 'authorization_code' }
+      const keyed = { url: 'https://keyed.example.com/mcp', auth_type: 'api_key', is_byok: true }
+      const config = { mcp_servers: { repo, keyed } }
+      const withTypo = { mcp_servers: { rpeo: repo, keyed } }
+      await using here = await boot({ database, config, log })
+      const key = await here.makeKey({ user_id: 'ada', object_permission: { mcp_servers: ['repo', 'keyed'] } })
+      await here.json('/v1/mcp/server/repo/oauth-user-credential', { key, body: { access_token: 'token' } })
+      await here.json('/v1/mcp/server/keyed/user-credential', { key, body: { credential: 'key-of-ada' } })
+
+      const rows = () => database.db.select().from(userTokens)
+      const orphans = async () => (await rows()).filter(({ orphanedAt }) => orphanedAt !== null).length
+      const ago = (days: number) =>
+        database.db
+          .update(userTokens)
+          .set({ orphanedAt: sql`now() - ${days} * interval '1 day'` })
+          .where(isNotNull(userTokens.orphanedAt))
+      const said = (what: string) => log.lines.filter((line) => line.includes(what))
+      const connected = async () =>
+        (await here.json('/v1/mcp/server/repo/oauth-user-credential/status', { key }))['has_credential']
+
+      await here.reload(withTypo)
+      expect(await orphans()).toBe(1)
+      expect(said('not declared any more')).toEqual([expect.stringContaining('"server":"repo"')])
+      await ago(29)
+      await here.reload(config)
+      expect(await orphans()).toBe(0)
+      expect(await connected()).toBe(true)
+
+      // An entry that is there and cannot be used is there.
+      await here.reload({ mcp_servers: { repo: { ...repo, url: 7 }, keyed } })
+      await here.reload(config)
+      expect(await orphans()).toBe(0)
+      expect(await connected()).toBe(true)
+
+      await here.reload(withTypo)
+      expect(await orphans()).toBe(1)
+      await ago(29)
+      await here.reload({ mcp_servers: { keyed } })
+      await here.reload(withTypo)
+      expect(await rows()).toHaveLength(2)
+      await ago(31)
+      // It came back at the last moment.
+      await here.reload(config)
+      expect(await orphans()).toBe(0)
+      await here.reload(withTypo)
+      expect(await orphans()).toBe(1)
+      await ago(31)
+      await here.reload({ mcp_servers: { keyed } })
+      expect(await rows()).toHaveLength(1)
+      expect(said('was removed')).toEqual([expect.stringContaining('"server":"repo"')])
+      await here.reload(config)
+      expect(await connected()).toBe(false)
+      expect(await here.json('/v1/mcp/user-credentials', { key })).toMatchObject([{ server_name: 'keyed' }])
+    },
+  )
 })

@@ -30,6 +30,8 @@ export interface ServerSet {
   refresh(ids: readonly string[]): Promise<void>
   /** Every stored server, the oldest first, with the reason where it is not in use. */
   stored(): readonly StoredState[]
+  /** Every server that is declared, in the file or stored, in use or not: id → name. */
+  declared(): ReadonlyMap<string, string>
   /** What declares this id, name or alias in the configuration file, in use or not. */
   isConfigured(handle: string): boolean
   /** Builds a server with the configuration in force, and keeps nothing. Throws `InvalidServer`. */
@@ -128,6 +130,15 @@ class JoinedServers implements ServerSet {
       const reason = state.reason ?? this.#claimedByFile(state.row) ?? conflicts.get(state.row.id)
       return { ...state, reason }
     })
+  }
+
+  declared(): ReadonlyMap<string, string> {
+    const stored = [...this.#states.values()].map(({ row: { id, name } }) => [id, name] as const)
+    const { servers } = this.#loaded.config
+    const ofFile = servers.map(({ name, common }) => [common.server_id ?? serverId(name), name] as const)
+    // Of an entry that could not be read nothing but its name is known.
+    const named = this.#configNames().map((name) => [serverId(name), name] as const)
+    return new Map([...named, ...ofFile, ...stored])
   }
 
   isConfigured(handle: string): boolean {

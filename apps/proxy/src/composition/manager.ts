@@ -37,7 +37,7 @@ import { liveServers } from '../reload/live-servers.ts'
 import type { LiveServers } from '../reload/reload.ts'
 
 /** The spine and what it goes by. */
-export interface Manager extends Omit<ServersPart, 'close'>, TrustPart, ToolsetsPart {
+export interface Manager extends Omit<ServersPart, 'close' | 'startServers' | 'useServers'>, TrustPart, ToolsetsPart {
   readonly gateway: Gateway
   readonly health: Health
   readonly catalog: Catalog
@@ -78,13 +78,13 @@ export async function composeManager(foundation: Foundation, record: Recorder, r
   const policies = [limitCalls(rings.limiting), guardCalls(rings.guarding)]
   const gateway = createGateway({ ...upstreams, names, toolsets, record, rounds, gaps, policies, clock, newId })
   const preview = createPreview({ pool, circuits, credentials, clock })
-  const { close, ...serversPart } = composeServers(foundation, {
+  const { startServers, useServers, close, ...serversPart } = composeServers(foundation, {
     registry,
     catalog,
     preview,
     children: foundation.serverOptions.transportOptions.children,
   })
-  await serversPart.serverSet.start()
+  await startServers()
   await trust.toolTrust.start()
   await toolsets.start()
   return {
@@ -97,7 +97,7 @@ export async function composeManager(foundation: Foundation, record: Recorder, r
     registry,
     sessions,
     subscriptions,
-    servers: liveServers({ registry, use: (config) => serversPart.serverSet.useConfig(config) }),
+    servers: liveServers({ registry, use: useServers }),
     ...serversPart,
     async closeManager() {
       news.close()

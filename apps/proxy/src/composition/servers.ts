@@ -7,7 +7,7 @@ import {
 } from '@toolgate/manager'
 import type { LoadedConfig } from '../config/load.ts'
 import { toServerDefinitions } from '../config/servers.ts'
-import { composeUserTokens } from './user-tokens.ts'
+import { composeOrphanedAccounts, composeUserTokens } from './user-tokens.ts'
 import type { Foundation } from '../foundation.ts'
 import { serverOptions } from '../server-options.ts'
 import { type ConfigServers, createServerSet, type ServerSet } from '../server-set.ts'
@@ -20,6 +20,10 @@ export interface ServersPart {
   readonly serverSet: ServerSet
   readonly serverAdmin: ServerAdmin
   readonly serverPreview: ServerPreview
+  /** As `ServerSet.start`; from then on it is known what users have at servers that are gone. */
+  startServers(): Promise<void>
+  /** Puts the servers of a configuration in force, as `ServerSet.useConfig`. */
+  useServers(loaded: LoadedConfig): Promise<readonly string[]>
   close(): Promise<void>
 }
 
@@ -57,12 +61,25 @@ export function composeServers(foundation: Foundation, parts: ServersPartOptions
     clock,
     log,
   })
+  const accounts = composeOrphanedAccounts(foundation, () => serverSet.declared())
   const serverAdmin = createServerAdmin({ store, servers: serverSet, seal: sealer, forget: catalog.forget, newId, log })
   return {
     serverSet,
     serverAdmin,
     serverPreview: createServerPreview({ draft: serverAdmin.draft, preview, clock }),
-    close: () => serverSet.close(),
+    async startServers() {
+      await serverSet.start()
+      accounts.start()
+    },
+    async useServers(config) {
+      const problems = serverSet.useConfig(config)
+      await accounts.look()
+      return problems
+    },
+    async close() {
+      await accounts.close()
+      await serverSet.close()
+    },
   }
 }
 

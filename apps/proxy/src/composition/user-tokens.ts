@@ -1,8 +1,11 @@
 import {
+  createOrphanedAccounts,
+  createPostgresOrphanStore,
   createPostgresUserTokenStore,
   createUpstreamClient,
   createUserTokenMemory,
   createUserTokens,
+  type OrphanedAccounts,
   type UserTokenMemory,
   type UserTokens,
 } from '@toolgate/auth'
@@ -38,6 +41,14 @@ export function composeUserTokens(
     log,
     expiryBufferMs: loaded.environment.tokenCache.ofUsersBufferMs,
   })
+}
+
+/** What users have at servers that are gone. */
+export function composeOrphanedAccounts(
+  { database, clock, log }: Pick<Foundation, 'database' | 'clock' | 'log'>,
+  known: () => ReadonlyMap<string, string>,
+): OrphanedAccounts {
+  return createOrphanedAccounts({ store: createPostgresOrphanStore(database), known, clock, log })
 }
 
 /** Where a user sets a key or variables for a server; a path where nobody here knows how the gateway is reached. */

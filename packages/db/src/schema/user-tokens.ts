@@ -25,6 +25,8 @@ export const userTokens = pgTable(
     /** Until then one gateway refreshes, and the others wait. */
     refreshingUntil: timestamp('refreshing_until', { withTimezone: true }),
     connectedAt: timestamp('connected_at', { withTimezone: true }).notNull(),
+    /** Since then no gateway knows the server. Null: one does. */
+    orphanedAt: timestamp('orphaned_at', { withTimezone: true }),
   },
   (token) => [uniqueIndex('user_tokens_owner_server_id_kind').on(token.owner, token.serverId, token.kind)],
 )
