@@ -248,16 +248,18 @@ async function sweep(within: Queries, now: Date): Promise<void> {
     .where(lte(oauthCodes.expiresAt, new Date(now.getTime() - replayMemoryMs)))
     .limit(sweptAtOnce)
   await within.delete(oauthCodes).where(inArray(oauthCodes.hash, codes))
+  // Of a grant its tokens go with it, and a call that one let in may be under way.
+  const longAgo = new Date(now.getTime() - lifetimes.longestCallMs)
   const tokens = within
     .select({ hash: oauthAccessTokens.hash })
     .from(oauthAccessTokens)
-    .where(lte(oauthAccessTokens.expiresAt, new Date(now.getTime() - lifetimes.longestCallMs)))
+    .where(lte(oauthAccessTokens.expiresAt, longAgo))
     .limit(sweptAtOnce)
   await within.delete(oauthAccessTokens).where(inArray(oauthAccessTokens.hash, tokens))
   const grants = within
     .select({ id: oauthGrants.id })
     .from(oauthGrants)
-    .where(lte(oauthGrants.expiresAt, now))
+    .where(lte(oauthGrants.expiresAt, longAgo))
     .limit(sweptAtOnce)
   await within.delete(oauthGrants).where(inArray(oauthGrants.id, grants))
 }
