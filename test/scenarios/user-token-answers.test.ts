@@ -26,6 +26,26 @@ describe('an authorization server that says nothing in many words', () => {
   })
 })
 
+describe('an authorization server of which the operator wrote the endpoints alone', () => {
+  verifies('oauth:user-tokens', 'is known by where it is, in what it says of itself', async () => {
+    await using world = await startWorld({}, (origin) => ({
+      authorization_url: `${origin}/realms/one/authorize`,
+      token_url: `${origin}/realms/one/token`,
+    }))
+    const { there, leave } = world
+    for (const [iss, status] of [
+      [`${there.origin}/realms/one`, 200],
+      [there.origin, 200],
+      ['https://elsewhere.example/realms/one', 502],
+      ['no address', 502],
+    ] as const) {
+      const before = there.requests.length
+      const page = await (await leave())(`&iss=${encodeURIComponent(iss)}`)
+      expect([iss, page.status, there.requests.length - before]).toEqual([iss, status, status === 200 ? 1 : 0])
+    }
+  })
+})
+
 describe('a server that refuses one request', () => {
   verifies('oauth:user-tokens-refresh', 'costs no token, and ends no account', async () => {
     await using world = await startWorld()

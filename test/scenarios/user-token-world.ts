@@ -9,7 +9,11 @@ import { boot, recordingLog } from '../boot.ts'
 import { base, browse } from './oauth-browser.ts'
 
 /** A server whose users sign in at an authorization server that does what it is told, and one user who has. */
-export async function startUserTokenWorld(tokens: object = { refresh_token: 'refresh' }) {
+export async function startUserTokenWorld(
+  tokens: object = { refresh_token: 'refresh' },
+  /** What the operator says of where the authorization server is. */
+  where: (origin: string) => object = (issuer) => ({ issuer }),
+) {
   const behind = new AsyncDisposableStack()
   const there = behind.use(await startOauthServer())
   const upstream = behind.use(await startRawMcpServer())
@@ -37,7 +41,7 @@ export async function startUserTokenWorld(tokens: object = { refresh_token: 'ref
         oauth2_flow: 'authorization_code',
         client_id: 'toolgate',
         client_secret,
-        issuer: origin,
+        ...where(origin),
       },
     },
   })
@@ -56,12 +60,15 @@ export async function startUserTokenWorld(tokens: object = { refresh_token: 'ref
   const linkIn = (text: string) =>
     new URL(/class="button" href="([^"]*)"/.exec(text)?.[1]?.replaceAll('&amp;', '&') ?? '')
   const stateOf = (link: URL) => encodeURIComponent(link.searchParams.get('state') ?? '')
-  const connect = async () => {
+  /** Up to the way back, which it answers. */
+  const leave = async (by = key) => {
     const browser = browse(here)
-    const leave = await browser.send(await browser.open('/connect/repo'), { key })
-    const back = new URL(linkIn(leave.text).searchParams.get('redirect_uri') ?? '')
-    return browser.open(`${back.pathname}?code=x&state=${stateOf(linkIn(leave.text))}`)
+    const page = await browser.send(await browser.open('/connect/repo'), { key: by })
+    const link = linkIn(page.text)
+    const back = new URL(link.searchParams.get('redirect_uri') ?? '')
+    return (answer: string = '') => browser.open(`${back.pathname}?code=x&state=${stateOf(link)}${answer}`)
   }
+  const connect = async () => (await leave())()
   const page = await connect()
   expect([page.status, page.text]).toEqual([200, expect.stringContaining('is connected')])
   return {
@@ -76,7 +83,7 @@ export async function startUserTokenWorld(tokens: object = { refresh_token: 'ref
     configWith,
     call,
     connect,
-    linkIn,
+    leave,
     answer: (answer: TokenEndpointAnswer) => there.answer(() => answer),
     minted,
     status: () => here.json('/v1/mcp/server/repo/oauth-user-credential/status', { key }),

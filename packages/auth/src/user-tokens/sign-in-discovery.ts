@@ -40,7 +40,8 @@ export async function discover(at: SignInAt, fetchFn: FetchLike) {
   requirePointed(at, issuer)
   const registrationUrl = published?.registration_endpoint
   const scopes = scope?.split(' ') ?? found?.resourceMetadata?.scopes_supported ?? []
-  return { issuer, metadata, registrationUrl, resource, scopes }
+  const isGuessed = named === undefined && found === undefined
+  return { issuer, ...(isGuessed && { issuerIsGuessed: true }), metadata, registrationUrl, resource, scopes }
 }
 
 /**

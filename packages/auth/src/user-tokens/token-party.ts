@@ -7,6 +7,8 @@ const webAddress = z.url({ protocol: /^https?$/ })
 /** Whom to ask for tokens, and as which client: what is kept, sealed, beside the tokens. */
 export const tokenPartySchema = z.object({
   issuer: z.string(),
+  /** Nobody said which it is: the operator wrote where its endpoints are. */
+  issuerIsGuessed: z.boolean().optional(),
   metadata: z.object({
     issuer: z.string(),
     authorization_endpoint: webAddress,
@@ -24,6 +26,20 @@ export const tokenPartySchema = z.object({
 })
 
 export type TokenParty = z.output<typeof tokenPartySchema>
+
+/**
+ * What an answer says of its issuer, as it can be compared (RFC 9207 §2.4). Where only the endpoints are known, it is the one whose
+ * they are, if it is at the place of one of them.
+ */
+export function comparableIssuer(
+  iss: string | undefined,
+  { issuer, issuerIsGuessed, metadata }: Omit<TokenParty, 'client'>,
+): string | undefined {
+  const origin = iss === undefined ? undefined : URL.parse(iss)?.origin
+  if (issuerIsGuessed !== true || origin === undefined) return iss
+  const places = [metadata.authorization_endpoint, metadata.token_endpoint].map((url) => new URL(url).origin)
+  return places.includes(origin) ? issuer : iss
+}
 
 interface OperatorsClient {
   readonly clientId: string | undefined

@@ -17,7 +17,7 @@ import { withSaidFields } from './said-fields.ts'
 import { clientFor, discover, requirePointed } from './sign-in-discovery.ts'
 import { boundedLifetime } from './token-lifetime.ts'
 import { revokeAt } from './token-revocation.ts'
-import { clientNow, isOperators, keptParty, type TokenParty } from './token-party.ts'
+import { clientNow, comparableIssuer, isOperators, keptParty, type TokenParty } from './token-party.ts'
 import { type LastRequest, unavailable } from './upstream-failure.ts'
 
 /** What an operator says of a server whose users sign in. */
@@ -101,8 +101,9 @@ export function createUpstreamClient(options: UpstreamClientOptions): UpstreamCl
 
   return {
     start: (at, redirectUri, signal) => within(at, signal, (fetchFn) => startAt(at, redirectUri, fetchFn)),
-    finish: ({ code, iss, verifier, redirectUri }, { at, party }, signal) =>
+    finish: ({ code, verifier, redirectUri, ...answer }, { at, party }, signal) =>
       within(at, signal, async (fetchFn) => {
+        const iss = comparableIssuer(answer.iss, party)
         // RFC 9207: with `iss` the SDK refuses the answer of another authorization server, and one without where it is announced.
         const exchange = {
           authorizationCode: code,
@@ -120,14 +121,15 @@ export function createUpstreamClient(options: UpstreamClientOptions): UpstreamCl
       within(at, signal, async (fetchFn) => {
         const { clientId } = at.client
         if (clientId === undefined) return undefined
-        const { metadata, issuer, resource } = await discover(at, fetchFn)
-        return { issuer, metadata, resource, client: { client_id: clientId } }
+        const { metadata, issuer, issuerIsGuessed, resource } = await discover(at, fetchFn)
+        return { issuer, issuerIsGuessed, metadata, resource, client: { client_id: clientId } }
       }),
   }
 }
 
 async function startAt(at: SignInAt, redirectUri: string, fetchFn: FetchLike): Promise<SignInStart> {
-  const { metadata, registrationUrl, issuer, resource, scopes } = await discover(at, fetchFn)
+  const { registrationUrl, scopes, ...found } = await discover(at, fetchFn)
+  const { metadata, issuer, resource } = found
   const scope = (at.client.scopes.length > 0 ? at.client.scopes : scopes).join(' ')
   const client = await clientFor(at, { issuer, metadata, registrationUrl, fetchFn, redirectUri })
   const { authorizationUrl, codeVerifier } = await startAuthorization(issuer, {
@@ -137,7 +139,7 @@ async function startAt(at: SignInAt, redirectUri: string, fetchFn: FetchLike): P
     ...(scope !== '' && { scope }),
     ...(resource !== undefined && { resource }),
   })
-  const party = keptParty({ issuer, metadata, client, resource }, at.client)
+  const party = keptParty({ ...found, client }, at.client)
   return { party, url: authorizationUrl.href, verifier: codeVerifier }
 }
 
