@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises'
 import { createSealer, deriveSealingKey, type Sealer, upstreamAuthMethods } from '@toolgate/auth'
-import { type Clock, type Logger, type NewId, Secret, silentLogger } from '@toolgate/core'
+import { type Clock, type Logger, type NewId, type ResolveName, Secret, silentLogger } from '@toolgate/core'
 import type { Database } from '@toolgate/db'
 import { transports } from '@toolgate/manager'
 import {
@@ -55,6 +55,8 @@ export interface BootOptions {
   readonly clock?: Clock
   readonly newId?: NewId
   readonly sealer?: Sealer
+  /** Default: the resolver of this machine. */
+  readonly resolveName?: ResolveName
 }
 
 const masterKey = 'sk-master-key-of-this-test'

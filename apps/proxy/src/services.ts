@@ -16,6 +16,7 @@ import {
   type NewId,
   randomId,
   type Recorder,
+  type ResolveName,
   type Secret,
   systemClock,
 } from '@toolgate/core'
@@ -133,6 +134,8 @@ export interface ServicesOptions {
   readonly setLogLevel?: (level: Environment['logLevel']) => void
   readonly clock?: Clock
   readonly newId?: NewId
+  /** What names stand for that are not the operator's. */
+  readonly resolveName?: ResolveName
 }
 
 /** Resolves when keys and registry are loaded and every server has been asked for its tools once, or had its time. */
@@ -211,7 +214,7 @@ function layFoundation(options: ServicesOptions): Foundation {
   const { clock = systemClock, newId = randomId, loaded, log } = options
   const outbound = createOutbound()
   const liveGuard = createLiveGuard()
-  const guardedOutbound = createOutbound({ guard: liveGuard.guard })
+  const guardedOutbound = createOutbound({ guard: liveGuard.guard, resolveName: options.resolveName })
   const children = createChildProcesses({ log })
   const userTokenMemory = composeUserTokenMemory({ ...options, clock, newId })
   return {

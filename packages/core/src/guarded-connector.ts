@@ -2,15 +2,31 @@
  * Opens sockets to permitted addresses only. The check is made where the socket is dialled and on the very addresses that
  * are dialled: a name that resolves to something else a moment later gains nothing, and neither does a redirect.
  */
-import { type LookupAddress, lookup as resolveName } from 'node:dns'
+import { type LookupAddress, type LookupAllOptions, lookup } from 'node:dns'
 import { isIP, type LookupFunction } from 'node:net'
 import { buildConnector } from 'undici'
 import type { AddressGuard } from './address-guard.ts'
 import { GatewayError } from './errors.ts'
 
-/** A connector of undici's. `timeout` is in milliseconds. */
-export function guardedConnector(guard: AddressGuard, { timeout }: { timeout: number }): buildConnector.connector {
-  const connect = buildConnector({ timeout, lookup: guardedLookup(guard) })
+/** Says what a name stands for at this moment, as `lookup` of `node:dns` does. */
+export type ResolveName = (
+  hostname: string,
+  options: LookupAllOptions,
+  callback: (error: NodeJS.ErrnoException | null, addresses: LookupAddress[]) => void,
+) => void
+
+export interface GuardedConnectorOptions {
+  /** Milliseconds. */
+  readonly timeout: number
+  readonly resolveName?: ResolveName | undefined
+}
+
+/** A connector of undici's. */
+export function guardedConnector(
+  guard: AddressGuard,
+  { timeout, resolveName = lookup }: GuardedConnectorOptions,
+): buildConnector.connector {
+  const connect = buildConnector({ timeout, lookup: guardedLookup(guard, resolveName) })
   return (options, callback) => {
     // An address is not looked up.
     const host = options.hostname.replace(/^\[(.*)\]$/, '$1')
@@ -19,7 +35,7 @@ export function guardedConnector(guard: AddressGuard, { timeout }: { timeout: nu
   }
 }
 
-function guardedLookup(guard: AddressGuard): LookupFunction {
+function guardedLookup(guard: AddressGuard, resolveName: ResolveName): LookupFunction {
   return (hostname, { all, ...options }, callback) => {
     resolveName(hostname, { ...options, all: true }, (error, addresses) => {
       if (error !== null) return callback(error, '', 0)

@@ -61,6 +61,7 @@ export {
   toLoopLimits,
   withinCeiling,
 } from './loop-limits.ts'
+export type { ResolveName } from './guarded-connector.ts'
 export {
   classifyOutboundFailure,
   createOutbound,

@@ -2,7 +2,7 @@ import { Agent, errors, fetch as undiciFetch } from 'undici'
 import type { AddressGuard } from './address-guard.ts'
 import type { CancelSignal } from './cancellation.ts'
 import { GatewayError } from './errors.ts'
-import { guardedConnector } from './guarded-connector.ts'
+import { guardedConnector, type ResolveName } from './guarded-connector.ts'
 import { Exchange, type ResponseHead } from './outbound-exchange.ts'
 
 /**
@@ -50,6 +50,8 @@ export interface OutboundOptions {
   readonly connectTimeoutMs?: number
   /** Asked about every IP address before it is dialled; a refusal is `UPSTREAM_UNREACHABLE`. Absent: every address is dialled. */
   readonly guard?: AddressGuard
+  /** Beside a guard: what names stand for. */
+  readonly resolveName?: ResolveName | undefined
 }
 
 const maxRedirects = 3
@@ -57,9 +59,9 @@ const redirectsThatKeepTheMethod = new Set([307, 308])
 /** RFC 9110 §15.4: these as well, of a request that is a GET already. */
 const redirectsToGet = new Set([301, 302, 303])
 
-export function createOutbound({ connectTimeoutMs = 10_000, guard }: OutboundOptions = {}): Outbound {
+export function createOutbound({ connectTimeoutMs = 10_000, guard, resolveName }: OutboundOptions = {}): Outbound {
   const connect = { timeout: connectTimeoutMs }
-  const connector = guard === undefined ? connect : guardedConnector(guard, connect)
+  const connector = guard === undefined ? connect : guardedConnector(guard, { ...connect, resolveName })
   let dispatcher = newAgent(connector)
   const leaving = new Set<Agent>()
   const addressOf = rememberAddresses()
