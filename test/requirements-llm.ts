@@ -209,6 +209,11 @@ export const llmRequirements = {
     status: 'held',
     statement: 'Gateway tools run in the loop behind /v1beta, and the client is handed its own calls alone.',
   },
+  'gemini:native-rounds': {
+    status: 'held',
+    statement:
+      'On a Gemini model the loop behind /v1beta speaks Gemini’s dialect: what was signed and parts nobody knows stay as they are.',
+  },
   'messages:tools': {
     status: 'held',
     statement: 'Gateway tools run in the loop behind /v1/messages, and the client is handed its own calls alone.',

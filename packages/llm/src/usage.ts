@@ -16,7 +16,8 @@ function sumField(earlier: JsonValue | undefined, later: JsonValue): JsonValue {
 
 /** Tokens of a request, in whichever words its dialect counts them. Unknown counts as none. */
 export function totalTokens(usage: JsonObject | undefined): number {
-  const { total_tokens: total, prompt_tokens, completion_tokens, input_tokens, output_tokens } = usage ?? {}
+  const { total_tokens, totalTokenCount, prompt_tokens, completion_tokens, input_tokens, output_tokens } = usage ?? {}
+  const total = total_tokens ?? totalTokenCount
   if (typeof total === 'number') return total
   return [prompt_tokens, completion_tokens, input_tokens, output_tokens].reduce<number>(
     (sum, count) => sum + (typeof count === 'number' ? count : 0),

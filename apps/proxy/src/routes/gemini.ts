@@ -2,8 +2,13 @@ import { GatewayError, type JsonObject } from '@toolgate/core'
 import {
   crossGemini,
   estimateTokens,
+  geminiDialect,
+  openGeminiClientStream,
   outcomeReport,
+  type Passing,
   relayStream,
+  type Send,
+  streamToolLoop,
   toEvent,
   toJsonArray,
   withMcpEntries,
@@ -14,7 +19,7 @@ import type { AppEnv } from '../app-env.ts'
 import { readCountedRequest } from '../counted-request.ts'
 import { eventStream } from '../event-stream.ts'
 import { readJsonObject } from '../json-body.ts'
-import { type LlmRequest, type LoopServices, readLlmRequest } from '../llm-loop.ts'
+import { type LlmRequest, looping, type LoopServices, readLlmRequest } from '../llm-loop.ts'
 import { loopAsChat } from '../loop-as-chat.ts'
 import { answerHeaders } from '../middleware/answer-headers.ts'
 import { readFields } from '../parse-body.ts'
@@ -23,7 +28,7 @@ import { renderGeminiError } from '../render/gemini.ts'
 
 /**
  * Gemini's dialect. Relayed to Gemini as it is, crossed to chat completions for every other model; with gateway tools the tool
- * loop answers, behind the same crossing. The model and what is wanted of it stand in the path.
+ * loop answers, in the model's own dialect or behind the same crossing. The model and what is wanted of it stand in the path.
  */
 export function geminiRoutes(options: LoopServices) {
   const answer = answering(options)
@@ -55,7 +60,7 @@ function answering(options: LoopServices) {
     const asked = { ...(await readJsonObject(context)), model }
     readFields(geminiBody, asked)
     if (action === 'countTokens') return context.json(await countTokens(options, context, asked))
-    const request = await readLlmRequest(options, context, withMcpEntries(asked))
+    const request = { ...(await readLlmRequest(options, context, withMcpEntries(asked))), model }
     return action === 'generateContent' ? whole(options, context, request) : streamed(options, context, request)
   }
 }
@@ -75,9 +80,15 @@ function unknownAction(action: string): GatewayError {
   )
 }
 
-function wireOf(options: LoopServices, context: Context<AppEnv>, request: LlmRequest) {
+interface GeminiRequest extends LlmRequest {
+  readonly model: string
+}
+
+function wireOf(options: LoopServices, context: Context<AppEnv>, request: GeminiRequest) {
   const { models } = options
   const { caller, body, attached, onServed } = request
+  const passing = { headers: passingHeaders(context, googleHeaders), query: '' }
+  if (attached.tools.length > 0 && models.speaks(request.model, 'gemini')) return nativeLoop(options, request, passing)
   if (attached.tools.length > 0) {
     const crossed = crossGemini(loopAsChat(options, request, renderError), options)
     return {
@@ -85,18 +96,29 @@ function wireOf(options: LoopServices, context: Context<AppEnv>, request: LlmReq
       stream: () => crossed.stream(body, caller.signal),
     }
   }
-  const passing = { headers: passingHeaders(context, googleHeaders), query: '' }
   const asking = { dialect: 'gemini', body, passing, onServed } as const
   return { generate: () => models.generate(caller, asking), stream: () => models.stream(caller, asking) }
 }
 
-async function whole(options: LoopServices, context: Context<AppEnv>, request: LlmRequest): Promise<Response> {
+/** On a model that speaks the dialect the rounds do as well: what it signed stays as it is. */
+function nativeLoop(options: LoopServices, request: LlmRequest, passing: Passing) {
+  const { body, caller } = request
+  const { newId, clock } = options
+  const run = looping(options, request, { dialect: geminiDialect, wire: 'gemini', streamed: {}, passing })
+  const open = (send: Send) => openGeminiClientStream({ body, send, renderError, newId })
+  return {
+    generate: async () => (await run({ signal: caller.signal })).response,
+    stream: () => streamToolLoop({ open, run, signal: caller.signal, clock }),
+  }
+}
+
+async function whole(options: LoopServices, context: Context<AppEnv>, request: GeminiRequest): Promise<Response> {
   const report = outcomeReport(request.attached.outcomes, 'gemini')
   return context.json(report.whole(await wireOf(options, context, request).generate()))
 }
 
 /** Events where the client asks for them, as all SDKs do; else one JSON list that grows. */
-async function streamed(options: LoopServices, context: Context<AppEnv>, request: LlmRequest): Promise<Response> {
+async function streamed(options: LoopServices, context: Context<AppEnv>, request: GeminiRequest): Promise<Response> {
   const bytes = await wireOf(options, context, request).stream()
   const report = outcomeReport(request.attached.outcomes, 'gemini')
   const events = relayStream(report.stream(bytes), (error) => toEvent(renderError(error)))
