@@ -1,3 +1,4 @@
+import { fakeClock } from '@toolgate/testing/fake-clock'
 import { completion, toolCall } from '@toolgate/testing/llm-server'
 import { type RawMcpServer, startRawMcpServer } from '@toolgate/testing/mcp-raw'
 import type OpenAI from 'openai'
@@ -9,11 +10,15 @@ import { type ChatWorld, mcp, resultsIn, startChatWorld } from './chat-world.ts'
 const behind = new AsyncDisposableStack()
 let world: ChatWorld
 let server: RawMcpServer
+const clock = fakeClock()
 beforeAll(async () => {
   server = behind.use(await startRawMcpServer())
+  const pii = { guardrail: 'pii', mode: 'pre_call', pii_entities_config: { EMAIL_ADDRESS: 'BLOCK' } }
   const litellm_params = { model: 'openai/chat-only', api_key: 'sk-b', use_chat_completions_api: true }
   world = behind.use(
     await startChatWorld({
+      clock,
+      config: { guardrails: [{ guardrail_name: 'pii', litellm_params: pii }] },
       servers: { srv: { url: server.url } },
       models: ({ origin }) => [
         { model_name: 'crossed', litellm_params: { ...litellm_params, api_base: `${origin}/v1` } },
@@ -24,16 +29,20 @@ beforeAll(async () => {
 afterAll(() => behind.disposeAsync())
 
 const executed = () => server.received('tools/call').length
-const create = (request: object): Promise<OpenAI.Responses.Response> => {
+const create = (request: object, key?: string): Promise<OpenAI.Responses.Response> => {
   const params = { model: 'crossed', input: 'go', tools: mcp({ require_approval: 'always' }), ...request }
-  return world.client().responses.create(JSON.parse(JSON.stringify(params)))
+  return world.client(key).responses.create(JSON.parse(JSON.stringify(params)))
 }
 
 /** A response that asks for approval of some calls, with the word that approves them. */
 async function asked(...messages: string[]) {
+  return askedOf(undefined, ...messages)
+}
+
+async function askedOf(key: string | undefined, ...messages: string[]) {
   const calls = messages.map((message, at) => toolCall('srv-echo', { message }, `c${at}`))
   world.play(completion({ content: null, tool_calls: calls }), completion({ content: 'Done.' }))
-  const first = await create({})
+  const first = await create({}, key)
   const requests = first.output.filter(({ type }) => type === 'mcp_approval_request')
   const approve = requests.map(({ id }) => ({ type: 'mcp_approval_response', approval_request_id: id, approve: true }))
   return { first, approve, before: executed() }
@@ -88,4 +97,52 @@ describe('an approval', () => {
       expect(executed()).toBe(before + 1)
     },
   )
+})
+
+describe('an approval in a request that is refused', () => {
+  const makeKey = (request: object) =>
+    world.gateway.makeKey({ object_permission: { mcp_servers: ['srv'] }, ...request })
+
+  verifies('responses:approval', 'runs nothing, and holds for the next one', async () => {
+    const key = await makeKey({ models: ['crossed'], rpm_limit: 3 })
+    const { first, approve, before } = await askedOf(key, 'yes')
+    const request = { previous_response_id: first.id, input: approve }
+    await expect(create({ ...request, model: 'gpt' }, key)).rejects.toMatchObject({ status: 403 })
+    await expect(create({ ...request, model: 'nobodys' })).rejects.toMatchObject({ status: 400 })
+    const mail = { role: 'user', content: 'and tell ann.lee@example.com' }
+    const guarded = { ...request, input: [...approve, mail], guardrails: ['pii'] }
+    await expect(create(guarded, key)).rejects.toMatchObject({ status: 400 })
+    await create({ input: 'hi', tools: [] }, key)
+    await expect(create(request, key)).rejects.toMatchObject({ status: 429 })
+    expect(executed()).toBe(before)
+    clock.advance(60_000)
+    expect(await world.rows(1, ({ outcome }) => outcome === 'RATE_LIMITED')).toMatchObject([
+      { method: 'responses', publicName: 'crossed' },
+    ])
+    const done = await create(request, key)
+    expect(done.output_text).toBe('Done.')
+    expect(executed()).toBe(before + 1)
+    // It was counted once, though it was let in before the call and asked after it.
+    await create({ input: 'hi', tools: [] }, key)
+    await create({ input: 'hi', tools: [] }, key)
+    await expect(create({ input: 'hi', tools: [] }, key)).rejects.toMatchObject({ status: 429 })
+  })
+
+  verifies('limits:loop-answers', 'is not refused any more once its call has run', async () => {
+    const key = await makeKey({ tpm_limit: 20 })
+    const { first, approve, before } = await askedOf(key, 'yes')
+    let meanwhile: Promise<unknown> | undefined
+    server.answer((received) => {
+      if (received.message['method'] !== 'tools/call') return undefined
+      meanwhile ??= create({ input: 'hi', tools: [] }, key)
+      return meanwhile.then(() => undefined)
+    })
+    const done = await create({ previous_response_id: first.id, input: approve }, key)
+    server.answer(() => undefined)
+    expect(executed()).toBe(before + 1)
+    expect([done.output_text, done.metadata]).toEqual([
+      'Done.',
+      expect.objectContaining({ mcp_limit_reached: 'tokens' }),
+    ])
+  })
 })

@@ -192,12 +192,14 @@ export function looping(services: LoopServices, request: LlmRequest, how: LoopDi
       clock,
       newId,
       async generate(asked, context) {
-        const { round, closing, signal } = context
-        const asking = { dialect: wire, passing, ownTools, round, closing, signal, onServed }
+        const { round, closing, signal, toolsRan } = context
+        const admitted = round === 1 && toolsRan
+        const asking = { dialect: wire, passing, ownTools, round, closing, admitted, signal, onServed }
         if (client === undefined) return models.generate(caller, { ...asking, body: asked })
         return client.readRound(await models.stream(caller, { ...asking, body: { ...asked, ...streamed } }), context)
       },
       call: calling(services, request),
+      admit: () => models.admit(caller, { dialect: wire, passing, body, signal: hungUp }),
     })
 }
 

@@ -52,7 +52,7 @@ export interface CallTrace {
   decisions?: PolicyDecision[] | undefined
   /** Milliseconds of the rounds before this one, and of this one once it is over. */
   spentMs?: number | undefined
-  /** Another round of a call that was let through before: limits and budgets have counted it. */
+  /** Of a call that was let through before, as another round of it: limits and budgets have counted it. */
   continued?: boolean | undefined
   /** The call is not over; its row is written when it is. */
   putOff?: boolean | undefined

@@ -39,6 +39,11 @@ export interface Models {
   speaks(model: string, dialect: Exclude<WireDialect, 'chat'>): boolean
   /** How many tokens a request in Anthropic's or Gemini's dialect is, where its provider counts. No answer of a model, so no row. */
   countTokens(caller: Caller, request: ModelRequest): Promise<JsonObject | undefined>
+  /**
+   * Takes a request through its rings without asking a model: what limits, guardrails and permissions refuse is refused here, with a
+   * row. A request that was let through is asked as `admitted`.
+   */
+  admit(caller: Caller, request: ModelRequest): Promise<void>
   /** One whole answer, as the provider gave it. */
   generate(caller: Caller, request: ModelRequest): Promise<JsonObject>
   /** Vectors for the texts in `input`, in OpenAI's embeddings dialect. `INVALID_REQUEST` where the model makes none. */
@@ -57,6 +62,8 @@ export interface ModelRequest {
   readonly passing?: Passing | undefined
   /** Of the tool loop, from 1. */
   readonly round?: number | undefined
+  /** See {@link Models.admit}: limits have counted it. */
+  readonly admitted?: boolean | undefined
   /** A bound of the tool loop is reached: without tools, for the answer alone. */
   readonly closing?: boolean | undefined
   /** Names of the functions in the body that are tools of the gateway: their schemas are written as the provider takes them. */
@@ -98,6 +105,7 @@ export function createModels(options: ModelsOptions): Models {
   })
   const list = (principal: Principal) => listModels(deployments(), routerSettings(), principal)
   const ask = compose(policies, routing(options, { router, list }))
+  const admitted = compose(policies, (call: ModelCall) => requireServed(call, { router, list }))
   const count = compose(options.countingPolicies ?? [], (call: ModelCall) => countWith(call, router))
   const toCall = callMaker(options, router)
 
@@ -117,6 +125,15 @@ export function createModels(options: ModelsOptions): Models {
       const call = toCall(caller, request)
       authorizeModel(caller.principal, call.model, call.meaning)
       return (await count(call)).body
+    },
+    async admit(caller, request) {
+      const call = toCall(caller, request)
+      try {
+        authorizeModel(caller.principal, call.model, call.meaning)
+        await admitted(call)
+      } catch (error) {
+        await record(call, () => settled(call.trace, caller.signal, () => Promise.reject(error)))
+      }
     },
     generate: async (caller, request) => wholeAnswer(await run(toCall(caller, request))),
     embed: async (caller, request) => wholeAnswer(await run(toCall(caller, request, 'embed'))),
@@ -144,17 +161,22 @@ interface Routing {
 function routing(options: ModelsOptions, { router, list }: Routing): (call: ModelCall) => Promise<Generation> {
   const { clock = systemClock, newId = randomId } = options
   return async (call) => {
-    const { model, caller, deployment, signal, deliver } = call
+    const { model, deployment, signal, deliver } = call
     if (deployment !== undefined) return sendToModel(call, pinned(deployment), { signal, begun() {}, clock, newId })
-    if (router.choose(model) === undefined) throw unknownModel(model, list(caller.principal))
+    await requireServed(call, { router, list })
     const request = { name: model, streamed: deliver !== undefined, signal }
     return router.run(request, (served, control) => sendToModel(call, served, { ...control, clock, newId }))
   }
 }
 
+async function requireServed({ model, caller }: ModelCall, { router, list }: Routing): Promise<Generation> {
+  if (router.choose(model) === undefined) throw unknownModel(model, list(caller.principal))
+  return {}
+}
+
 function callMaker({ clock = systemClock, newId = randomId }: ModelsOptions, { meaning }: Pick<Router, 'meaning'>) {
   return (caller: Caller, request: ModelRequest, operation: Operation = request.operation ?? 'generate'): ModelCall => {
-    const { body, dialect = 'chat', round, closing, signal = caller.signal } = request
+    const { body, dialect = 'chat', round, closing, admitted, signal = caller.signal } = request
     const { passing, ownTools, deployment, onServed } = request
     const model = readModel(body)
     const trace: CallTrace = {
@@ -165,6 +187,7 @@ function callMaker({ clock = systemClock, newId = randomId }: ModelsOptions, { m
       publicName: model,
       round,
       closing,
+      continued: admitted,
     }
     const asked = { operation, model, meaning: meaning(model), dialect, body, passing, ownTools, deployment }
     return { ...asked, caller, trace, signal, onServed }

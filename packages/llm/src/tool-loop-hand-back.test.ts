@@ -18,7 +18,12 @@ const weather = { type: 'function', function: { name: 'get_weather' } }
 const request = { model: 'm', messages: [{ role: 'user', content: 'go' }], tools: [weather] }
 
 function conversation() {
-  const shared = { turnRecords: createTurnRecords(), approvals: { use: async () => true }, newId: countingIds() }
+  const shared = {
+    turnRecords: createTurnRecords(),
+    approvals: { use: async () => true },
+    admit: async () => {},
+    newId: countingIds(),
+  }
   const executed: string[] = []
   const ask = async (answers: JsonObject[], overrides: Partial<ToolLoopOptions> = {}) => {
     const model = scriptedModel(answers)

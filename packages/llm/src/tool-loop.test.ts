@@ -32,6 +32,7 @@ function loop(answers: readonly JsonObject[], overrides: Partial<ToolLoopOptions
       owner: 'alice',
       turnRecords: createTurnRecords(),
       approvals: { use: async () => true },
+      admit: async () => {},
       signal: new AbortController().signal,
       clock: fakeClock(),
       newId: countingIds(),

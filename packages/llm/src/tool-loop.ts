@@ -11,15 +11,8 @@ import {
 } from '@toolgate/core'
 import type { DecidedCall, Dialect, PlayedTurn, ToolOutcome, Turn, TurnCall } from './dialects/dialect.ts'
 import type { LoopTool } from './loop-tool.ts'
-import {
-  type ApprovedCall,
-  type Decision,
-  decideApproved,
-  decideCalls,
-  isAnswerable,
-  isHandedBack,
-  type Offer,
-} from './call-decision.ts'
+import { runApproved } from './approved-calls.ts'
+import { type Decision, decideCalls, isAnswerable, isHandedBack } from './call-decision.ts'
 import { cancelled } from './cancelled.ts'
 import { type CallTool, executeCalls, type ExecutionOptions, type ToolEvent } from './tool-execution.ts'
 import { createToolReport, type LimitReached } from './tool-report.ts'
@@ -42,6 +35,8 @@ export interface ToolLoopOptions<Tool extends LoopTool = LoopTool> {
   /** Asks the model once, not streaming. Rounds count from 1. */
   readonly generate: (body: JsonObject, context: RoundContext) => Promise<JsonObject>
   readonly call: CallTool<Tool>
+  /** Counts the request in, before anything that was approved runs. Rejects where it would be refused before its model is asked. */
+  readonly admit: () => Promise<void>
   /** Whose conversation it is: the principal's id. */
   readonly owner: string
   readonly turnRecords: TurnRecords
@@ -70,6 +65,8 @@ export interface RoundContext {
   readonly round: number
   /** A bound is reached: this is asked for the answer alone. */
   readonly closing: boolean
+  /** Tools have had their effects: no limit may leave them without an answer. The first round was counted in before them. */
+  readonly toolsRan: boolean
   readonly signal: AbortSignal
   /** Whether a call of that name is the client's to answer. */
   isHandedBack(name: string): boolean
@@ -139,7 +136,7 @@ async function runRounds<Tool extends LoopTool>(run: Run<Tool>): Promise<LoopAns
   const { dialect, limits, start, signal, listener } = run
   const report = createToolReport(run.tools, run.outcomes)
   const offer = { tools: run.tools, clientFunctions: run.clientFunctions }
-  const approved = await runApproved(run, offer)
+  const approved = await runApproved({ ...run, offer, maxCalls: limits.maxCalls }, executing(run, 1))
   report.add(approved.decisions, approved.outcomes)
   const turns: PlayedTurn[] = approved.outcomes.length === 0 ? [] : [{ turn: silence, outcomes: approved.outcomes }]
   let body = approved.body
@@ -149,7 +146,7 @@ async function runRounds<Tool extends LoopTool>(run: Run<Tool>): Promise<LoopAns
   for (let round = 1; ; round += 1) {
     if (signal.aborted) throw cancelled(signal)
     const handsBack = (name: string) => limitReached === undefined && isHandedBack(offer, name)
-    const asking = { round, signal, isHandedBack: handsBack }
+    const asking = { round, signal, toolsRan: round > 1 || approved.admitted, isHandedBack: handsBack }
     const answered = await generateWithin(run, body, { ...asking, closing: limitReached !== undefined })
     const { response } = answered
     limitReached = answered.limitReached ?? limitReached
@@ -207,7 +204,7 @@ async function generateWithin<Tool extends LoopTool>(
   try {
     return { response: await generate(body, context) }
   } catch (error) {
-    const limitReached = context.round > 1 && tools.length > 0 && !context.closing ? keyLimitIn(error) : undefined
+    const limitReached = context.toolsRan && tools.length > 0 && !context.closing ? keyLimitIn(error) : undefined
     if (limitReached === undefined) throw error
     const closing = { ...context, closing: true, isHandedBack: () => false }
     return { response: await generate(dialect.withoutTools(body), closing), limitReached }
@@ -236,18 +233,6 @@ function executing<Tool extends LoopTool>(run: Run<Tool>, round: number): Execut
 
 /** A turn in which nothing was said: the client begins with its decisions. */
 const silence: Turn = { text: '', calls: [], usage: undefined, message: {} }
-
-/** Runs what the client approved since it was asked, once, before the model is asked again. */
-async function runApproved<Tool extends LoopTool>(run: Run<Tool>, offer: Offer<Tool>) {
-  const { dialect, start, decided, owner, approvals } = run
-  const usable: ApprovedCall[] = []
-  for (const one of decided) {
-    usable.push({ ...one, unused: one.approve && (await approvals.use(owner, one.call.id)) })
-  }
-  const decisions = decideApproved(usable, offer, run.limits.maxCalls)
-  const outcomes = await executeCalls(decisions, executing(run, 1))
-  return { decisions, outcomes, body: dialect.settle?.(start, outcomes) ?? start }
-}
 
 interface Reached<Tool extends LoopTool> {
   readonly round: number

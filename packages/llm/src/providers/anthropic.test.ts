@@ -176,6 +176,7 @@ describe('the tool loop with Claude', () => {
       owner: 'alice',
       turnRecords: createTurnRecords(),
       approvals: { use: async () => true },
+      admit: async () => {},
       signal: never,
       limits: { maxRounds },
     })

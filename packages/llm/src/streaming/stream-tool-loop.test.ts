@@ -44,6 +44,7 @@ function setup(answers: JsonObject[], { model, call = async () => textResult('ra
     owner: 'alice',
     turnRecords: createTurnRecords(),
     approvals: { use: async () => true },
+    admit: async () => {},
     newId: countingIds(),
   } satisfies Partial<ToolLoopOptions>
   const whole = () =>
