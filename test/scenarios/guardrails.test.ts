@@ -135,6 +135,15 @@ describe('around a model', () => {
     })
   })
 
+  verifies('guardrails:models', 'leave nothing of two things that overlap', async () => {
+    const pattern = (name: string, regex: string) => ({ pattern_type: 'regex', name, pattern: regex, action: 'MASK' })
+    const patterns = [pattern('case', 'ID-\\d{4}'), pattern('number', '\\d{8}')]
+    await use(guardrail('words', { guardrail: 'litellm_content_filter', mode: 'pre_call', patterns }))
+    await ask({ messages: [{ role: 'user', content: 'of ID-12345678, and 12345678.' }] })
+    const shown = 'of [CASE_REDACTED][NUMBER_REDACTED], and [NUMBER_REDACTED].'
+    expect(messagesIn(world.asked[0])).toEqual([{ role: 'user', content: shown }])
+  })
+
   it('look at Responses and Messages alike', async () => {
     await use(pii(['pre_call', 'post_call']))
     world.play({

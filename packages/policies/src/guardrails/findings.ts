@@ -37,15 +37,16 @@ export function guardFindings(find: FindIn, window: number): Guardrail {
 
 const namedRules = 5
 
-/** From left to right; of two that overlap the one that begins first, and of those the longer one. */
+/** From left to right; of two that overlap the later one is what is left of it, so that no part of either stays. */
 function inOrder(findings: readonly Finding[]): readonly Finding[] {
-  let end = 0
+  let covered = 0
   const sorted = findings.toSorted((left, right) => left.start - right.start || right.end - left.end)
-  return sorted.filter((finding) => {
+  return sorted.flatMap((finding) => {
     // One that denies counts wherever it stands.
-    if (finding.mask !== undefined && finding.start < end) return false
-    end = Math.max(end, finding.end)
-    return true
+    const start = finding.mask === undefined ? finding.start : Math.max(finding.start, covered)
+    if (start >= finding.end) return []
+    covered = Math.max(covered, finding.end)
+    return [{ ...finding, start }]
   })
 }
 
