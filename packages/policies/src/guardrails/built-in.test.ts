@@ -72,6 +72,8 @@ describe('a text of any kind', () => {
     'a'.repeat(200_000),
     'ab:'.repeat(70_000),
     '@a.'.repeat(70_000),
+    `${'\\'.repeat(200_000)}u`,
+    String.raw`\u0034`.repeat(40_000),
   ])('is looked through in time that grows with its length (%#)', async (text) => {
     const half = await timeOf(text.slice(0, text.length / 2))
     const whole = await timeOf(text)

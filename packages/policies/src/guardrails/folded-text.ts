@@ -1,29 +1,62 @@
 import type { FindPlaces, Place } from './personal-data-kinds.ts'
 
 /** What stands between characters without being seen, with which a number looks whole and is not. */
-const unseen = /[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]/
+const unseen = /\p{Default_Ignorable_Code_Point}/u
+
+/** Where the last characters of a text begin, `seen` of which people see. */
+export function beginOfLast(text: string, seen: number): number {
+  let left = seen
+  let at = text.length
+  while (at > 0 && left > 0) {
+    at -= isPair(text, at) ? 2 : 1
+    if (!unseen.test(characterAt(text, at))) left -= 1
+  }
+  return at
+}
+
+function isPair(text: string, end: number): boolean {
+  return end > 1 && (text.codePointAt(end - 2) ?? 0) > 0xffff
+}
+
+function characterAt(text: string, at: number): string {
+  return String.fromCodePoint(text.codePointAt(at) ?? 0)
+}
 
 /**
- * Finds in a text as it reads: full-width digits, no-break spaces and the like are what they look like, and what nobody sees is
- * not there. Places are those of the text itself.
+ * Finds in a text as it reads: full-width digits, no-break spaces and the like are what they look like, characters that are
+ * written as JSON's escapes are those characters, and what nobody sees is not there. Places are those of the text itself.
  */
 export function inFolded(find: FindPlaces): FindPlaces {
   return async (text) => {
-    if (/^\p{ASCII}*$/u.test(text)) return find(text)
+    if (/^\p{ASCII}*$/u.test(text) && !text.includes('\\u')) return find(text)
     const { folded, starts, ends } = fold(text)
     const found = await find(folded)
     return found.map(({ start, end }): Place => ({ start: starts[start] ?? 0, end: ends[end - 1] ?? text.length }))
   }
 }
 
+/** A JSON text within a JSON text escapes its escapes; more of them than here are nobody's. */
+const escaped = /\\{1,8}u([0-9a-fA-F]{4})/y
+
+/** The character at a place, and how many it is written with. */
+function readCharacter(text: string, at: number): { character: string; length: number } {
+  escaped.lastIndex = at
+  const [written, code] = (text[at] === '\\' && escaped.exec(text)) || []
+  if (written !== undefined && code !== undefined) {
+    return { character: String.fromCharCode(Number.parseInt(code, 16)), length: written.length }
+  }
+  const character = characterAt(text, at)
+  return { character, length: character.length }
+}
+
 function fold(text: string) {
   const starts: number[] = []
   const ends: number[] = []
   const shown: string[] = []
-  let at = 0
-  for (const character of text) {
+  for (let at = 0; at < text.length; ) {
     const start = at
-    at += character.length
+    const { character, length } = readCharacter(text, at)
+    at += length
     if (unseen.test(character)) continue
     const plain = character.normalize('NFKC')
     shown.push(plain)

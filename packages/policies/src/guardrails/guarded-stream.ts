@@ -74,7 +74,7 @@ function createGate(options: GuardStreamOptions) {
   return {
     async take({ event: name, data }: EventSourceMessage): Promise<void> {
       const read = parseObject(data)
-      const spelt = read !== undefined && data.includes('"logprobs"')
+      const spelt = read !== undefined && /"logprobs(?:Result)?"/.test(data)
       const event = spelt ? withoutLogprobs(read) : read
       const { pieces, whole, ends }: EventTexts =
         event === undefined ? { pieces: [], whole: [], ends: [] } : readEvent(event)

@@ -1,3 +1,4 @@
+import { beginOfLast } from './folded-text.ts'
 import type { GuardStreamOptions } from './guarded-stream.ts'
 import type { Piece } from './stream-pieces.ts'
 import { textsIn, withTexts } from './texts.ts'
@@ -35,7 +36,7 @@ export function createChannels({ check, window }: GuardStreamOptions) {
     const { pieces } = channel
     channel.due = channel.length + window
     const whole = textOf(pieces)
-    const cut = final ? pieces.length : piecesBefore(pieces, whole.length - window)
+    const cut = final ? pieces.length : piecesBefore(pieces, beginOfLast(whole, window))
     if (cut === 0) return
     const judged = await judgeText(whole, channel)
     const rest = textOf(pieces.slice(cut))

@@ -35,12 +35,18 @@ export function readEvent(event: JsonObject): EventTexts {
   if (type === 'content_block_delta') return readAnthropicDelta(event)
   if (type.endsWith('.delta') && typeof event['delta'] === 'string')
     return readResponsesDelta(type, event, event['delta'])
-  return { pieces: [], whole: textsIn(event), ends: lastEvents.has(type) ? 'all' : [groupOf(event)] }
+  return { pieces: [], whole: textsIn(event), ends: endsOf(type, event) }
 }
 
 const lastEvents: ReadonlySet<string> = new Set(
   'message_delta message_stop error response.completed response.failed response.incomplete'.split(' '),
 )
+
+/** Anything else may stand in the middle of a text, as what is told of a passage of it. */
+function endsOf(type: string, event: JsonObject): EventTexts['ends'] {
+  if (lastEvents.has(type)) return 'all'
+  return type === 'content_block_stop' || type.endsWith('.done') ? [groupOf(event)] : []
+}
 
 /** Anthropic's blocks, and items of the Responses API. */
 function groupOf({ index, output_index, item_id }: JsonObject): string {
@@ -52,11 +58,8 @@ function readChatChunk({ choices = [], ...rest }: JsonObject): EventTexts {
   const pieces = listed.flatMap((choice, at) => {
     if (!isJsonObject(choice)) return []
     const group = groupOfChoice(choice, at)
-    // Text completions have no delta: their text is the choice's.
-    const spoken = isJsonObject(choice['delta'])
-      ? stringsIn(choice['delta'], ['choices', at, 'delta'])
-      : stringsIn(choice['text'], ['choices', at, 'text'])
-    return spoken.map(({ path, text, structured }) => ({
+    const field = spokenField(choice)
+    return stringsIn(choice[field], ['choices', at, field]).map(({ path, text, structured }) => ({
       path,
       text,
       structured,
@@ -68,7 +71,19 @@ function readChatChunk({ choices = [], ...rest }: JsonObject): EventTexts {
   const ends = listed.flatMap((choice, at) =>
     isJsonObject(choice) && typeof choice['finish_reason'] === 'string' ? [groupOfChoice(choice, at)] : [],
   )
-  return { pieces, whole: textsIn(rest), ends }
+  const beside = listed.flatMap((choice, at) => textsIn(besideSpoken(choice), ['choices', at]))
+  return { pieces, whole: [...textsIn(rest), ...beside], ends }
+}
+
+/** Text completions have no delta: their text is the choice's. */
+function spokenField({ delta }: JsonObject): 'delta' | 'text' {
+  return isJsonObject(delta) ? 'delta' : 'text'
+}
+
+function besideSpoken(choice: JsonValue): JsonValue {
+  if (!isJsonObject(choice)) return choice
+  const { [spokenField(choice)]: _spoken, ...beside } = choice
+  return beside
 }
 
 function groupOfChoice({ index }: JsonObject, at: number): string {
@@ -103,7 +118,9 @@ function readGeminiChunk(candidates: readonly JsonValue[]): EventTexts {
   const ended = candidates.flatMap((candidate, at) =>
     isJsonObject(candidate) && typeof candidate['finishReason'] === 'string' ? [nameOf('candidate', at)] : [],
   )
-  return { pieces, whole, ends: [...ended, ...whole.map(group)] }
+  // What is told of the text, as where it was found, does not end it.
+  const between = whole.filter(({ path }) => path.includes('parts'))
+  return { pieces, whole, ends: [...ended, ...between.map(group)] }
 }
 
 function isThought(candidates: readonly JsonValue[], path: Path): boolean {

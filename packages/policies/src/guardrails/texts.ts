@@ -8,13 +8,12 @@ import { type ChangedToken, isLongNumber, type JsonToken, tokensOf, withTokens }
  * string is one, and every number that is long enough to be somebody's.
  */
 
-/** Values that are no text, at any depth outside of structured values. */
+/** Values that are no text, at any depth outside of structured values; among them what a provider's own filter says of one. */
 const notText: ReadonlySet<string> = new Set(
-  `_meta blob cache_control call_id created data detail encrypted_content fileUri file_data file_id finishReason finish_reason format
-   icons id image_url index item_id logprobs media_type mimeType mime_type model name object obfuscation previous_response_id provider role server_label
-   service_tier signature status stop_reason thoughtSignature system_fingerprint tool_call_id tool_use_id tools type uri url usage`.split(
-    /\s+/,
-  ),
+  `_meta blob cache_control call_id content_filter_results created data detail encrypted_content fileUri file_data file_id finishReason finish_reason
+   format icons id image_url index item_id logprobs logprobsResult media_type mimeType mime_type model name object obfuscation previous_response_id
+   prompt_filter_results provider role safetyRatings server_label service_tier signature status stop_reason thoughtSignature system_fingerprint
+   tool_call_id tool_use_id tools type uri url usage`.split(/\s+/),
 )
 
 /** Below these everything is a value that a program reads. */
@@ -187,7 +186,7 @@ export function withoutLogprobs(value: JsonValue): JsonValue {
   if (!isJsonObject(value)) return value
   return Object.fromEntries(
     Object.entries(value).map(([field, item]) => {
-      if (field !== 'logprobs') return [field, withoutLogprobs(item)]
+      if (field !== 'logprobs' && field !== 'logprobsResult') return [field, withoutLogprobs(item)]
       return [field, Array.isArray(item) ? [] : null]
     }),
   )
