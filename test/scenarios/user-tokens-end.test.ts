@@ -4,6 +4,7 @@ import { isNotNull, sql } from 'drizzle-orm'
 import { describe, expect } from 'vitest'
 import { boot, recordingLog } from '../boot.ts'
 import { verifies } from '../verifies.ts'
+import { startUserTokenWorld } from './user-token-world.ts'
 
 describe('accounts at servers', () => {
   verifies('oauth:user-tokens', 'go with the key that they are of, and with the server that they are at', async () => {
@@ -96,6 +97,36 @@ describe('accounts at servers', () => {
       await here.reload(config)
       expect(await connected()).toBe(false)
       expect(await here.json('/v1/mcp/user-credentials', { key })).toMatchObject([{ server_name: 'keyed' }])
+    },
+  )
+
+  verifies(
+    'oauth:user-tokens',
+    'are not kept for a key that may come in no more when its holder comes back',
+    async () => {
+      await using world = await startUserTokenWorld()
+      const { here, database, there, leave } = world
+      await database.db.delete(userTokens)
+      const permission = { object_permission: { mcp_servers: ['repo'] } }
+      const unpermitted = { object_permission: { mcp_servers: [] } }
+      for (const [path, change] of [
+        ['/key/delete', (key: string) => ({ keys: [key] })],
+        ['/key/block', (key: string) => ({ key })],
+        ['/key/regenerate', (key: string) => ({ key })],
+        ['/key/update', (key: string) => ({ key, ...unpermitted })],
+        ['/key/update', (key: string) => ({ key, user_id: 'somebody-else' })],
+      ] as const) {
+        const key = await here.makeKey(permission)
+        const back = await leave(key)
+        const before = there.requests.length
+        await here.json(path, { body: change(key) })
+        const page = await back()
+        expect([path, page.status >= 400, page.text.includes('is connected')]).toEqual([path, true, false])
+        expect(there.requests).toHaveLength(before)
+      }
+      expect(await database.db.select().from(userTokens)).toEqual([])
+      const untouched = await (await leave(await here.makeKey(permission)))()
+      expect(untouched.text).toContain('is connected')
     },
   )
 })

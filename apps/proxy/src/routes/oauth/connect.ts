@@ -110,7 +110,7 @@ export function createConnectDoor(options: ConnectOptions): ConnectDoor {
         const owner = requireOwner(principal)
         const server = permitted(principal, named, { ...options, signal })
         if (server === undefined) throw notPermitted(named)
-        return await leave(context, { server, owner }, options)
+        return await leave(context, { server, owner, consenter: consenterOf(principal) }, options)
       } catch (error) {
         if (!(error instanceof GatewayError) || error.blame !== 'caller') throw error
         return show(context, named, error)
@@ -121,14 +121,15 @@ export function createConnectDoor(options: ConnectOptions): ConnectDoor {
       const { signal } = context.req.raw
       const [named, ...others] = mcpEndpointOf(audience)?.names ?? []
       if (named === undefined || others.length > 0) return undefined
-      const principal = await options.authorizationServer.consenters.admit(waiting.consenter, signal)
+      const { consenter } = waiting
+      const principal = await options.authorizationServer.consenters.admit(consenter, signal)
       const owner = principal && ownerOf(principal)
       const server = principal && permitted(principal, named, { ...options, signal })
       if (owner === undefined || server === undefined) return undefined
-      if (server.auth.relay !== undefined) return leave(context, { server, owner, waiting }, options)
+      if (server.auth.relay !== undefined) return leave(context, { server, owner, consenter, waiting }, options)
       if (server.auth.userTokens === undefined) return undefined
       const status = await server.auth.userTokens.status(server, owner)
-      return status?.needsSignIn === false ? undefined : leave(context, { server, owner, waiting }, options)
+      return status?.needsSignIn === false ? undefined : leave(context, { server, owner, consenter, waiting }, options)
     },
   }
 }
@@ -138,12 +139,27 @@ function forEyes({ code, message }: GatewayError): string {
   return code === 'CREDENTIAL_INVALID' || code === 'CREDENTIAL_MISSING' ? 'There is no such key here.' : message
 }
 
-function consenterIn(leg: URLSearchParams): Consenter {
-  const person = leg.get('person')
-  return {
-    keyHash: leg.get('key') ?? '',
-    person: person === null ? null : signedInPersonSchema.parse(JSON.parse(person)),
-  }
+/** Undefined for the token of an identity provider, which says itself how long it counts. */
+function consenterOf({ source, keyHash }: Principal): Consenter | undefined {
+  return source === 'virtual_key' ? { keyHash, person: null } : undefined
+}
+
+function consenterIn(leg: URLSearchParams): Consenter | undefined {
+  const [keyHash, person] = [leg.get('key'), leg.get('person')]
+  if (keyHash === null) return undefined
+  return { keyHash, person: person === null ? null : signedInPersonSchema.parse(JSON.parse(person)) }
+}
+
+/** A key can be deleted or blocked while its holder is away, and what it may use be changed: nobody would find what is kept for it then. */
+async function requireStill(
+  { server, owner, consenter }: Leaving & { readonly consenter: Consenter },
+  options: ConnectServices,
+  signal: AbortSignal,
+): Promise<void> {
+  const principal = await options.authorizationServer.consenters.admit(consenter, signal)
+  const isTheirs = principal !== undefined && ownerOf(principal) === owner
+  if (isTheirs && permitted(principal, server.name, { ...options, signal })?.id === server.id) return
+  throw oauthError('access_denied', 'Your key, or what it may use, was changed meanwhile. Start again.')
 }
 
 /** The answer of a server's authorization server, for whatever waited for it. */
@@ -156,25 +172,36 @@ function createComingBack(options: ConnectOptions): ConnectDoor['comeBack'] {
     const { parameters: leg, issuer } = await legs.open(searchParams.get('state') ?? '', browser)
     const [id = '', owner = '', kept = ''] = ['server', 'owner', 'kept'].map((name) => leg.get(name) ?? '')
     requireWayBack(context, leg.has('own') ? id : undefined)
-    const then = leg.get('then')
+    const [then, consenter] = [leg.get('then'), consenterIn(leg)]
     const waiting =
-      then === null ? undefined : { parameters: new URLSearchParams(then), issuer, consenter: consenterIn(leg) }
+      then === null || consenter === undefined
+        ? undefined
+        : { parameters: new URLSearchParams(then), issuer, consenter }
     const code = searchParams.get('code')
     if (code === null && waiting !== undefined) return resume(context, waiting, false)
     if (code === null) throw oauthError('access_denied', 'The server did not let you in, or you said no there.')
     const server = registry.find(id)
     if (server === undefined) throw oauthError('invalid_request', 'The server is not there any more.')
+    const { signal } = context.req.raw
+    if (consenter !== undefined) await requireStill({ server, owner, consenter }, options, signal)
     const iss = searchParams.get('iss') ?? undefined
     if (waiting !== undefined && leg.has('relay')) return handOver(context, waiting, { server: id, code, iss, kept })
-    await accessOf(server).finish({ server, owner, signal: context.req.raw.signal }, { code, iss, kept })
+    await accessOf(server).finish({ server, owner, signal }, { code, iss, kept })
     return waiting === undefined ? showPage(context, connectedPage(server.name)) : resume(context, waiting, true)
   }
+}
+
+interface Leaving {
+  readonly server: ManagedServer
+  readonly owner: string
+  readonly consenter: Consenter | undefined
+  readonly waiting?: WaitingSignIn
 }
 
 /** Where the person goes on to: a link and no redirect, so that the page's policy need not know where that is. */
 async function leave(
   context: Context<AppEnv>,
-  { server, owner, waiting }: { server: ManagedServer; owner: string; waiting?: WaitingSignIn },
+  { server, owner, consenter, waiting }: Leaving,
   { publicAddress, connecting }: ConnectServices,
 ): Promise<Response> {
   const base = publicAddress.of(context)
@@ -188,11 +215,9 @@ async function leave(
       : await relay.begin({ server, signal }, back)
   const parameters = new URLSearchParams({ server: server.id, owner, kept, ...(relay !== undefined && { relay: '' }) })
   if (own) parameters.set('own', '')
-  if (waiting !== undefined) {
-    parameters.set('then', waiting.parameters.toString())
-    parameters.set('key', waiting.consenter.keyHash)
-    if (waiting.consenter.person !== null) parameters.set('person', JSON.stringify(waiting.consenter.person))
-  }
+  if (waiting !== undefined) parameters.set('then', waiting.parameters.toString())
+  if (consenter !== undefined) parameters.set('key', consenter.keyHash)
+  if (consenter?.person != null) parameters.set('person', JSON.stringify(consenter.person))
   const leg = { parameters, issuer: waiting?.issuer ?? '' }
   const target = new URL(url)
   target.searchParams.set('state', await connecting.legs.seal(leg, markBrowser(context, base)))
