@@ -214,6 +214,20 @@ describe('variables that each user sets', () => {
     expect(JSON.stringify(await call('local', bob))).toContain('Key token-of-bob')
   })
 
+  verifies('identity:user-variables', 'are all kept, where several are set at once', async () => {
+    const cyd = await gateway.makeKey({ user_id: 'cyd', object_permission: { mcp_servers: servers } })
+    const sets = [{ TOKEN: 'one' }, { TENANT: 'two' }, { TOKEN: 'one' }].map((values) =>
+      gateway.json(variablesPath('filled'), { key: cyd, body: { values } }),
+    )
+    const keys = ['first', 'second', 'third'].map((credential) =>
+      gateway.json(keyPath('own'), { key: cyd, body: { credential } }),
+    )
+    await Promise.all([...sets, ...keys])
+    await call('filled', cyd)
+    expect(seen()).toMatchObject({ 'x-token': 'Key one', 'x-at': 'north/two' })
+    await call('own', cyd)
+  })
+
   verifies('identity:user-variables', 'are kept sealed, never told, and forgotten when asked to', async () => {
     const rows = await database.db.select().from(userTokens)
     expect(JSON.stringify(rows)).not.toMatch(/of-(?:ada|bob)/)

@@ -115,7 +115,7 @@ export interface UserSecretAccess {
   /** Undefined where there is none. */
   read(server: ServerDefinition, owner: string): Promise<HeldSecret | undefined>
   /** Puts what `next` makes of the former one in its place. */
-  keep(user: Pick<UserAtServer, 'server' | 'owner'>, next: (former: Secret | undefined) => Secret): Promise<HeldSecret>
+  keep(user: Pick<UserAtServer, 'server' | 'owner'>, next: (former: Secret | undefined) => Secret): Promise<void>
   /** False where there was none. */
   remove(server: ServerDefinition, owner: string): Promise<boolean>
 }

@@ -12,4 +12,5 @@ export const lockNumbers = {
   toolDefinitions: 7_106_421_921,
   toolsets: 7_106_421_922,
   oauthClients: 7_106_421_950,
+  userTokens: 7_106_421_951,
 } as const

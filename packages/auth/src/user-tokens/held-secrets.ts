@@ -3,12 +3,11 @@
  * its seal, its memory and its end, but never renewed. What was handed over for another identity of the server is gone.
  */
 import { createHash } from 'node:crypto'
-import { type Clock, type HeldSecret, type NewId, type ServerDefinition, type UserSecretAccess } from '@toolgate/core'
+import { type Clock, type NewId, type ServerDefinition, type UserSecretAccess } from '@toolgate/core'
 import type { createKnownTokens } from './known-tokens.ts'
 import type { TokenSeal } from './token-seal.ts'
 import type { UserTokenMemory } from './user-token-memory.ts'
 import type { HeldKind, UserTokenStore } from './user-token-store.ts'
-import type { KnownTokens } from './user-tokens.ts'
 
 export interface HeldSecretsOptions {
   readonly store: UserTokenStore
@@ -31,26 +30,24 @@ export function createHeldSecrets({ store, memory, seal, known, clock, newId }: 
     return {
       async read(server, owner) {
         const found = await known(holderOf(server, owner), identity)
-        return found && heldOf(found)
+        return found && { id: found.row.id, secret: found.tokens.access, keptAt: found.row.connectedAt }
       },
       async keep({ server, owner }, next) {
         const holder = holderOf(server, owner)
-        // What this gateway remembers may be older than what the user said elsewhere.
-        memory.forget(holder)
-        const former = await known(holder, identity)
-        const tokens = { access: next(former?.tokens.access), refresh: undefined, party: undefined }
-        const row = await store.save({
-          id: newId('user_token'),
-          ...holder,
-          identity,
-          sealed: await seal.seal(tokens, holder),
-          scopes: [],
-          expiresAt: null,
-          refreshable: false,
-          connectedAt: new Date(clock.now()),
+        await store.save(holder, async (former) => {
+          const before = former?.identity === identity ? await seal.open(former.sealed, holder) : undefined
+          const tokens = { access: next(before?.access), refresh: undefined, party: undefined }
+          return {
+            id: newId('user_token'),
+            identity,
+            sealed: await seal.seal(tokens, holder),
+            scopes: [],
+            expiresAt: null,
+            refreshable: false,
+            connectedAt: new Date(clock.now()),
+          }
         })
         memory.forget(holder)
-        return heldOf({ row, tokens })
       },
       async remove(server, owner) {
         const holder = holderOf(server, owner)
@@ -59,8 +56,4 @@ export function createHeldSecrets({ store, memory, seal, known, clock, newId }: 
       },
     }
   }
-}
-
-function heldOf({ row, tokens }: KnownTokens): HeldSecret {
-  return { id: row.id, secret: tokens.access, keptAt: row.connectedAt }
 }

@@ -48,16 +48,15 @@ const legSchema = z.object({
 
 export function createUserSignIn({ store, upstream, seal, clock, newId }: UserSignInOptions): UserSignIn {
   const save = async ({ holder, identity }: TokenContext, { tokens, scopes }: Got) =>
-    store.save({
+    store.save(holder, async () => ({
       id: newId('user_token'),
-      ...holder,
       identity,
       sealed: await seal.seal(tokens, holder),
       scopes: [...scopes],
       expiresAt: endOf(tokens.lifetimeMs, clock.now()),
       refreshable: tokens.refresh !== undefined && tokens.party !== undefined,
       connectedAt: new Date(clock.now()),
-    })
+    }))
 
   return {
     async begin({ at, identity }, redirectUri, signal) {

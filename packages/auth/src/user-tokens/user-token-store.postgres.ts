@@ -4,6 +4,7 @@ import {
   askStore,
   changedSince,
   type Database,
+  lockNumbers,
   publish,
   type Queries,
   recordChange,
@@ -47,12 +48,21 @@ export function createPostgresUserTokenStore({ db }: Pick<Database, 'db'>, newId
           .where(and(eq(userTokens.owner, owner), eq(userTokens.kind, kind))),
       ),
     changedSince: (mark, signal) => askStore(() => changedSince(db, userTokenType, mark), signal),
-    save: (tokens) =>
+    save: (holder, next) =>
       writeStore(db, async (within) => {
-        await within.delete(userTokens).where(isOf(tokens))
-        const [row] = await within.insert(userTokens).values(tokens).returning()
+        // Also of two who find nothing there.
+        await within.execute(
+          sql`select pg_advisory_xact_lock(hashtextextended(${holderKey(holder)}, ${lockNumbers.userTokens}))`,
+        )
+        const [former] = await within.select().from(userTokens).where(isOf(holder))
+        const tokens = await next(former)
+        await within.delete(userTokens).where(isOf(holder))
+        const [row] = await within
+          .insert(userTokens)
+          .values({ ...holder, ...tokens })
+          .returning()
         if (row === undefined) throw new Error('the insert returned no row')
-        await record(within, tokens, 'user_token.connect')
+        await record(within, holder, 'user_token.connect')
         return row
       }),
     remove: (holder, id) =>

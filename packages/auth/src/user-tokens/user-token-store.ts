@@ -22,8 +22,8 @@ export function holderKey({ owner, serverId, kind = 'credential' }: TokenHolder)
 
 export type NewUserTokens = Pick<
   UserTokenRow,
-  'id' | 'owner' | 'serverId' | 'identity' | 'sealed' | 'scopes' | 'expiresAt' | 'refreshable' | 'connectedAt'
-> & { readonly kind?: HeldKind }
+  'id' | 'identity' | 'sealed' | 'scopes' | 'expiresAt' | 'refreshable' | 'connectedAt'
+>
 
 export type RefreshedTokens = Pick<UserTokenRow, 'sealed' | 'scopes' | 'expiresAt' | 'refreshable'>
 
@@ -32,8 +32,11 @@ export interface UserTokenStore {
   find(holder: TokenHolder): Promise<UserTokenRow | undefined>
   /** At every server. */
   findAllOf(owner: string, kind?: HeldKind): Promise<readonly UserTokenRow[]>
-  /** In the place of whatever was there. */
-  save(tokens: NewUserTokens): Promise<UserTokenRow>
+  /**
+   * In the place of whatever was there, which `next` is told: nobody else puts anything there meanwhile. `next` must not ask the
+   * store.
+   */
+  save(holder: TokenHolder, next: (former: UserTokenRow | undefined) => Promise<NewUserTokens>): Promise<UserTokenRow>
   /** False where there were none. With an `id` only what is still that: what came in its place stays. */
   remove(holder: TokenHolder, id?: string): Promise<boolean>
   /**
