@@ -1,9 +1,9 @@
 import { startRawMcpServer } from '@toolgate/testing/mcp-raw'
-import { startOauthServer } from '@toolgate/testing/oauth-server'
+import { type OauthServer, startOauthServer } from '@toolgate/testing/oauth-server'
 import { describe, expect } from 'vitest'
-import { boot } from '../boot.ts'
+import { boot, recordingLog } from '../boot.ts'
 import { verifies } from '../verifies.ts'
-import { base, browse } from './oauth-browser.ts'
+import { authorizeUrl, base, browse, clientOf } from './oauth-browser.ts'
 
 describe('an authorization server that only the MCP server names', () => {
   verifies('oauth:attacks', 'does not get the operator’s secret, and is told as what is missing', async () => {
@@ -87,5 +87,69 @@ describe('authorization servers that do not say who they are', () => {
     expect(await arrive('/callback', atEvil.state)).toEqual([400, false])
     expect([honest, evil].flatMap(({ requests }) => requests.filter(({ raw }) => raw.includes('of-ada')))).toEqual([])
     expect(await arrive(atHonest.back, atHonest.state)).toEqual([200, true])
+  })
+
+  verifies('oauth:attacks', 'are told apart where the operator registered a callback of their own', async () => {
+    await using honest = await startOauthServer()
+    await using evil = await startOauthServer()
+    await using upstream = await startRawMcpServer()
+    for (const { answer } of [honest, evil]) answer(() => ({ body: { access_token: 'token', token_type: 'Bearer' } }))
+    const entry = ({ origin }: OauthServer, auth: object) => ({
+      url: upstream.url,
+      client_id: 'toolgate',
+      client_secret: `secret-at-${origin}`,
+      authorization_url: `${origin}/authorize`,
+      token_url: `${origin}/token`,
+      ...auth,
+    })
+    const account = { auth_type: 'oauth2', oauth2_flow: 'authorization_code' }
+    const relay = { auth_type: 'oauth_delegate' }
+    const servers = (own: object) => ({
+      honest: entry(honest, { ...account, ...own }),
+      passed: entry(honest, { ...relay, ...own, server_id: 'id-of-passed' }),
+      evil: entry(evil, account),
+      hostile: entry(evil, relay),
+    })
+    const log = recordingLog()
+    const config = { mcp_servers: servers({ own_callback: true }) }
+    await using here = await boot({ env: { PROXY_BASE_URL: base }, log, config })
+    const key = await here.makeKey({ user_id: 'ada', object_permission: { mcp_servers: ['all-proxy-mcpservers'] } })
+    const id = await clientOf(here).newClient()
+    const browser = browse(here)
+    const pageOf = async (name: string) => {
+      if (name !== 'passed' && name !== 'hostile') return browser.send(await browser.open(`/connect/${name}`), { key })
+      const asked = authorizeUrl(id, { resource: `${base}/mcp/${name}` })
+      return browser.send(await browser.open(asked), { key, decision: 'allow' })
+    }
+    const left = async (name: string) => {
+      const { text } = await pageOf(name)
+      const link = new URL(/class="button" href="([^"]*)"/.exec(text)?.[1]?.replaceAll('&amp;', '&') ?? '')
+      return { back: link.searchParams.get('redirect_uri') ?? '', state: link.searchParams.get('state') ?? '' }
+    }
+    const arrive = (path: string, state: string) =>
+      browser.open(`${path}?${String(new URLSearchParams({ code: 'of-ada', state }))}`)
+    for (const [sound, attacker] of [
+      ['honest', 'evil'],
+      ['passed', 'hostile'],
+    ] as const) {
+      const [atSound, atAttacker] = [await left(sound), await left(attacker)]
+      expect(atAttacker.back).toBe(`${base}/callback`)
+      expect(atSound.back).toMatch(
+        new RegExp(`^${base}/connect/${sound === 'passed' ? 'id-of-passed' : '[\\da-f]+'}/callback$`),
+      )
+      // The honest server sends the browser to where its client is registered, whoever sent it there.
+      const mixedUp = await arrive(atSound.back, atAttacker.state)
+      expect([mixedUp.status, mixedUp.location]).toEqual([400, undefined])
+      expect((await arrive(atAttacker.back, atSound.state)).status).toBe(400)
+    }
+    expect([honest, evil].flatMap(({ requests }) => requests.filter(({ raw }) => raw.includes('of-ada')))).toEqual([])
+    const atHonest = await left('honest')
+    expect((await arrive(atHonest.back, atHonest.state)).text).toContain('is connected')
+
+    const warnings = () => log.lines.filter((line) => line.includes('share one callback'))
+    // Both that are left without are of one authorization server.
+    expect(warnings()).toEqual([])
+    await here.reload({ mcp_servers: servers({}) })
+    expect(warnings()).toEqual([expect.stringContaining('(honest, passed, evil, hostile)')])
   })
 })

@@ -92,8 +92,13 @@ export interface PresentedCredential {
 
 /** How the gateway is known to a server's authorization server. */
 export interface RegisteredClient {
-  /** It registers itself there for this server alone. Else the operator has, and with an address that other servers have too. */
-  readonly registersItself: boolean
+  /**
+   * Browsers come back to an address of this server alone: it registers itself with that one, or the operator says so. Else it is
+   * one that other servers have too.
+   */
+  readonly ownCallback: boolean
+  /** Where it is registered, as far as the operator says. */
+  readonly authorizationServer: string | undefined
 }
 
 /** Tokens of users at one server. `owner` is a principal's id; whoever asks has seen to it that it is the asker's. */

@@ -10,6 +10,7 @@ import { environmentOAuth2 } from './environment-oauth2.ts'
 import type { LoadedConfig } from './load.ts'
 import type { Finding } from './report.ts'
 import { Unusable } from './server-auth.ts'
+import { sharedCallbacks } from './shared-callbacks.ts'
 
 export { type Notice, serverId, type ServerOptions } from './build-server.ts'
 
@@ -54,7 +55,7 @@ export function toServerDefinitions<AuthOptions>(
       return []
     }
   })
-  return { servers, problems, notices }
+  return { servers, problems, notices: [...notices, ...sharedCallbacks(servers)] }
 }
 
 /** `mcp_aliases` by server; the first alias of a server counts, as in LiteLLM. */

@@ -15,6 +15,7 @@ export const signInShape = {
   token_url: httpUrl.nullish(),
   scopes: scopeList.nullish(),
   resource: z.string().nullish(),
+  own_callback: z.boolean().nullish(),
 }
 
 const signInSchema = z.object(signInShape)
@@ -28,5 +29,6 @@ export function signInClient(settings: z.output<typeof signInSchema>): UserToken
     tokenUrl: settings.token_url ?? undefined,
     scopes: (settings.scopes ?? []).filter((scope) => scope !== ''),
     resource: settings.resource || undefined,
+    ownCallback: settings.own_callback ?? false,
   }
 }

@@ -6,7 +6,13 @@ import type { RelayedTokens, ServerDefinition, SignInRelay } from '@toolgate/cor
 import { z } from 'zod'
 import { identityOf } from './token-identity.ts'
 import { tokenPartySchema } from './token-party.ts'
-import type { ReceivedTokens, SignInAt, UpstreamClient, UserTokenClient } from './upstream-client.ts'
+import {
+  type ReceivedTokens,
+  registeredClient,
+  type SignInAt,
+  type UpstreamClient,
+  type UserTokenClient,
+} from './upstream-client.ts'
 
 const partySchema = z.object({ identity: z.string(), party: tokenPartySchema })
 const legSchema = partySchema.extend({ verifier: z.string(), redirectUri: z.string() })
@@ -18,7 +24,7 @@ export function createSignInRelay(client: UserTokenClient, upstream: UpstreamCli
     got && { ...got, kept: JSON.stringify({ identity, party }) }
 
   return {
-    registersItself: client.clientId === undefined,
+    ...registeredClient(client),
     async begin({ server, signal }, redirectUri) {
       const { party, url, verifier } = await upstream.start(at(server), redirectUri, signal)
       const kept = { identity: identityOf(server, client), party, verifier, redirectUri }

@@ -11,7 +11,7 @@ import {
   refreshAuthorization,
   startAuthorization,
 } from '@modelcontextprotocol/client'
-import { type Clock, GatewayError, type Outbound, Secret, startDeadline } from '@toolgate/core'
+import { type Clock, GatewayError, type Outbound, type RegisteredClient, Secret, startDeadline } from '@toolgate/core'
 import { boundedFetch } from '../bounded-fetch.ts'
 import { withSaidFields } from './said-fields.ts'
 import { clientFor, discover, requirePointed } from './sign-in-discovery.ts'
@@ -29,6 +29,18 @@ export interface UserTokenClient {
   readonly tokenUrl: string | undefined
   readonly scopes: readonly string[]
   readonly resource: string | undefined
+  /** The operator registered it with a callback of this server alone. */
+  readonly ownCallback: boolean
+}
+
+/** As whoever sends browsers there must know it. */
+export function registeredClient({
+  clientId,
+  ownCallback,
+  issuer,
+  authorizationUrl,
+}: UserTokenClient): RegisteredClient {
+  return { ownCallback: ownCallback || clientId === undefined, authorizationServer: issuer ?? authorizationUrl }
 }
 
 export interface ReceivedTokens {

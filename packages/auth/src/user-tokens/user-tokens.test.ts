@@ -20,6 +20,7 @@ const client: UserTokenClient = {
   tokenUrl: undefined,
   scopes: [],
   resource: undefined,
+  ownCallback: false,
 }
 const party = {
   issuer: 'https://issuer.test',

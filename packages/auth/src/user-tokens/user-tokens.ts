@@ -25,7 +25,7 @@ import { createSignInRelay } from './sign-in-relay.ts'
 import { identityOf } from './token-identity.ts'
 import { createTokenSeal, type OpenTokens } from './token-seal.ts'
 import { createUserSignIn } from './user-sign-in.ts'
-import type { SignInAt, UpstreamClient, UserTokenClient } from './upstream-client.ts'
+import { registeredClient, type SignInAt, type UpstreamClient, type UserTokenClient } from './upstream-client.ts'
 import { gatheredReads } from './gathered-reads.ts'
 import type { UserTokenMemory } from './user-token-memory.ts'
 import type { TokenHolder, UserTokenStore } from './user-token-store.ts'
@@ -94,7 +94,7 @@ export function createUserTokens(options: UserTokensOptions): UserTokens {
         identity: identityOf(server, client),
       })
       return {
-        registersItself: client.clientId === undefined,
+        ...registeredClient(client),
         async present({ server, caller, signal }) {
           const owner = caller && ownerOf(caller.principal)
           if (owner === undefined) return undefined

@@ -207,7 +207,7 @@ async function leave(
   const base = publicAddress.of(context)
   const { signal } = context.req.raw
   const { relay } = server.auth
-  const { registersItself: own } = relay ?? accessOf(server)
+  const { ownCallback: own } = relay ?? accessOf(server)
   const back = own ? `${base}/connect/${encodeURIComponent(server.id)}/callback` : `${base}/callback`
   const { url, kept } =
     relay === undefined
