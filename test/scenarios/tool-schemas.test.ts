@@ -37,6 +37,15 @@ beforeAll(async () => {
     await startChatWorld({
       servers: { srv: { url: server.url } },
       models: ({ origin }) => [
+        {
+          model_name: 'crossed',
+          litellm_params: {
+            model: 'openai/chat-only',
+            api_base: `${origin}/v1`,
+            api_key: 'sk-b',
+            use_chat_completions_api: true,
+          },
+        },
         { model_name: 'claude', litellm_params: { model: 'anthropic/claude-x', api_base: origin, api_key: 'sk-ant' } },
       ],
     }),
@@ -100,6 +109,33 @@ describe('schemas of tools', () => {
       })
     },
   )
+})
+
+describe('a strict function of a request that is crossed', () => {
+  const declaredFor = async (parameters: object): Promise<JsonObject> => {
+    world.play(completion({ content: 'ok' }))
+    const tools = [{ type: 'function', name: 'own', strict: true, parameters }]
+    await world.gateway.json('/v1/responses', { body: { model: 'crossed', input: 'go', tools } })
+    const [tool] = Array.isArray(world.asked[0]?.['tools']) ? world.asked[0]['tools'].filter(isJsonObject) : []
+    return isJsonObject(tool?.['function']) ? tool['function'] : {}
+  }
+
+  verifies('schemas:per-provider', 'is written as OpenAI takes one, its references with it', async () => {
+    expect(await declaredFor({ ...tree, required: ['root'], oneOf: [{ minLength: 1 }] })).toMatchObject({
+      strict: true,
+      parameters: {
+        properties: { root: { $ref: '#/$defs/Node' } },
+        required: ['root'],
+        additionalProperties: false,
+        $defs: { Node: { required: ['next'], additionalProperties: false } },
+      },
+    })
+  })
+
+  verifies('schemas:per-provider', 'is sent as any other where it cannot be strict', async () => {
+    const parameters = { type: 'object', properties: { labels: { additionalProperties: { type: 'string' } } } }
+    expect(await declaredFor(parameters)).toEqual({ name: 'own', strict: false, parameters })
+  })
 })
 
 describe('a tool that a provider refuses', () => {

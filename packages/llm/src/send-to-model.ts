@@ -46,7 +46,7 @@ export async function sendToModel(
 function projected({ body, dialect, ownTools = new Set() }: ModelCall, provider: LlmProvider): JsonObject {
   if (provider.schemas === undefined) return body
   const only = speaks(provider, dialect) ? ownTools : undefined
-  return projectTools(body, { dialect, profile: provider.schemas, only })
+  return projectTools(body, { dialect, profile: provider.schemas, strict: provider.strictSchemas, only })
 }
 
 interface Asking {

@@ -1,6 +1,6 @@
 import type { JsonObject } from '@toolgate/core'
 import { textOf } from '../json-fields.ts'
-import { followsReferences, plainSchemas } from '../schemas/profiles.ts'
+import { followsReferences, plainSchemas, strictSchemas } from '../schemas/profiles.ts'
 import type { Wire } from '../wire.ts'
 import { relayJson } from './json-relay.ts'
 import { withoutParameters } from './parameters.ts'
@@ -48,6 +48,7 @@ export function openAiShaped(options: OpenAiShaped): LlmProvider {
     type,
     ...chat,
     schemas: options.followsReferences === true ? followsReferences : plainSchemas,
+    strictSchemas,
     embed: (body, signal) => embeddings.generate(body, signal),
     completions: at('completions', asItIs),
   }

@@ -1,5 +1,5 @@
 import type { Clock, JsonObject, NewId, Outbound, Plug, Secret } from '@toolgate/core'
-import type { SchemaProfile } from '../schemas/profiles.ts'
+import type { SchemaProfile, StrictProfile } from '../schemas/profiles.ts'
 import type { Wire } from '../wire.ts'
 
 /** What every provider plug is given by the composition root. */
@@ -20,6 +20,8 @@ export interface LlmProvider extends Wire {
   readonly native?: NativeWires | undefined
   /** How its models take the schemas of tools; absent: however they come. */
   readonly schemas?: SchemaProfile | undefined
+  /** How it takes those of functions with `strict: true`; absent: as any other. */
+  readonly strictSchemas?: StrictProfile | undefined
   /** OpenAI's `/embeddings`. Absent where the provider has none. */
   embed?(body: JsonObject, signal: AbortSignal): Promise<JsonObject>
   /** OpenAI's older `/completions`. Absent where the provider has none. */

@@ -1,22 +1,24 @@
 import { isJsonObject, type JsonObject, type JsonValue } from '@toolgate/core'
 import { listOf, textOf } from '../json-fields.ts'
 import type { WireDialect } from '../wire.ts'
-import type { SchemaProfile } from './profiles.ts'
+import type { SchemaProfile, StrictProfile } from './profiles.ts'
 
 /** Where the tools of a request are, in each dialect, and their schemas in the words of whoever is asked. */
 export interface Projection {
   readonly dialect: WireDialect
   readonly profile: SchemaProfile
+  /** For functions with `strict: true`; one that cannot be strict is sent without. Absent: they are as any other. */
+  readonly strict?: StrictProfile | undefined
   /** Undefined: every tool. A client's own tools go as they are to who speaks its dialect. */
   readonly only?: ReadonlySet<string> | undefined
 }
 
 /** The request with the schemas of its tools projected; order and everything else stay. */
-export function projectTools(body: JsonObject, { dialect, profile, only }: Projection): JsonObject {
+export function projectTools(body: JsonObject, { dialect, only, ...profiles }: Projection): JsonObject {
   if (!Array.isArray(body['tools']) || only?.size === 0) return body
   const project = (tool: JsonObject): JsonObject => {
     const isMeant = typeof tool['name'] === 'string' && (only === undefined || only.has(tool['name']))
-    return isMeant ? projectSchema(tool, schemaFields[dialect], profile) : tool
+    return isMeant ? projectSchema(tool, schemaFields[dialect], profiles) : tool
   }
   return { ...body, tools: body['tools'].map((tool) => mapDeclarations(tool, project)) }
 }
@@ -41,10 +43,17 @@ const schemaFields = {
   gemini: ['parametersJsonSchema', 'parameters'],
 } as const satisfies Record<WireDialect, readonly string[]>
 
-function projectSchema(tool: JsonObject, fields: readonly string[], profile: SchemaProfile): JsonObject {
+function projectSchema(
+  tool: JsonObject,
+  fields: readonly string[],
+  { profile, strict }: Pick<Projection, 'profile' | 'strict'>,
+): JsonObject {
   const field = fields.find((name) => isJsonObject(tool[name]))
   const schema = field === undefined ? undefined : tool[field]
-  return field !== undefined && isJsonObject(schema) ? { ...tool, [field]: profile(schema) } : tool
+  if (field === undefined || !isJsonObject(schema)) return tool
+  if (tool['strict'] !== true || strict === undefined) return { ...tool, [field]: profile(schema) }
+  const held = strict(schema)
+  return { ...tool, [field]: held ?? profile(schema), strict: held !== undefined }
 }
 
 /** What functions a request in Gemini's dialect declares. */
