@@ -2,7 +2,14 @@ import { isJsonObject, type JsonObject } from '@toolgate/core'
 import { calls, type Database, virtualKeys } from '@toolgate/db'
 import { openTestDatabase } from '@toolgate/testing/database'
 import { fakeClock } from '@toolgate/testing/fake-clock'
-import { completion, completionEvents, type LlmServer, startLlmServer, toolCall } from '@toolgate/testing/llm-server'
+import {
+  completion,
+  completionEvents,
+  type LlmServer,
+  message,
+  startLlmServer,
+  toolCall,
+} from '@toolgate/testing/llm-server'
 import { type RawDecision, type RawMcpServer, resultFor, startRawMcpServer } from '@toolgate/testing/mcp-raw'
 import { afterAll, beforeAll, describe, expect, vi } from 'vitest'
 import { boot, type Booted } from '../boot.ts'
@@ -37,7 +44,10 @@ beforeAll(async () => {
       database,
       config: {
         mcp_servers: { srv: { url: tools.url, mcp_info: { mcp_server_cost_info: { default_cost_per_query: 3 } } } },
-        model_list: [{ model_name: 'm', litellm_params }],
+        model_list: [
+          { model_name: 'm', litellm_params },
+          { model_name: 'claude', litellm_params: { model: 'anthropic/c', api_base: llm.origin, api_key: 'sk-p' } },
+        ],
         guardrails: [
           {
             guardrail_name: 'pii',
@@ -57,16 +67,33 @@ afterAll(() => behind.disposeAsync())
 
 /** Calls a tool where it may; counts in a stream only where it is asked to. */
 function answerTo(body: JsonObject) {
+  if (body['model'] === 'c') return { json: message([], { usage: anthropicUsage }) }
   if (body['user'] === 'hang') return { hang: true } as const
   const calls = body['tools'] !== undefined && !JSON.stringify(body['messages']).includes('"tool"')
   const answer = completion({ content: 'fine', ...(calls && { tool_calls: [toolCall('srv-echo', {})] }) })
   if (body['user'] === 'absurd')
     return { text: JSON.stringify(answer).replace(/"prompt_tokens":\d+/, '"prompt_tokens":1e999') }
+  if (JSON.stringify(body['messages']).includes('cached')) return { json: { ...answer, usage: cachedUsage } }
   if (body['stream'] !== true) return { json: answer }
   const { usage, ...uncounted } = answer
   const { stream_options: options } = body
   const counts = isJsonObject(options) && options['include_usage'] === true
   return { events: completionEvents(counts ? { ...uncounted, usage: usage ?? null } : uncounted) }
+}
+
+/** Most of the prompt was in a cache of its provider. */
+const cachedUsage = {
+  prompt_tokens: 100,
+  completion_tokens: 5,
+  total_tokens: 105,
+  prompt_tokens_details: { cached_tokens: 95 },
+}
+
+const anthropicUsage = {
+  input_tokens: 5,
+  cache_read_input_tokens: 90,
+  cache_creation_input_tokens: 5,
+  output_tokens: 7,
 }
 
 const makeKey = (request: object) => gateway.makeKey({ object_permission: { mcp_servers: ['srv'] }, ...request })
@@ -164,6 +191,38 @@ describe('a count that no answer can have', () => {
         expect(
           written.some(({ promptTokens, completionTokens }) => promptTokens === null && completionTokens === 5),
         ).toBe(true)
+      },
+      { timeout: 10_000 },
+    )
+  })
+})
+
+describe('a prompt that its provider had in a cache', () => {
+  for (const [path, body] of [
+    ['/v1/chat/completions', {}],
+    ['/v1/messages', { max_tokens: 9 }],
+    ['/v1/messages', { max_tokens: 9, tools: mcp() }],
+  ] as const) {
+    const name = 'tools' in body ? `${path} with tools` : path
+    verifies('limits:per-key', `counts as any other at ${name}`, async () => {
+      const key = await makeKey({ tpm_limit: 100 })
+      const cached = { ...body, messages: [{ role: 'user', content: 'cached' }] }
+      expect((await ask(key, cached, path)).status).toBe(200)
+      expect((await ask(key, cached, path)).status).toBe(429)
+    })
+  }
+
+  verifies('limits:per-key', 'counts as any other where Anthropic counts it beside', async () => {
+    const key = await makeKey({ tpm_limit: 100, key_alias: 'cached by Anthropic' })
+    const said = { model: 'claude', max_tokens: 9 }
+    expect((await ask(key, said, '/v1/messages')).status).toBe(200)
+    expect((await ask(key, said, '/v1/messages')).status).toBe(429)
+    await vi.waitFor(
+      async () => {
+        clock.advance(1_000)
+        const rows = await database.db.select().from(calls)
+        const row = rows.find(({ keyAlias, outcome }) => keyAlias === 'cached by Anthropic' && outcome === 'ok')
+        expect(row).toMatchObject({ promptTokens: 100, completionTokens: 7 })
       },
       { timeout: 10_000 },
     )

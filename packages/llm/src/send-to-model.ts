@@ -7,10 +7,11 @@ import type { LlmProvider } from './providers/provider.ts'
 import type { AttemptControl, Served } from './router/router.ts'
 import { withBlamedTool } from './schemas/blamed-tool.ts'
 import { projectTools } from './schemas/project-tools.ts'
-import { costOf, tokenCount } from './spend.ts'
+import { costOf } from './spend.ts'
 import { usageIn, watchUsage } from './stream-usage.ts'
 import { withFirstBytes } from './streaming/first-bytes.ts'
 import { withoutUsageChunk } from './streaming/without-usage-chunk.ts'
+import { completionTokens, promptTokens } from './usage.ts'
 import type { Wire } from './wire.ts'
 
 /**
@@ -125,9 +126,9 @@ async function embed(call: ModelCall, served: Served, signal: AbortSignal): Prom
 function countTokens(call: ModelCall, usage: JsonObject | undefined, prices: ModelPrices | undefined): void {
   const { trace } = call
   spend(call, costOf(usage, prices))
-  const { prompt_tokens, completion_tokens, input_tokens, output_tokens } = usage ?? {}
-  const prompt = tokenCount(prompt_tokens ?? input_tokens)
-  const completion = tokenCount(completion_tokens ?? output_tokens)
+  if (usage === undefined) return
+  const prompt = promptTokens(usage)
+  const completion = completionTokens(usage)
   if (prompt !== undefined) trace.promptTokens = prompt
   if (completion !== undefined) trace.completionTokens = completion
 }

@@ -1,5 +1,6 @@
 import { isJsonObject, type JsonObject, type JsonValue } from '@toolgate/core'
 import type { ModelPrices } from './deployment-routing.ts'
+import { tokenCount } from './usage.ts'
 
 /**
  * What an answer costs, from the tokens its provider counted, in whichever dialect. OpenAI counts cached tokens among those of
@@ -26,12 +27,4 @@ export function costOf(usage: JsonObject | undefined, prices: ModelPrices | unde
 
 function count(value: JsonValue | undefined): number {
   return tokenCount(value) ?? 0
-}
-
-/** No answer has more, and the ledger's columns hold no more. */
-const maxTokens = 2_147_483_647
-
-/** A provider's count as one that can be reckoned with; undefined where it is none: `1e999` in JSON is infinite. */
-export function tokenCount(value: JsonValue | undefined): number | undefined {
-  return typeof value === 'number' && value >= 0 && value <= maxTokens ? Math.round(value) : undefined
 }
