@@ -86,6 +86,18 @@ describe('a request without gateway tools', () => {
     ])
   })
 
+  verifies('chat:tool-progress', 'tells its provider nothing of what the gateway would tell of tools', async () => {
+    world.play(completion({ content: 'ok' }))
+    for (const stream_options of [{ include_mcp_progress: true }, { include_mcp_progress: true, odd: 1 }]) {
+      const body = { model: 'gpt', messages: [], stream: true, stream_options }
+      await (await world.gateway.request('/v1/chat/completions', { body })).text()
+    }
+    expect(world.asked.map(({ stream_options }) => stream_options)).toEqual([
+      { include_usage: true },
+      { odd: 1, include_usage: true },
+    ])
+  })
+
   verifies('chat:relays-unknown-fields', 'is served without /v1 as well', async () => {
     world.play(completion({ content: 'x' }))
     const response = await world.gateway.request('/chat/completions', { body: { model: 'gpt', messages: user } })

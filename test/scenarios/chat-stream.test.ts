@@ -73,6 +73,18 @@ describe('a stream with gateway tools', () => {
     expect(chunks.filter(({ usage }) => usage)).toEqual([])
   })
 
+  verifies('chat:one-lifecycle-per-stream', 'has one finish where its provider says its reason again', async () => {
+    const chunk = (delta: object, reason: string | null) =>
+      `data: ${JSON.stringify({ id: 'x', choices: [{ index: 0, delta, finish_reason: reason }] })}\n\n`
+    const events = [chunk({ content: 'hi' }, null), chunk({}, 'length'), chunk({}, 'length'), 'data: [DONE]\n\n']
+    world.play({ events })
+    const { deltas } = await readChunks({})
+    expect(deltas.flatMap(({ finish_reason: reason }) => reason ?? [])).toEqual(['length'])
+    const asked = { model: 'gpt', stream: true, max_tokens: 9, messages: [{ role: 'user', content: 'go' }] }
+    const message = await (await world.gateway.request('/v1/messages', { body: asked })).text()
+    expect(message).toContain('"stop_reason":"max_tokens"')
+  })
+
   it('says the same as the answer without streaming', async () => {
     world.play(...rounds)
     const whole = (await world.complete()).choices[0]?.message

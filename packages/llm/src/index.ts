@@ -13,7 +13,7 @@ export { openResponsesClientStream } from './dialects/responses-client-stream.ts
 export { takeLimits } from './loop-limits.ts'
 export { createModels, type Models } from './models.ts'
 export { providers } from './providers/index.ts'
-export { toEvent } from './providers/chat-events.ts'
+export { toEvent, withoutProgressOption } from './providers/chat-events.ts'
 export type { ProviderOptions } from './providers/provider.ts'
 export { outcomeReport } from './outcome-report.ts'
 export { streamWithOutcomes, withOutcomes } from './server-outcomes.ts'

@@ -8,6 +8,7 @@ import {
   streamWithOutcomes,
   toEvent,
   withOutcomes,
+  withoutProgressOption,
   withoutReports,
 } from '@toolgate/llm'
 import { type Context, Hono } from 'hono'
@@ -48,9 +49,9 @@ function completing(options: LoopServices) {
     const { caller, body, attached, onServed } = request
     const streamed = asked['stream'] === true
     if (attached.tools.length === 0) {
-      if (!streamed)
-        return context.json(withOutcomes(await models.generate(caller, { body, onServed }), attached.outcomes))
-      const bytes = streamWithOutcomes(await models.stream(caller, { body, onServed }), attached.outcomes)
+      const asking = { body: withoutProgressOption(body), onServed }
+      if (!streamed) return context.json(withOutcomes(await models.generate(caller, asking), attached.outcomes))
+      const bytes = streamWithOutcomes(await models.stream(caller, asking), attached.outcomes)
       return eventStream(relayStream(bytes, (error) => toEvent(renderError(error))))
     }
 
@@ -62,9 +63,9 @@ function completing(options: LoopServices) {
 }
 
 /** Tokens are counted whether the client wants to see them or not. */
-function countedStream({ stream_options: wanted }: JsonObject): JsonObject {
-  const { include_mcp_progress: _ours, ...options } = isJsonObject(wanted) ? wanted : {}
-  return { stream: true, stream_options: { ...options, include_usage: true } }
+function countedStream(body: JsonObject): JsonObject {
+  const { stream_options: options } = withoutProgressOption(body)
+  return { stream: true, stream_options: { ...(isJsonObject(options) && options), include_usage: true } }
 }
 
 function renderError(error: GatewayError): JsonObject {

@@ -1,7 +1,7 @@
 import { isJsonObject, type JsonObject, type JsonValue } from '@toolgate/core'
 
 /** Fields that say what something is, and are not continued by the next piece. */
-const named = new Set(['id', 'type', 'role', 'index', 'format', 'object'])
+const named = new Set(['id', 'type', 'role', 'index', 'format', 'object', 'finish_reason', 'native_finish_reason'])
 
 /**
  * Puts the next piece of something behind what came before, whatever its fields are: text is continued, objects are merged,

@@ -48,3 +48,11 @@ export function toUsageChunk({ id, created, model }: ChunkHead, usage: JsonObjec
 export function wantsUsage({ stream_options: options }: JsonObject): boolean {
   return isJsonObject(options) && options['include_usage'] === true
 }
+
+/** `include_mcp_progress` is the gateway's own: a provider may refuse what it does not know. */
+export function withoutProgressOption(body: JsonObject): JsonObject {
+  const { stream_options: options, ...rest } = body
+  if (!isJsonObject(options) || !('include_mcp_progress' in options)) return body
+  const { include_mcp_progress: _ours, ...asked } = options
+  return Object.keys(asked).length === 0 ? rest : { ...rest, stream_options: asked }
+}
