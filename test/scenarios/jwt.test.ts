@@ -216,4 +216,38 @@ describe('keys that an identity provider names at another address', () => {
     await gateway.reload(config(['127.0.0.0/8']))
     expect(await ask()).toBe(200)
   })
+
+  verifies('auth:jwt', 'are found in either kind of metadata, and never in those of another issuer', async () => {
+    await using keys = await startIdentityProvider()
+    let said: (origin: string) => object = (origin) => ({ issuer: `${origin}/realm/`, jwks_uri: keys.jwksUrl })
+    await using provider = await serveOnLoopback((request) => {
+      const { origin, pathname } = new URL(request.url)
+      // RFC 8414 §3.1; it is no OpenID provider.
+      if (pathname === '/.well-known/oauth-authorization-server/realm') return Response.json(said(origin))
+      return new Response('<html>Nothing here</html>', { headers: { 'content-type': 'text/html' } })
+    })
+    const issuer = `${provider.origin}/realm`
+    const config = {
+      general_settings: {
+        mcp_allowed_private_networks: ['127.0.0.0/8'],
+        enable_jwt_auth: true,
+        litellm_jwtauth: { issuers: [{ issuer, audience: 'toolgate' }] },
+      },
+    }
+    const authorization = `Bearer ${await keys.sign({ iss: issuer })}`
+    const ask = async () => {
+      await using gateway = await boot({ config })
+      return (await gateway.request('/v1/mcp/server', { key: null, headers: { authorization } })).status
+    }
+    expect(await ask()).toBe(200)
+    const { keyRequests } = keys
+    for (const odd of [
+      (origin: string) => ({ issuer: `${origin}/another`, jwks_uri: keys.jwksUrl }),
+      (origin: string) => ({ issuer: `${origin}/realm`, jwks_uri: 'file:///etc/passwd' }),
+      (origin: string) => ({ issuer: `${origin}/realm` }),
+    ]) {
+      said = odd
+      expect([await ask(), keys.keyRequests]).toEqual([503, keyRequests])
+    }
+  })
 })

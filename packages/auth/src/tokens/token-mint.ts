@@ -12,7 +12,7 @@ import {
 } from '@toolgate/core'
 import { decodeJwt } from 'jose'
 import { LRUCache } from 'lru-cache'
-import { discoverTokenEndpoint, NotDiscovered, type TokenEndpoint } from './authorization-server.ts'
+import { discoverTokenEndpoint, NotDiscovered, type TokenEndpoint } from './token-endpoint-discovery.ts'
 import {
   type ClientCredentialsGrant,
   type ClientProof,

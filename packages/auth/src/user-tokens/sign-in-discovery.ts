@@ -9,6 +9,7 @@ import {
   registerClient,
 } from '@modelcontextprotocol/client'
 import { GatewayError } from '@toolgate/core'
+import { coversResource } from '../discovery/protected-resource.ts'
 import { challengeOf } from './challenge.ts'
 import { type TokenParty, tokenPartySchema } from './token-party.ts'
 import type { SignInAt } from './upstream-client.ts'
@@ -56,9 +57,7 @@ function isPointedTo(url: string | undefined, { issuer, tokenUrl }: SignInAt['cl
 /** A resource that speaks of another place is none of this server's (RFC 9728 §3.3). */
 function resourceOf(address: string, said: string | undefined): string | undefined {
   if (said === undefined) return undefined
-  const [above, below] = [URL.parse(said), new URL(address)]
-  const path = above?.pathname.replace(/\/+$/, '') ?? ''
-  if (above?.origin === below.origin && (below.pathname === path || below.pathname.startsWith(`${path}/`))) return said
+  if (coversResource(said, address)) return said
   throw new Error('the metadata of the server speaks of another resource')
 }
 

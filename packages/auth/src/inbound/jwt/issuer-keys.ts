@@ -2,8 +2,10 @@
  * The public keys of one identity provider, read when they are first needed, again once they are old, and for a key id that
  * is not among them, at most once in 30 seconds. Keys that are known go on while the provider is away.
  */
-import { type Clock, createSingleFlight, isJsonObject, type Logger, type Outbound, startDeadline } from '@toolgate/core'
+import { type Clock, createSingleFlight, type Logger, type Outbound, startDeadline } from '@toolgate/core'
 import { createRemoteJWKSet, customFetch, type JWTVerifyGetKey, type RemoteJWKSet } from 'jose'
+import { publishedAddress } from '../../discovery/issuer-metadata.ts'
+import { documentReader } from '../../discovery/json-document.ts'
 import { wayToProvider } from '../../provider-ways.ts'
 import type { JwtIssuer } from './jwt-settings.ts'
 
@@ -60,35 +62,29 @@ function keySetAt(url: string, outbound: Outbound): RemoteJWKSet {
     // Its expiry would stop known keys where the provider is away; `issuerKeys` reads them again instead.
     cacheMaxAge: Infinity,
     async [customFetch](address, { signal }) {
-      const { status, text } = await readDocument(address, { outbound, signal })
-      return new Response(text, { status })
+      const response = await outbound.request({
+        url: address,
+        method: 'GET',
+        headers: { accept: 'application/json' },
+        signal,
+        headersTimeoutMs: requestMs,
+        bodyTimeoutMs: requestMs,
+      })
+      return new Response(await response.text(maxDocumentBytes), { status: response.status })
     },
   })
 }
 
-/** OpenID Connect Discovery 1.0 §4: the document must name the very issuer that was asked. */
-async function addressOfKeys({ issuer }: JwtIssuer, { outbound, clock }: IssuerKeysOptions): Promise<string> {
-  using deadline = startDeadline(clock, requestMs)
-  const address = `${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`
-  const { status, text } = await readDocument(address, { outbound, signal: deadline.signal })
-  if (status !== 200) throw new Error(`the metadata of the identity provider answered with HTTP ${status}`)
-  const metadata: unknown = JSON.parse(text)
-  if (!isJsonObject(metadata) || metadata['issuer'] !== issuer) {
-    throw new Error('the metadata of the identity provider names another issuer')
-  }
-  const { jwks_uri: found } = metadata
-  if (typeof found === 'string' && /^https?:\/\//.test(found)) return found
-  throw new Error('the metadata of the identity provider has no jwks_uri')
-}
-
-async function readDocument(url: string, { outbound, signal }: { outbound: Outbound; signal: AbortSignal }) {
-  const response = await outbound.request({
-    url,
-    method: 'GET',
-    headers: { accept: 'application/json' },
-    signal,
-    headersTimeoutMs: requestMs,
-    bodyTimeoutMs: requestMs,
+/** OpenID Connect Discovery 1.0 §4.3: the document must name the very issuer that was asked. */
+async function addressOfKeys({ issuer }: JwtIssuer, options: IssuerKeysOptions): Promise<string> {
+  using deadline = startDeadline(options.clock, requestMs)
+  const read = documentReader({
+    wayTo: wayToProvider(issuer, options),
+    signal: deadline.signal,
+    timeoutMs: requestMs,
+    maxBytes: maxDocumentBytes,
   })
-  return { status: response.status, text: await response.text(maxDocumentBytes) }
+  const published = await publishedAddress(issuer, 'jwks_uri', read)
+  if ('address' in published) return published.address
+  throw new Error(`the metadata of the identity provider lead to no keys: ${published.problem}`)
 }

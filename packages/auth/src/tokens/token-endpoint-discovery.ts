@@ -1,11 +1,7 @@
-import {
-  type Clock,
-  isJsonObject,
-  type JsonObject,
-  type Outbound,
-  type OutboundResponse,
-  startDeadline,
-} from '@toolgate/core'
+import { type Clock, type Outbound, startDeadline } from '@toolgate/core'
+import { type NotPublished, publishedAddress } from '../discovery/issuer-metadata.ts'
+import { documentReader, type ReadDocument } from '../discovery/json-document.ts'
+import { coversResource } from '../discovery/protected-resource.ts'
 
 /**
  * Where a server's tokens come from, found out: RFC 9728 names the authorization server of a resource, RFC 8414 or OpenID
@@ -55,7 +51,7 @@ export async function discoverTokenEndpoint(
   using deadline = startDeadline(clock, timeoutMs, signal)
   const own = new Set([resource, ...(issuer === undefined ? [] : [issuer])].map(originOf))
   const wayTo = (url: string) => (own.has(originOf(url)) ? outbound : guardedOutbound)
-  const read: ReadDocument = (url) => readDocument(url, { outbound: wayTo(url), signal: deadline.signal, timeoutMs })
+  const read = documentReader({ wayTo, signal: deadline.signal, timeoutMs, maxBytes: maxMetadataBytes })
 
   const protectedResource = issuer === undefined ? await readResource(resource, read) : undefined
   const chosen = issuer ?? protectedResource?.issuer ?? originOf(resource)
@@ -64,13 +60,17 @@ export async function discoverTokenEndpoint(
       `is at an authorization server that only the MCP server names, and ${sends} is not sent there on its word`,
     )
   }
-  return {
-    ...(await readIssuer(chosen, { read, wayTo })),
-    resource: protectedResource?.resource,
-  }
+  const published = await publishedAddress(chosen, 'token_endpoint', read)
+  if ('problem' in published) throw new NotDiscovered(problems[published.problem])
+  const { address: tokenUrl } = published
+  return { tokenUrl, outbound: wayTo(tokenUrl), resource: protectedResource?.resource }
 }
 
-type ReadDocument = (url: string) => Promise<JsonObject | undefined>
+const problems = {
+  'no address': 'cannot be found: the authorization server has no http or https address',
+  'another issuer': 'cannot be found: the metadata is that of another authorization server',
+  'nothing found': 'cannot be found: the authorization server publishes none',
+} as const satisfies Record<NotPublished, string>
 
 /** RFC 9728 §3.1: at the path of the resource, else at its root. A resource that is not the one asked for is refused (§3.3). */
 async function readResource(
@@ -83,81 +83,13 @@ async function readResource(
     const document = await read(`${originOf(address)}/.well-known/oauth-protected-resource${path}`)
     if (document === undefined) continue
     const { resource, authorization_servers: servers } = document
-    if (typeof resource !== 'string' || !covers(resource, address)) {
+    if (typeof resource !== 'string' || !coversResource(resource, address)) {
       throw new NotDiscovered('cannot be found: the metadata of the MCP server speaks of another resource')
     }
     const [issuer] = Array.isArray(servers) ? servers : []
     return { resource, issuer: typeof issuer === 'string' ? issuer : undefined }
   }
   return undefined
-}
-
-/** The resource is the address itself or above it in the same tree. */
-function covers(resource: string, address: string): boolean {
-  const above = URL.parse(resource)
-  const below = new URL(address)
-  if (above?.origin !== below.origin) return false
-  const path = above.pathname.replace(/\/+$/, '')
-  return below.pathname === path || below.pathname.startsWith(`${path}/`)
-}
-
-/** RFC 8414 §3.1, then OpenID Connect Discovery in both layouts. The issuer must be the one that was asked (§3.3). */
-async function readIssuer(
-  issuer: string,
-  { read, wayTo }: { read: ReadDocument; wayTo: (url: string) => Outbound },
-): Promise<{ tokenUrl: string; outbound: Outbound }> {
-  const parsed = URL.parse(issuer)
-  if (parsed === null || !/^https?:$/.test(parsed.protocol)) {
-    throw new NotDiscovered('cannot be found: the authorization server has no http or https address')
-  }
-  const path = parsed.pathname.replace(/\/+$/, '')
-  const places = new Set([
-    `${parsed.origin}/.well-known/oauth-authorization-server${path}`,
-    `${parsed.origin}/.well-known/openid-configuration${path}`,
-    `${parsed.origin}${path}/.well-known/openid-configuration`,
-  ])
-  for (const place of places) {
-    const document = await read(place)
-    if (document === undefined) continue
-    const { issuer: said, token_endpoint: tokenUrl } = document
-    if (typeof said !== 'string' || withoutSlash(said) !== withoutSlash(issuer)) {
-      throw new NotDiscovered('cannot be found: the metadata is that of another authorization server')
-    }
-    const endpoint = typeof tokenUrl === 'string' ? URL.parse(tokenUrl) : null
-    if (endpoint === null || !/^https?:$/.test(endpoint.protocol)) continue
-    return { tokenUrl: endpoint.href, outbound: wayTo(endpoint.href) }
-  }
-  throw new NotDiscovered('cannot be found: the authorization server publishes none')
-}
-
-async function readDocument(
-  url: string,
-  { outbound, signal, timeoutMs }: { outbound: Outbound; signal: AbortSignal; timeoutMs: number },
-): Promise<JsonObject | undefined> {
-  const headers = { accept: 'application/json' }
-  const bounds = { headersTimeoutMs: timeoutMs, bodyTimeoutMs: timeoutMs }
-  const response = await outbound.request({ url, method: 'GET', headers, signal, ...bounds })
-  if (response.status === 200) return objectIn(await response.text(maxMetadataBytes))
-  return nothingIn(response)
-}
-
-function nothingIn(response: OutboundResponse): undefined {
-  response.discard()
-  return undefined
-}
-
-function objectIn(text: string): JsonObject | undefined {
-  try {
-    const value: unknown = JSON.parse(text)
-    return isJsonObject(value) ? value : undefined
-  } catch {
-    // A page of some web server: there is no metadata in this place.
-    return undefined
-  }
-}
-
-function withoutSlash(url: string): string {
-  return url.replace(/\/$/, '')
 }
 
 function originOf(url: string): string {

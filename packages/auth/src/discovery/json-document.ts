@@ -1,0 +1,34 @@
+import { isJsonObject, type JsonObject, type Outbound } from '@toolgate/core'
+
+/** Reads a JSON object. Undefined where there is none; rejects with whatever the transport failed with. */
+export type ReadDocument = (url: string) => Promise<JsonObject | undefined>
+
+export interface DocumentBounds {
+  /** The way out that fits the address. */
+  readonly wayTo: (url: string) => Pick<Outbound, 'request'>
+  readonly signal: AbortSignal
+  /** Milliseconds for the headers, and between two pieces of the body. */
+  readonly timeoutMs: number
+  readonly maxBytes: number
+}
+
+export function documentReader({ wayTo, signal, timeoutMs, maxBytes }: DocumentBounds): ReadDocument {
+  const bounds = { headersTimeoutMs: timeoutMs, bodyTimeoutMs: timeoutMs }
+  return async (url) => {
+    const headers = { accept: 'application/json' }
+    const response = await wayTo(url).request({ url, method: 'GET', headers, signal, ...bounds })
+    if (response.status === 200) return objectIn(await response.text(maxBytes))
+    response.discard()
+    return undefined
+  }
+}
+
+function objectIn(text: string): JsonObject | undefined {
+  try {
+    const value: unknown = JSON.parse(text)
+    return isJsonObject(value) ? value : undefined
+  } catch {
+    // A page of some web server: there is no metadata in this place.
+    return undefined
+  }
+}
