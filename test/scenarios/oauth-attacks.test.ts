@@ -242,6 +242,21 @@ describe('a token', () => {
     const lines = log.lines.join('\n')
     for (const secret of [code, textOf(access), textOf(refresh), key]) expect(lines).not.toContain(secret)
   })
+
+  verifies(
+    'oauth:attacks',
+    'and whatever stands for one of a server, is not repeated from where it does not belong',
+    async () => {
+      const { refresh_token: refresh, access_token: access } = await tokensFor()
+      const misplaced = [textOf(access), textOf(refresh), 'tgrr_sealed-for-a-client', 'tgrc_sealed-for-a-client']
+      for (const secret of misplaced) {
+        await gateway.request(`/nowhere/${secret}`)
+        const answer = await gateway.request(`/v1/mcp/oauth/grants/${secret}`, { method: 'DELETE' })
+        expect([answer.status, await answer.text()]).toEqual([404, expect.not.stringContaining(secret)])
+      }
+      for (const secret of misplaced) expect(log.lines.join('\n')).not.toContain(secret)
+    },
+  )
 })
 
 describe('a registration', () => {

@@ -134,6 +134,18 @@ describe('a key that each user brings', () => {
     await call('own', ada, { status: 401 })
   })
 
+  verifies('identity:user-keys', 'is in no line of the log, however the server repeats it', async () => {
+    const decoded = (header = '') => Buffer.from(header.replace('Basic ', ''), 'base64').toString()
+    upstream.answer(({ message, headers: { authorization } }) =>
+      message['method'] === 'tools/call' ? { status: 500, body: `who is ${decoded(authorization)}?` } : undefined,
+    )
+    await gateway.json(keyPath('basic'), { key: ada, body: { credential: 'ada:secret-key-of-ada' } })
+    const answer = await call('basic', ada, { status: 502 })
+    upstream.answer(() => undefined)
+    expect(log.lines.join('\n')).toContain('who is [redacted]?')
+    expect(log.lines.join('\n') + JSON.stringify(answer)).not.toContain('secret-key-of-ada')
+  })
+
   verifies('identity:user-keys', 'is refused where it could not count, and for nobody in particular', async () => {
     await gateway.json(keyPath('filled'), { key: ada, body: { credential: 'x' }, status: 400 })
     await gateway.json(keyPath('own'), { body: { credential: 'x' }, status: 400 })

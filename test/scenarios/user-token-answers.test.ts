@@ -1,6 +1,7 @@
 import { userTokens } from '@toolgate/db'
 import { describe, expect } from 'vitest'
 import { verifies } from '../verifies.ts'
+import { browse } from './oauth-browser.ts'
 import { startUserTokenWorld as startWorld } from './user-token-world.ts'
 
 describe('an authorization server that says nothing in many words', () => {
@@ -43,6 +44,30 @@ describe('an authorization server of which the operator wrote the endpoints alon
       const page = await (await leave())(`&iss=${encodeURIComponent(iss)}`)
       expect([iss, page.status, there.requests.length - before]).toEqual([iss, status, status === 200 ? 1 : 0])
     }
+  })
+})
+
+describe('an authorization server that registers nobody', () => {
+  verifies('oauth:user-tokens', 'is told by its code, and what else it says is not repeated', async () => {
+    await using world = await startWorld()
+    const { there, here, key, log, configWith } = world
+    const { url, auth_type, oauth2_flow } = configWith('').mcp_servers.repo
+    there.documents.set('/.well-known/oauth-authorization-server', {
+      ...there.documents.get('/.well-known/oauth-authorization-server'),
+      registration_endpoint: `${there.origin}/register`,
+    })
+    await here.reload({ mcp_servers: { repo: { url, auth_type, oauth2_flow, issuer: there.origin } } })
+    const left = async () => {
+      const browser = browse(here)
+      return (await browser.send(await browser.open('/connect/repo'), { key })).status
+    }
+    world.answer({ status: 400, body: { error: 'invalid_redirect_uri', error_description: 'words-of-theirs' } })
+    expect(await left()).toBe(502)
+    expect(log.lines.join('\n')).toContain(`${there.host} answered 400: it registers no client`)
+    expect(log.lines.join('\n')).toContain('invalid_redirect_uri')
+    world.answer({ status: 403, body: 'words-of-theirs' })
+    expect(await left()).toBe(502)
+    expect(log.lines.join('\n')).not.toContain('words-of-theirs')
   })
 })
 

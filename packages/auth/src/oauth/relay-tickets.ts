@@ -9,6 +9,7 @@ import { signedInPersonSchema } from '../inbound/jwt/person.ts'
 import type { Sealer } from '../tokens/sealing.ts'
 import type { Consenter } from './consenters.ts'
 import { lifetimes } from './lifetimes.ts'
+import { relayPrefixes as prefixes } from './tokens.ts'
 
 const consenterSchema = z.object({ keyHash: z.string(), person: signedInPersonSchema.nullable() })
 
@@ -58,7 +59,6 @@ export interface RelayTickets {
 /** As long as a code of the gateway's own: a browser loads a page. */
 const codeMs = 60_000
 const longestTicket = 32_768
-const prefixes = { code: 'tgrc_', refresh: 'tgrr_' } as const
 
 export function createRelayTickets({
   sealer,

@@ -10,9 +10,15 @@ import { keyPrefix } from '../keys/key-format.ts'
 export { hashKey as hashToken } from '../keys/key-format.ts'
 
 const prefixes = { access: 'tgat_', refresh: 'tgrt_', code: 'tgac_', client: 'tgcs_' } as const
+/** Of what stands for a code and a refresh token of a server: sealed, and not random. */
+export const relayPrefixes = { code: 'tgrc_', refresh: 'tgrr_' } as const
 
 /** How everything begins that only its holder may know; what does so is written nowhere. */
-export const ownSecretPrefixes: readonly string[] = [keyPrefix, ...Object.values(prefixes)]
+export const ownSecretPrefixes: readonly string[] = [
+  keyPrefix,
+  ...Object.values(prefixes),
+  ...Object.values(relayPrefixes),
+]
 
 export type TokenKind = keyof typeof prefixes
 

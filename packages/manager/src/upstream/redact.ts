@@ -5,14 +5,23 @@ const minRedactedLength = 6
 
 /**
  * A text that an upstream wrote, without the secrets that it was given: servers echo credentials in error pages and on
- * stderr. The part after a scheme (`Bearer …`) counts as a secret of its own.
+ * stderr. The part after a scheme (`Bearer …`) counts as a secret of its own, and so does what HTTP Basic has encoded.
  */
 export function withoutSecrets(text: string, secrets: Iterable<Secret>): string {
   const values = [...secrets].map((secret) => secret.reveal())
-  const parts = values.flatMap((value) => [value, value.slice(value.indexOf(' ') + 1)]).flatMap(asWritten)
+  const parts = values.flatMap((value) => [value, ...afterScheme(value)]).flatMap(asWritten)
   return parts
     .filter(({ length }) => length >= minRedactedLength)
     .reduce((cleaned, value) => cleaned.replaceAll(value, '[redacted]'), text)
+}
+
+function afterScheme(value: string): readonly string[] {
+  const [scheme = '', ...rest] = value.split(' ')
+  if (rest.length === 0) return []
+  const credential = rest.join(' ')
+  if (scheme.toLowerCase() !== 'basic') return [credential]
+  const pair = Buffer.from(credential, 'base64').toString('utf8')
+  return [credential, pair, pair.slice(pair.indexOf(':') + 1)]
 }
 
 /** Plain, and as it stands inside a JSON string. */

@@ -4,6 +4,7 @@ import { Hono } from 'hono'
 import { z } from 'zod'
 import type { AppEnv } from '../../app-env.ts'
 import { readFields } from '../../parse-body.ts'
+import { printablePath } from '../../printable-path.ts'
 
 type Listed = Awaited<ReturnType<AuthorizationServer['issued']['list']>>[number]
 
@@ -46,7 +47,7 @@ export function oauthGrantRoutes({
       const grantId = context.req.param('grant_id')
       // One of somebody else reads like none.
       if (!(await issued.end(grantId, context.var.caller.principal))) {
-        throw new GatewayError('RECORD_NOT_FOUND', `There is no grant "${grantId}".`)
+        throw new GatewayError('RECORD_NOT_FOUND', `There is no grant "${printablePath(grantId)}".`)
       }
       return context.json({ grant_id: grantId, revoked: true })
     })
