@@ -259,6 +259,19 @@ describe('a token', () => {
   )
 })
 
+describe('a grant', () => {
+  it('that nothing can be called is none', async () => {
+    const path = '/v1/mcp/oauth/grants'
+    for (const [method, asked] of [
+      ['DELETE', `${path}/a%00b`],
+      ['GET', `${path}?after=a%00b`],
+    ] as const) {
+      const answer = await gateway.request(asked, { method })
+      expect([answer.status, await answer.text()]).toEqual([400, expect.stringContaining('U+0000')])
+    }
+  })
+})
+
 describe('a registration', () => {
   it('that is malformed, too large or leads to nowhere trusted is refused in the words of the standard', async () => {
     const refused: readonly (readonly [JsonObject, string])[] = [
@@ -270,6 +283,8 @@ describe('a registration', () => {
       [{ redirect_uris: [`${callback}#x`] }, 'invalid_redirect_uri'],
       [{ client_name: 'x'.repeat(600) }, 'invalid_client_metadata'],
       [{ client_name: 7 }, 'invalid_client_metadata'],
+      [{ client_name: 'a\0b' }, 'invalid_client_metadata'],
+      [{ software_id: '\ud800' }, 'invalid_client_metadata'],
       [{ grant_types: ['client_credentials'] }, 'invalid_client_metadata'],
       [{ response_types: ['token'] }, 'invalid_client_metadata'],
     ]

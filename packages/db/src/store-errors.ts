@@ -49,8 +49,8 @@ export function uniqueViolation(error: unknown): string | undefined {
 const defaultDeadlineMs = 20_000
 
 /**
- * Runs `work`; a database that could not be asked, or does not answer within the deadline, is `STORE_UNAVAILABLE`,
- * everything else rejects as it came, and so does a `GatewayError` that the deadline aborts with: a caller that left. The
+ * Runs `work`; a database that could not be asked, or does not answer within the deadline, is `STORE_UNAVAILABLE`, a text that
+ * it cannot keep is `INVALID_REQUEST`, everything else rejects as it came, and so does a `GatewayError` that the deadline aborts with: a caller that left. The
  * deadline is ours because the driver has none: while connections are accepted and then dropped, as load balancers do
  * before a database that is down, it goes on trying for ever. A write given up this way may still happen; one of
  * {@link writeStore} only where the deadline fell into its commit.
@@ -92,8 +92,16 @@ async function askWithin<Answer>(
   } catch (error) {
     const late = deadline.aborted && error === deadline.reason
     if (late && !(error instanceof GatewayError)) throw notAnswered(error)
-    throw isUnavailable(error) ? storeUnavailable(error) : error
+    if (isUnavailable(error)) throw storeUnavailable(error)
+    throw unkeepableTexts.has(databaseErrorCode(error) ?? '') ? unkeepable(error) : error
   }
+}
+
+/** A text with U+0000, alone and inside JSON. Only what somebody sent can hold it. */
+const unkeepableTexts = new Set(['22021', '22P05'])
+
+function unkeepable(cause: unknown): GatewayError {
+  return new GatewayError('INVALID_REQUEST', 'The request holds U+0000, which no text can.', { cause })
 }
 
 /** What was asked may have been done, or be done yet. */

@@ -3,8 +3,12 @@ import { z } from 'zod'
 import { oauthError } from './oauth-error.ts'
 import { isRedirectUri } from './redirect-uris.ts'
 
-const text = z.string().max(512)
-const address = z.string().max(2_048)
+/** Neither half a character nor U+0000, which no store keeps. */
+const readable = z.string().refine((value) => value.isWellFormed() && !value.includes('\0'), {
+  error: 'holds a character that is none',
+})
+const text = readable.max(512)
+const address = readable.max(2_048)
 
 export const clientMetadataSchema = z.object({
   redirect_uris: z.array(address).min(1).max(20),
@@ -17,7 +21,7 @@ export const clientMetadataSchema = z.object({
   logo_uri: address.optional(),
   tos_uri: address.optional(),
   policy_uri: address.optional(),
-  scope: z.string().max(1_024).optional(),
+  scope: readable.max(1_024).optional(),
   contacts: z.array(text).max(10).optional(),
   software_id: text.optional(),
   software_version: text.optional(),
