@@ -14,6 +14,7 @@ beforeAll(async () => {
     await startChatWorld({
       config: { guardrails: [{ guardrail_name: 'pii', litellm_params: pii }] },
       models: ({ origin }) => [
+        { model_name: 'claude', litellm_params: { model: 'anthropic/c', api_base: origin, api_key: 'sk-p' } },
         { model_name: 'gemini', litellm_params: { model: 'gemini/g', api_base: origin, api_key: 'sk-p' } },
       ],
     }),
@@ -75,6 +76,21 @@ describe('a guarded stream', () => {
     expect(text.split('mail <EMAIL_ADDRESS> now')).toHaveLength(3)
     expect(text).not.toContain('ann.lee')
     expect(text).toContain('"title":"T"')
+  })
+
+  verifies('guardrails:streams', 'is judged from where a block of Anthropic’s begins', async () => {
+    play(
+      { type: 'message_start', message: { id: 'm', type: 'message', role: 'assistant', content: [] } },
+      { type: 'content_block_start', index: 0, content_block: { type: 'text', text: 'mail ann.lee@exam' } },
+      { type: 'content_block_delta', index: 0, delta: { type: 'text_delta', text: 'ple.com now' } },
+      { type: 'content_block_stop', index: 0 },
+      { type: 'message_delta', delta: { stop_reason: 'end_turn' } },
+      { type: 'message_stop' },
+    )
+    const messages = [{ role: 'user', content: 'go' }]
+    const text = await textOf('/v1/messages', { model: 'claude', max_tokens: 9, stream: true, messages })
+    expect(text).toContain('mail <EMAIL_ADDRESS> now')
+    expect(text).not.toContain('ann.lee')
   })
 
   verifies('guardrails:streams', 'says nothing unjudged beside its pieces either', async () => {

@@ -33,6 +33,7 @@ export function readEvent(event: JsonObject): EventTexts {
   // What nobody here knows is judged as it stands.
   if (typeof type !== 'string') return { pieces: [], whole: textsIn(event), ends: [] }
   if (type === 'content_block_delta') return readAnthropicDelta(event)
+  if (type === 'content_block_start') return readAnthropicStart(event)
   if (type.endsWith('.delta') && typeof event['delta'] === 'string')
     return readResponsesDelta(type, event, event['delta'])
   return { pieces: [], whole: textsIn(event), ends: endsOf(type, event) }
@@ -133,15 +134,24 @@ function isThought(candidates: readonly JsonValue[], path: Path): boolean {
 }
 
 function readAnthropicDelta({ index, delta }: JsonObject): EventTexts {
-  const pieces = stringsIn(delta, ['delta']).map(({ path, text, structured }) => ({
-    path,
-    text,
-    structured,
-    json: isJsonText(path),
-    group: nameOf(index, undefined),
-    channel: nameOf('block', index, ...path),
-  }))
-  return { pieces, whole: [], ends: [] }
+  return { pieces: stringsIn(delta, ['delta']).map((found) => pieceOfBlock(index, found)), whole: [], ends: [] }
+}
+
+/** A block may begin with the first words of its text. */
+function readAnthropicStart(event: JsonObject): EventTexts {
+  const said = textsIn(event)
+  const isBegun = ({ path }: FoundText) => path.length === 2 && (path[1] === 'text' || path[1] === 'thinking')
+  return {
+    pieces: said.filter(isBegun).map((found) => pieceOfBlock(event['index'], found)),
+    whole: said.filter((found) => !isBegun(found)),
+    ends: [],
+  }
+}
+
+function pieceOfBlock(index: JsonValue | undefined, { path, text, structured }: FoundText): Piece {
+  const within = path.slice(1)
+  const group = nameOf(index, undefined)
+  return { path, text, structured, json: isJsonText(path), group, channel: nameOf('block', index, ...within) }
 }
 
 function readResponsesDelta(type: string, event: JsonObject, text: string): EventTexts {
