@@ -221,6 +221,36 @@ describe('a deployment that fails', () => {
     expect(await said(await askFor('wild/good'))).toBe('here')
   })
 
+  for (const message of ['File not found: file_made_up', "Response with id 'resp_1' not found."]) {
+    verifies('models:cooldown', `is none for others because of what a caller named: ${message}`, async () => {
+      const choosy = await startLlmServer([
+        ({ body }) =>
+          JSON.stringify(body).includes('made-up')
+            ? { json: { error: { message } }, status: 404 }
+            : { json: completion({ content: 'here' }) },
+      ])
+      open.push(choosy)
+      const spare = await provider('spare')
+      await gateway.reload({
+        router_settings: { default_fallbacks: ['spare'] },
+        model_list: [entry('m', choosy), entry('spare', spare)],
+      })
+      await ask({ messages: [{ role: 'user', content: 'made-up' }] })
+      expect(await said(await ask())).toBe('here')
+    })
+  }
+
+  verifies('models:cooldown', 'begins where the model itself is not there', async () => {
+    const gone = await failing(404, {}, { message: 'The model deployed in this file was not found.' })
+    const spare = await provider('spare')
+    await gateway.reload({
+      router_settings: { default_fallbacks: ['spare'] },
+      model_list: [entry('m', gone), entry('spare', spare)],
+    })
+    for (let at = 0; at < 2; at += 1) expect(await said(await ask())).toBe('spare')
+    expect(gone.requests).toHaveLength(1)
+  })
+
   it('is late where it does not answer within the time of the file', async () => {
     const hanging = await provider({ hang: true })
     const good = await provider('in time')

@@ -31,13 +31,21 @@ export function coolsAtOnce(error: GatewayError): boolean {
 export type FallbackReason = 'general' | 'contextWindow' | 'contentPolicy'
 
 /**
- * Behind a pattern of names it is what the provider says of one of them, which any caller may have made up: the deployment is as
- * good as before for the others.
+ * What a provider says of something that the caller named, and may have made up: a model behind a pattern of names, a file, an
+ * earlier answer. The deployment is as good as before for everybody else.
  */
 export function isAboutTheName(error: GatewayError, { modelName }: Pick<Deployment, 'modelName'>): boolean {
   const status = statusOf(error)
-  return modelName.includes('*') && error.code === 'PROVIDER_ERROR' && (status === 403 || status === 404)
+  if (error.code !== 'PROVIDER_ERROR' || (status !== 403 && status !== 404)) return false
+  return modelName.includes('*') || isAboutAThing(toldBy(error))
 }
+
+function isAboutAThing(told: string): boolean {
+  return namedThing.test(told) && !/model|deployment/i.test(told)
+}
+
+const namedThing =
+  /\b(?:files?|containers?|responses?|conversations?|threads?|vector[ _]?stores?|prompts?|skills?|items?|cached[ _]?contents?)\b/i
 
 /** Which fallbacks a failure leads to; undefined: it is the caller's, whoever is asked. */
 export function fallbackReason(error: GatewayError): FallbackReason | undefined {
@@ -53,9 +61,12 @@ const contentPolicy = /content_policy|content_filter|content (?:management )?pol
 
 /** What a provider wrote about a request that it refuses. */
 function refusalOf(error: GatewayError): string | undefined {
-  const status = statusOf(error)
-  if (error.code !== 'PROVIDER_ERROR' || ![400, 413, 422].includes(status)) return undefined
-  const body = error.details.provider?.body
+  if (error.code !== 'PROVIDER_ERROR' || ![400, 413, 422].includes(statusOf(error))) return undefined
+  return toldBy(error)
+}
+
+function toldBy({ details }: GatewayError): string {
+  const body = details.provider?.body
   const told = isJsonObject(body) ? (body['error'] ?? body) : body
   return typeof told === 'string' ? told : JSON.stringify(told ?? '')
 }
