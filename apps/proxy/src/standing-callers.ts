@@ -3,7 +3,7 @@
  * taken back. All that is under way is looked at every second and ended where it would be refused by now. Whom nobody can
  * judge, because the store cannot be asked, goes on; so does whose token has run out meanwhile, which is renewed and not refused.
  */
-import { type Clock, type GatewayError, type Principal, startDeadline, toGatewayError } from '@toolgate/core'
+import { type Clock, type GatewayError, type Principal, Roster, startDeadline, toGatewayError } from '@toolgate/core'
 
 /** Milliseconds. A change of a key takes less than another second to be known here, which makes two. */
 const lookMs = 1_000
@@ -30,32 +30,45 @@ export function isDismissal({ code }: GatewayError): boolean {
   return dismissals.has(code)
 }
 
+/** One request under way. */
+interface Standing {
+  readonly caller: StandingCaller
+  /** One that nobody can judge holds up no other. */
+  isBeingJudged: boolean
+  /** Answered, or dismissed. */
+  isOver: boolean
+}
+
 export function createStandingCallers(clock: Clock): StandingCallers {
   // As many as there are connections, which the server bounds.
-  const standing = new Set<StandingCaller>()
-  /** Each by itself: one that nobody can judge holds up no other. */
-  const beingJudged = new Set<StandingCaller>()
+  const roster = new Roster<Standing>()
 
-  const judge = async (caller: StandingCaller) => {
-    beingJudged.add(caller)
+  const judge = async (standing: Standing) => {
+    standing.isBeingJudged = true
     try {
       using deadline = startDeadline(clock, lookDeadlineMs)
-      await caller.still(deadline.signal)
+      await standing.caller.still(deadline.signal)
     } catch (thrown) {
       const error = toGatewayError(thrown)
-      if (isDismissal(error) && standing.delete(caller)) caller.dismiss(error)
+      if (standing.isOver || !isDismissal(error)) return
+      standing.isOver = true
+      standing.caller.dismiss(error)
     } finally {
-      beingJudged.delete(caller)
+      standing.isBeingJudged = false
     }
   }
   const close = clock.every(lookMs, () => {
-    for (const caller of standing) if (!beingJudged.has(caller)) void judge(caller)
+    for (const standing of roster.values()) if (!standing.isBeingJudged && !standing.isOver) void judge(standing)
   })
 
   return {
     watch(caller) {
-      standing.add(caller)
-      return () => void standing.delete(caller)
+      const standing = { caller, isBeingJudged: false, isOver: false }
+      const leave = roster.enter(standing)
+      return () => {
+        standing.isOver = true
+        leave()
+      }
     },
     close,
   }
