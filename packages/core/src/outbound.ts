@@ -79,7 +79,7 @@ export function createOutbound({ connectTimeoutMs = 10_000, guard, resolveName }
     const exchange = new Exchange(request.signal)
     dispatcher.dispatch(options, exchange)
     const head = await exchange.head
-    if (!isRedirect(head)) return toResponse(head, exchange)
+    if (!isRedirect(head)) return new ReceivedResponse(head, exchange)
     exchange.discard()
     const next = redirectTarget(request, head)
     if (redirectsLeft === 0) throw new GatewayError('UPSTREAM_PROTOCOL', `More than ${maxRedirects} redirects.`)
@@ -168,15 +168,35 @@ function redirectTarget({ url: from, method }: OutboundRequest, { status, header
   )
 }
 
-function toResponse({ status, headers }: ResponseHead, exchange: Exchange): OutboundResponse {
-  return {
-    status,
-    header: (name) => singleHeader(headers[name]),
-    get body() {
-      return exchange.body()
-    },
-    text: (maxBytes) => exchange.text(maxBytes),
-    discard: () => exchange.discard(),
+/**
+ * A class for its getter: an object literal with one is a shape of its own each time it is made, and shapes keep what they
+ * were made for, and all that leads to, until old memory is collected.
+ */
+class ReceivedResponse implements OutboundResponse {
+  readonly status: number
+  readonly #headers: ResponseHead['headers']
+  readonly #exchange: Exchange
+
+  constructor({ status, headers }: ResponseHead, exchange: Exchange) {
+    this.status = status
+    this.#headers = headers
+    this.#exchange = exchange
+  }
+
+  header(name: string): string | undefined {
+    return singleHeader(this.#headers[name])
+  }
+
+  get body(): AsyncIterable<Uint8Array> {
+    return this.#exchange.body()
+  }
+
+  text(maxBytes: number): Promise<string> {
+    return this.#exchange.text(maxBytes)
+  }
+
+  discard(): void {
+    this.#exchange.discard()
   }
 }
 

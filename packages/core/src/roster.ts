@@ -6,6 +6,10 @@
 export class Roster<Item> {
   readonly #places: Place<Item>[] = []
 
+  get size(): number {
+    return this.#places.length
+  }
+
   /** Until the returned function is called, which may be more than once. */
   enter(item: Item): () => void {
     const place = { item, index: this.#places.length }

@@ -60,7 +60,11 @@ export class ParkedCall<Result> {
     this.principalId = principalId
     this.#mayAsk = mayAsk
     this.#round = round
-    this.#work = work(this.#peer(), this.#controller.signal)
+    const peer = new PeerOfRounds(() => this.#round.peer, {
+      notify: (notification) => this.#notify(notification),
+      request: ({ method, params = {} }, { signal }) => this.#ask({ method, params }, signal),
+    })
+    this.#work = work(peer, this.#controller.signal)
     // Between two rounds nobody listens; the next one hears of it.
     this.#work.catch(() => undefined)
   }
@@ -103,22 +107,6 @@ export class ParkedCall<Result> {
     return { requests: new Map([...this.#questions].map(([key, { request }]) => [key, request])) }
   }
 
-  /** The client as the server sees it, the same over all rounds. */
-  #peer(): Peer {
-    const current = () => this.#round.peer
-    return {
-      era: 'modern',
-      get capabilities() {
-        return current().capabilities
-      },
-      get logLevel() {
-        return current().logLevel
-      },
-      notify: (notification) => this.#notify(notification),
-      request: ({ method, params = {} }, { signal }) => this.#ask({ method, params }, signal),
-    }
-  }
-
   async #ask(request: InputRequest, signal: AbortSignal): Promise<JsonObject> {
     if (!this.#mayAsk()) throw new GatewayError('OVERLOADED', 'Too many calls wait for their clients.')
     this.#count += 1
@@ -138,6 +126,28 @@ export class ParkedCall<Result> {
     if (notification.method !== 'notifications/progress') return peer.notify(notification)
     if (progressToken === undefined) return
     peer.notify({ ...notification, params: { ...notification.params, progressToken } })
+  }
+}
+
+/** The client as the server sees it, the same over all rounds. A class for its getters: `ReceivedResponse` in core says why. */
+class PeerOfRounds implements Peer {
+  readonly era = 'modern'
+  readonly notify: Peer['notify']
+  readonly request: Peer['request']
+  readonly #current: () => Peer
+
+  constructor(current: () => Peer, { notify, request }: Pick<Peer, 'notify' | 'request'>) {
+    this.#current = current
+    this.notify = notify
+    this.request = request
+  }
+
+  get capabilities(): JsonObject {
+    return this.#current().capabilities
+  }
+
+  get logLevel(): string | undefined {
+    return this.#current().logLevel
   }
 }
 

@@ -7,6 +7,7 @@ import {
   type JsonRpcResponse,
   type Peer,
   type Principal,
+  Roster,
 } from '@toolgate/core'
 import type { Hearer, News } from './hearer.ts'
 import { KeptNews } from './kept-news.ts'
@@ -57,7 +58,7 @@ export class Session implements Hearer {
 
   readonly #newRequestId: () => string
   /** No map by id: a client that uses one twice at a time still leaves nothing behind. */
-  #calls: Set<RunningCall> | undefined
+  #calls: Roster<RunningCall> | undefined
   #asked: Map<JsonRpcId, PromiseWithResolvers<JsonObject>> | undefined
   #missed: KeptNews | undefined
   #listener: Listener | undefined
@@ -95,18 +96,18 @@ export class Session implements Hearer {
   /** From now until disposed, the client can cancel this request by its id. */
   begin(id: JsonRpcId): { readonly signal: AbortSignal; abort(reason: GatewayError): void } & Disposable {
     const call = { id, controller: new AbortController() }
-    const calls = (this.#calls ??= new Set())
-    calls.add(call)
+    const calls = (this.#calls ??= new Roster())
+    const leave = calls.enter(call)
     return {
       signal: call.controller.signal,
       abort: (reason) => call.controller.abort(reason),
-      [Symbol.dispose]: () => void calls.delete(call),
+      [Symbol.dispose]: leave,
     }
   }
 
   /** Whether that request runs here. */
   cancel(id: JsonRpcId): boolean {
-    const meant = [...(this.#calls ?? [])].filter((call) => call.id === id)
+    const meant = this.#calls?.values().filter((call) => call.id === id) ?? []
     for (const { controller } of meant) {
       controller.abort(new GatewayError('CANCELLED', 'The client cancelled the request.'))
     }
@@ -125,18 +126,7 @@ export class Session implements Hearer {
 
   /** The way back to the client for one of its requests. */
   peer(outlet: Outlet): Peer {
-    const level = () => this.logLevel
-    return {
-      sessionId: this.id,
-      capabilities: this.capabilities,
-      get logLevel() {
-        return level()
-      },
-      notify: (notification) => {
-        if (isLogged(notification, this.logLevel)) outlet.send(notification)
-      },
-      request: (request, { signal }) => this.#ask(outlet, request, signal),
-    }
+    return new SessionPeer(this, outlet, (request, signal) => this.#ask(outlet, request, signal))
   }
 
   /**
@@ -189,16 +179,12 @@ export class Session implements Hearer {
     if (this.#ended) return
     this.#ended = true
     const reason = new GatewayError('CANCELLED', 'The session was ended.')
-    for (const { controller } of this.#calls ?? []) controller.abort(reason)
+    for (const { controller } of this.#calls?.values() ?? []) controller.abort(reason)
     for (const waiting of this.#asked?.values() ?? []) waiting.reject(reason)
     this.#listener?.close()
   }
 
-  async #ask(
-    outlet: Outlet,
-    { method, params }: { method: string; params?: JsonObject },
-    signal: AbortSignal,
-  ): Promise<JsonObject> {
+  async #ask(outlet: Outlet, { method, params }: PeerRequest, signal: AbortSignal): Promise<JsonObject> {
     const asked = (this.#asked ??= new Map())
     if (asked.size >= maxAsked) throw new GatewayError('OVERLOADED', 'Too many requests wait for this client.')
     const id = this.#newRequestId()
@@ -222,6 +208,45 @@ export class Session implements Hearer {
     }
   }
 }
+
+/** A class for its getter, as one is made for every request: `ReceivedResponse` in core says why. */
+class SessionPeer implements Peer {
+  readonly #session: Session
+  readonly #outlet: Outlet
+  readonly #ask: (request: PeerRequest, signal: AbortSignal) => Promise<JsonObject>
+
+  constructor(
+    session: Session,
+    outlet: Outlet,
+    ask: (request: PeerRequest, signal: AbortSignal) => Promise<JsonObject>,
+  ) {
+    this.#session = session
+    this.#outlet = outlet
+    this.#ask = ask
+  }
+
+  get sessionId(): string {
+    return this.#session.id
+  }
+
+  get capabilities(): JsonObject {
+    return this.#session.capabilities
+  }
+
+  get logLevel(): string | undefined {
+    return this.#session.logLevel
+  }
+
+  notify(notification: JsonRpcNotification): void {
+    if (isLogged(notification, this.#session.logLevel)) this.#outlet.send(notification)
+  }
+
+  request(request: PeerRequest, { signal }: { signal: AbortSignal }): Promise<JsonObject> {
+    return this.#ask(request, signal)
+  }
+}
+
+type PeerRequest = Parameters<Peer['request']>[0]
 
 const nothing: ReadonlySet<string> = new Set()
 
