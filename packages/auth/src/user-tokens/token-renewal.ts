@@ -76,7 +76,9 @@ async function renewClaimed(
   })
   if (received === undefined) {
     const settled = await store.settle(row, 'needs_sign_in')
-    return settled && { row: settled, tokens }
+    if (settled !== undefined) return { row: settled, tokens }
+    // Somebody signed in meanwhile, and what was refused is not theirs any more.
+    return ofRow(await store.find(context.holder), context, options)
   }
   const { access, refresh, lifetimeMs, scopes = row.scopes } = received
   const party = tokens.party && keptParty(tokens.party, context.at.client)

@@ -126,6 +126,17 @@ describeOnStores('tokens of users, at two gateways', (openStore) => {
     expect(await presented(first, 'bob')).toBe('Bearer signed-in-again')
   })
 
+  it('are what was got last, where the former ones turn out to be refused', async () => {
+    const [first, second] = await gateways(async () => {
+      await second?.keep({ server, owner: 'fay', signal }, given('signed-in-again', 3_600_000))
+      return undefined
+    })
+    if (first === undefined || second === undefined) throw new Error('no gateways')
+    await first.keep({ server, owner: 'fay', signal }, given('old', 0))
+    expect(await presented(first, 'fay')).toBe('Bearer signed-in-again')
+    expect(await first.status(server, 'fay')).toMatchObject({ needsSignIn: false })
+  })
+
   it('are read once for any number of calls, and what is done elsewhere is heard', async () => {
     const [first, second] = await gateways(async () => undefined)
     if (first === undefined || second === undefined) throw new Error('no gateways')
