@@ -71,6 +71,20 @@ describe('an authorization server that registers nobody', () => {
   })
 })
 
+describe('a token that a user hands over', () => {
+  verifies('oauth:user-tokens', 'is one that can be presented, or is refused at once', async () => {
+    await using world = await startWorld()
+    const path = '/v1/mcp/server/repo/oauth-user-credential'
+    for (const access_token of ['two\nlines-of-ada', 'two words-of-ada', 'ümlaut-of-ada', '✓-of-ada', 'nul\0-of-ada']) {
+      const answer = await world.here.json(path, { key: world.key, body: { access_token }, status: 400 })
+      expect(JSON.stringify(answer)).not.toContain('-of-ada')
+    }
+    await world.here.json(path, { key: world.key, body: { access_token: 'x', refresh_token: 'a\nb' }, status: 400 })
+    expect(await world.call()).toEqual({ status: 200 })
+    expect(world.presented()).toBe('Bearer token-1')
+  })
+})
+
 describe('a server that refuses one request', () => {
   verifies('oauth:user-tokens-refresh', 'costs no token, and ends no account', async () => {
     await using world = await startWorld()

@@ -8,9 +8,14 @@ import { readJsonObject } from '../json-body.ts'
 import { readFields } from '../parse-body.ts'
 import { accessOf, requireOwner } from './oauth/connect.ts'
 
+/** RFC 6749 appendix A.12 and A.17; the access token becomes a header as a bearer's (RFC 6750 §2.1), which has no spaces. */
+const token = z.string().min(1).max(16_384)
+const accessToken = token.regex(/^[\x21-\x7e]+$/, { error: 'must be visible characters of ASCII, without spaces' })
+const refreshToken = token.regex(/^[\x20-\x7e]+$/, { error: 'must be visible characters of ASCII' })
+
 export const userCredential = z.object({
-  access_token: z.string().min(1).max(16_384),
-  refresh_token: z.string().min(1).max(16_384).optional(),
+  access_token: accessToken,
+  refresh_token: refreshToken.optional(),
   expires_in: z.number().positive().optional(),
   scopes: z.array(z.string()).max(100).optional(),
 })
