@@ -85,6 +85,21 @@ describe('a token that a user hands over', () => {
   })
 })
 
+describe('an authorization server with words of its own', () => {
+  for (const error of ['bad_refresh_token', 'invalid_refresh_token']) {
+    verifies('oauth:user-tokens-refresh', `has people sign in again where it says ${error}`, async () => {
+      await using world = await startWorld()
+      world.answer({ status: 200, body: { ok: false, error } })
+      world.pass(3_700)
+      expect(await world.call()).toMatchObject({ status: 401, error: 'upstream_sign_in_required' })
+      expect(await world.status()).toMatchObject({ needs_reauth: true })
+      world.minted()
+      await world.connect()
+      expect(await world.call()).toEqual({ status: 200 })
+    })
+  }
+})
+
 describe('a server that refuses one request', () => {
   verifies('oauth:user-tokens-refresh', 'costs no token, and ends no account', async () => {
     await using world = await startWorld()

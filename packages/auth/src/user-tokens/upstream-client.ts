@@ -179,8 +179,14 @@ async function unlessRefused(
 }
 
 /** A client that the operator registered is the operator's to mend: no user helps by signing in again. */
-const ofTheGrant: ReadonlySet<string> = new Set(['invalid_grant'])
-const ofGrantOrClient: ReadonlySet<string> = new Set(['invalid_grant', 'invalid_client', 'unauthorized_client'])
+const ofTheGrant: ReadonlySet<string> = new Set([
+  'invalid_grant',
+  // GitHub's words for it, and Slack's.
+  'bad_refresh_token',
+  'bad_verification_code',
+  'invalid_refresh_token',
+])
+const ofGrantOrClient: ReadonlySet<string> = new Set([...ofTheGrant, 'invalid_client', 'unauthorized_client'])
 
 function shared({ at, party }: AskedParty, fetchFn: FetchLike) {
   const { metadata, issuer, resource } = party
