@@ -58,7 +58,7 @@ describe('the API of stored servers', () => {
     ['is_byok', { is_byok: true, auth_type: 'none' }],
     ['dcr_bridge', { dcr_bridge: true }],
     ['available_on_public_internet', { available_on_public_internet: false }],
-    ['credentials.aws_role_name', { credentials: { aws_role_name: 'x' } }],
+    ['aws_role_name', { auth_type: 'aws_sigv4', credentials: { aws_role_name: 'x' } }],
     ['static_headers', { static_headers: { 'not a header': 'x' } }],
     ['api_keys', { api_keys: ['sk-of-somebody-12345'] }],
     ['cwd', { cwd: '/' }],

@@ -35,7 +35,7 @@ export function serverOptions(source: ServerOptionsSource): ServerOptions<Upstre
     transports,
     authMethods: upstreamAuthMethods,
     transportOptions: { outbound, guardedOutbound, clock, log, children, clientInfo: { name: 'toolgate', version } },
-    authOptions: (report) => ({ tokens, exchange, userTokens, clock, report }),
+    authOptions: (report) => ({ tokens, exchange, outbound, userTokens, clock, report }),
     userSecrets: userTokens?.held,
     hashKey,
     digest: createDigest(),

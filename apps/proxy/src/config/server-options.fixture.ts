@@ -61,6 +61,7 @@ export const serverOptions: ServerOptions<UpstreamAuthOptions> = {
   authOptions: (report) => ({
     tokens: createClientCredentials({ outbound, clock: systemClock }),
     exchange: createTokenExchange({ outbound, clock: systemClock }),
+    outbound,
     report,
   }),
   hashKey: (key) => createHash('sha256').update(key.reveal()).digest('hex'),

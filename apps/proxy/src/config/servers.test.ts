@@ -155,7 +155,11 @@ describe('a server that cannot be built', () => {
     ['{url: http://a, auth_type: bearer}', expect.stringContaining('auth_type must be one of none, bearer_token,')],
     [
       '{url: http://a, auth_type: aws_sigv4, aws_role_name: x}',
-      expect.stringContaining('aws_role_name is not supported: roles are not assumed'),
+      expect.stringContaining('aws_role_name must be the ARN of a role'),
+    ],
+    [
+      '{url: http://a, auth_type: aws_sigv4, aws_role_name: "arn:aws:iam::123456789012:role/x"}',
+      expect.stringContaining('aws_role_name needs aws_access_key_id and aws_secret_access_key'),
     ],
     [
       '{url: http://a, auth_type: bearer_token, delegate_auth_to_upstream: true}',

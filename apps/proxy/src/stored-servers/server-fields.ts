@@ -31,6 +31,9 @@ export const credentialFields = {
   aws_session_token: text,
   aws_region_name: text,
   aws_service_name: text,
+  aws_role_name: text,
+  aws_session_name: text,
+  aws_sts_endpoint: text,
 }
 
 /** What a request says at its top. */
@@ -169,6 +172,9 @@ export const serverFields = {
   aws_session_token: secret,
   aws_region_name: plain,
   aws_service_name: plain,
+  aws_role_name: plain,
+  aws_session_name: plain,
+  aws_sts_endpoint: address,
   access_groups: { ...plain, absent: [] },
 } satisfies Readonly<Record<FieldName, FieldFacts>>
 

@@ -112,16 +112,12 @@ function reviewFields(body: object): readonly string[] {
 function unknownCredentials(body: object): readonly string[] {
   const credentials: unknown = Reflect.get(body, 'credentials')
   if (!isJsonObject(credentials)) return []
-  for (const role of ['aws_role_name', 'aws_session_name']) {
-    if (refusedDefaults.has(credentials[role])) continue
-    throw refused(`credentials.${role}`, 'roles are not assumed; give the keys of a session of the role')
-  }
   const [other] = Object.entries(refusals).filter(([field]) => !refusedDefaults.has(credentials[field]))
   if (other !== undefined) throw refused(`credentials.${other[0]}`, other[1])
   if (!refusedDefaults.has(credentials['client_private_key'])) {
     throw refused('credentials.client_private_key', 'it stands beside credentials, not in them')
   }
-  const known = [...Object.keys(credentialFields), 'aws_role_name', 'aws_session_name']
+  const known = Object.keys(credentialFields)
   return unknownFields(credentials, { known, path: ['credentials'] }).map((field) => `credentials.${field}`)
 }
 

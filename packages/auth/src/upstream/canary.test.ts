@@ -47,6 +47,7 @@ it('each secret reaches exactly its one party, and no log, error, scope or print
     return bound.create({
       tokens,
       exchange: createTokenExchange({ outbound: createOutbound() }),
+      outbound: createOutbound(),
       report: (_level, message) => void lines.push(message),
     })
   }

@@ -1,4 +1,4 @@
-import { GatewayError, Secret, sharedScope, type UpstreamAuth } from '@toolgate/core'
+import { createOutbound, GatewayError, Secret, sharedScope, type UpstreamAuth } from '@toolgate/core'
 import { describe, expect, it } from 'vitest'
 import type { ClientCredentials } from '../tokens/client-credentials.ts'
 import type { DeclaredGrant } from '../tokens/token-mint.ts'
@@ -29,6 +29,7 @@ function create(type: string, settings: object) {
   const auth = bound.create({
     tokens,
     exchange: { of: () => async () => undefined },
+    outbound: createOutbound(),
     report: (level, message) => void reports.push(`${level}: ${message}`),
   })
   return { auth, reports, grants }
@@ -155,6 +156,7 @@ describe('oauth2', () => {
     const auth = bound.create({
       tokens: { of: () => () => Promise.reject(failure) },
       exchange: { of: () => async () => undefined },
+      outbound: createOutbound(),
       report() {},
     })
     await expect(presented(auth)).rejects.toBe(failure)

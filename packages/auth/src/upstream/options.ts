@@ -1,4 +1,4 @@
-import type { Clock } from '@toolgate/core'
+import type { Clock, Outbound } from '@toolgate/core'
 import type { ClientCredentials } from '../tokens/client-credentials.ts'
 import type { TokenExchange } from '../tokens/token-exchange.ts'
 import type { UserTokens } from '../user-tokens/user-tokens.ts'
@@ -7,6 +7,8 @@ import type { UserTokens } from '../user-tokens/user-tokens.ts'
 export interface UpstreamAuthOptions {
   readonly tokens: ClientCredentials
   readonly exchange: TokenExchange
+  /** To addresses that the operator names. */
+  readonly outbound: Outbound
   /** Absent: the system's. */
   readonly clock?: Clock
   /** Absent: tokens of users are kept nowhere. */

@@ -1,6 +1,7 @@
 import {
   type Caller,
   createCallerScope,
+  createOutbound,
   type Credential,
   type Forwarded,
   nothingForwarded,
@@ -31,6 +32,7 @@ function method(type: string, settings: object = {}): UpstreamAuth {
   return bound.create({
     tokens: { of: () => async () => token },
     exchange: { of: () => async () => undefined },
+    outbound: createOutbound(),
     report() {},
   })
 }
