@@ -146,6 +146,31 @@ describe('a key that each user brings', () => {
     expect(log.lines.join('\n') + JSON.stringify(answer)).not.toContain('secret-key-of-ada')
   })
 
+  verifies('identity:user-keys', 'is to be replaced where its server refuses it, and leads to no sign-in', async () => {
+    await gateway.json(keyPath('own'), { key: ada, body: { credential: 'a-former-key' } })
+    const challenge = { 'www-authenticate': 'Bearer resource_metadata="https://elsewhere.example/"' }
+    upstream.answer(({ headers }) =>
+      headers['x-api-key'] === 'a-former-key' ? { status: 401, headers: challenge } : undefined,
+    )
+    const refused = {
+      error: 'byok_auth_required',
+      server: 'own',
+      setup_url: expect.stringContaining('/user-credential'),
+    }
+    expect(await call('own', ada, { status: 401 })).toMatchObject({ detail: refused })
+    const answer = await gateway.request('/mcp/own', {
+      key: ada,
+      headers: { accept: 'application/json, text/event-stream' },
+      body: { jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name: 'echo', arguments: {} } },
+    })
+    expect([answer.status, answer.headers.get('www-authenticate')]).toEqual([200, null])
+    expect(await answer.text()).toContain('refused what was asked with the key that you have set')
+    await gateway.json(keyPath('own'), { key: ada, body: { credential: 'a-new-key' } })
+    await call('own', ada)
+    upstream.answer(() => undefined)
+    await gateway.request(keyPath('own'), { key: ada, method: 'DELETE' })
+  })
+
   verifies('identity:user-keys', 'is refused where it could not count, and for nobody in particular', async () => {
     await gateway.json(keyPath('filled'), { key: ada, body: { credential: 'x' }, status: 400 })
     await gateway.json(keyPath('own'), { body: { credential: 'x' }, status: 400 })

@@ -1,4 +1,5 @@
 import type { Caller } from './caller.ts'
+import type { GatewayError } from './errors.ts'
 import type { OutboundRequest } from './outbound.ts'
 import type { Secret } from './secret.ts'
 import type { ServerDefinition } from './server.ts'
@@ -22,6 +23,8 @@ export interface Credential {
   rejected(status?: number): boolean
   /** A page on which whose it is can connect an account at the server. Absent, or undefined: there is none. */
   connectUrl?(): string | undefined
+  /** What whose it is learns where the server refuses it and no other is to be had. Absent, or undefined: that there is a sign-in to do. */
+  refusal?(): GatewayError | undefined
 }
 
 /**

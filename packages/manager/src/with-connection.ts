@@ -117,6 +117,8 @@ function isRejection(error: unknown): error is GatewayError {
 
 /** The service's own credential is the operator's to replace; anything else, or nothing at all, the caller's. */
 function signInOr(rejection: GatewayError, server: ManagedServer, credential: Credential): GatewayError {
+  const told = credential.refusal?.()
+  if (told !== undefined) return told
   const ownedByService = credential.scope.kind === 'shared' && credential.type !== 'none'
   if (ownedByService) return rejection
   const { challenge, ...details } = rejection.details

@@ -19,7 +19,7 @@ import { identifiesCaller, isForwardableHeader } from './header-names.ts'
 import { environmentValues, filledStaticHeaders } from './request-templates.ts'
 import { createServerHeaders, serverHeaderName } from './server-headers.ts'
 import { writeBareValue } from './static-value.ts'
-import { userKeyMissing } from './user-key.ts'
+import { userKeyMissing, userKeyRefused } from './user-key.ts'
 import { requiredVariables, type SetVariables } from './user-variables.ts'
 
 /**
@@ -89,7 +89,7 @@ export function createCredentialSource(options: CredentialSourceOptions): Explai
         throw userKeyMissing(server, setupUrl?.(server, 'user-credential'))
       }
       const variables = await variablesFor(server, caller)
-      return assemble({ server, caller, own, brought, variables, scopeOf, connectUrl })
+      return assemble({ server, caller, own, brought, variables, scopeOf, connectUrl, setupUrl })
     },
     async plan(server, caller, { onlyServer }) {
       const all = broughtFor(server, caller, onlyServer)
@@ -170,9 +170,10 @@ interface Assembly {
   readonly variables: SetVariables
   readonly scopeOf: CallerScope
   readonly connectUrl: CredentialSourceOptions['connectUrl']
+  readonly setupUrl: SetupUrl | undefined
 }
 
-function assemble({ server, caller, own, brought, variables, scopeOf, connectUrl }: Assembly): Credential {
+function assemble({ server, caller, own, brought, variables, scopeOf, connectUrl, setupUrl }: Assembly): Credential {
   const { forwarded, principal } = caller
   const written = filledStaticHeaders(server, caller, variables.values)
   const kept = environmentValues(server, caller, variables.values)
@@ -194,6 +195,10 @@ function assemble({ server, caller, own, brought, variables, scopeOf, connectUrl
     // What a caller brought comes again with its next request only.
     rejected: (status) => own?.rejected(status) ?? false,
     connectUrl: () => pageOf(server, connectUrl),
+    refusal: () =>
+      own === undefined || server.auth.userKey === undefined
+        ? undefined
+        : userKeyRefused(server, setupUrl?.(server, 'user-credential')),
   }
 }
 

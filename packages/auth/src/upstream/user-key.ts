@@ -32,21 +32,29 @@ export function withUserKeys(auth: UpstreamAuth, keys: UserSecretAccess | undefi
 }
 
 export function userKeyMissing(server: ServerDefinition, url: string | undefined): GatewayError {
+  return userKeyError(server, { what: 'takes a key of your own, and you have set none', url })
+}
+
+/** To sign in, as the server may say, would not help: it is asked with the key, and with nothing else of the caller's. */
+export function userKeyRefused(server: ServerDefinition, url: string | undefined): GatewayError {
+  return userKeyError(server, { what: 'refused what was asked with the key that you have set', url })
+}
+
+function userKeyError(
+  server: ServerDefinition,
+  { what, url }: { readonly what: string; readonly url: string | undefined },
+): GatewayError {
   const help = server.byok?.helpUrl
   const told = help === undefined ? '' : ` How to get one: ${help} .`
   const set = url === undefined ? '' : ` Set it with POST ${url}`
-  return new GatewayError(
-    'USER_KEY_MISSING',
-    `Server "${server.name}" takes a key of your own, and you have set none.${told}${set}`,
-    {
-      details: {
-        server: server.name,
-        server_id: server.id,
-        server_name: server.name,
-        ...(url !== undefined && { setup_url: url }),
-        challenge: 'Bearer realm="byok"',
-        stage: 'credential',
-      },
+  return new GatewayError('USER_KEY_MISSING', `Server "${server.name}" ${what}.${told}${set}`, {
+    details: {
+      server: server.name,
+      server_id: server.id,
+      server_name: server.name,
+      ...(url !== undefined && { setup_url: url }),
+      challenge: 'Bearer realm="byok"',
+      stage: 'credential',
     },
-  )
+  })
 }
