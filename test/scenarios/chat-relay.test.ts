@@ -25,6 +25,14 @@ beforeAll(async () => {
           model_name: 'canned',
           litellm_params: { model: 'openai/gpt-real', api_base: `${origin}/v1`, mock_response: 'a canned answer' },
         },
+        {
+          model_name: 'with-headers',
+          litellm_params: {
+            model: 'openai/gpt',
+            api_base: `${origin}/v1`,
+            extra_headers: { 'x-gateway-key': 'canary/of-a-header' },
+          },
+        },
         { model_name: 'canned-elsewhere', litellm_params: { model: 'bedrock/anything', mock_response: 'also canned' } },
       ],
     }),
@@ -141,6 +149,20 @@ describe('a provider that refuses', () => {
     })
   }
 
+  it('shows no credential that an operator wrote in headers, however it is repeated', async () => {
+    const error = String.raw`{"error":{"message":"refused: ${'canary/of-a-header'.replace('/', String.raw`\/`)} canary/of-a-header"}}`
+    for (const [stream, answer] of [
+      [false, { status: 400, text: error }],
+      [true, { status: 400, text: error }],
+      [true, { events: [`data: ${error}\n\n`] }],
+    ] as const) {
+      world.play(answer)
+      const text = await (await post({ model: 'with-headers', messages: user, stream })).text()
+      expect(text).toContain('refused: [redacted] [redacted]')
+    }
+    expect(world.llm.requests.at(-1)?.headers).toMatchObject({ 'x-gateway-key': 'canary/of-a-header' })
+  })
+
   it('in plain text is relayed as well', async () => {
     world.play({ status: 429, text: 'slow down' })
     const response = await post({ model: 'gpt', messages: user })
@@ -231,7 +253,7 @@ describe('which model', () => {
       }
       return found
     }
-    expect(await ids()).toEqual(['gpt', 'named-key', 'canned', 'canned-elsewhere'])
+    expect(await ids()).toEqual(['gpt', 'named-key', 'canned', 'with-headers', 'canned-elsewhere'])
     expect(await ids(await world.gateway.makeKey({ models: ['canned', 'openai/gpt-9'] }))).toEqual([
       'canned',
       'openai/gpt-9',

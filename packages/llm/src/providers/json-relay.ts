@@ -4,6 +4,7 @@ import { nothingPasses, type Passing, type Wire } from '../wire.ts'
 import type { ProviderParty } from './provider.ts'
 import { providerError, providerProtocolError, toProviderFailure, unreadableAnswer } from './provider-failure.ts'
 import { withoutKeyInErrors } from './redact-stream.ts'
+import { credentialsIn } from './told-credentials.ts'
 
 /** Bytes of an answer that is read whole. */
 const maxAnswerBytes = 64_000_000
@@ -30,21 +31,23 @@ type Headers = Readonly<Record<string, string>>
 
 /**
  * A provider that speaks the client's own dialect: bodies go through as they are, and so do the bytes of a stream, except
- * for our key in an error.
+ * for our credentials in an error.
  */
 export function relayJson(relay: JsonRelay): Wire {
-  const partyOf = ({ model }: JsonObject): ProviderParty => ({
+  const partyOf = ({ model }: JsonObject, own: Headers = {}): ProviderParty => ({
     provider: relay.type,
     model: textOf(model),
-    apiKey: relay.apiKey,
+    credentials: [...(relay.apiKey === undefined ? [] : [relay.apiKey]), ...credentialsIn(own)],
   })
 
   return {
     async generate(body, signal, passing) {
-      const party = partyOf(body)
+      let party = partyOf(body)
       using deadline = startDeadline(relay.clock, relay.timeoutMs, signal)
       try {
-        const response = await post(relay, body, { signal: deadline.signal, passing, streamed: false })
+        const own = await relay.headers(deadline.signal)
+        party = partyOf(body, own)
+        const response = await post(relay, body, { signal: deadline.signal, passing, own, streamed: false })
         if (!isSuccess(response.status)) throw await readError(party, response)
         return parseAnswer(await response.text(maxAnswerBytes), party)
       } catch (error) {
@@ -52,9 +55,11 @@ export function relayJson(relay: JsonRelay): Wire {
       }
     },
     async stream(body, signal, passing) {
-      const party = partyOf(body)
+      let party = partyOf(body)
       try {
-        const response = await post(relay, body, { signal, passing, streamed: true })
+        const own = await relay.headers(signal)
+        party = partyOf(body, own)
+        const response = await post(relay, body, { signal, passing, own, streamed: true })
         if (!isSuccess(response.status)) throw await readError(party, response)
         return relayBytes(response.body, party, signal)
       } catch (error) {
@@ -69,13 +74,14 @@ type ProviderResponse = Awaited<ReturnType<Outbound['request']>>
 interface Sending {
   readonly signal: AbortSignal
   readonly passing: Passing | undefined
+  readonly own: Headers
   readonly streamed: boolean
 }
 
 async function post(
-  { outbound, address, timeoutMs, headers, defaults, toBody }: JsonRelay,
+  { outbound, address, timeoutMs, defaults, toBody }: JsonRelay,
   body: JsonObject,
-  { signal, passing = nothingPasses, streamed }: Sending,
+  { signal, passing = nothingPasses, own, streamed }: Sending,
 ) {
   return outbound.request({
     url: `${address(body, streamed)}${passing.query}`,
@@ -85,7 +91,7 @@ async function post(
       ...passing.headers,
       'content-type': 'application/json',
       accept: 'application/json, text/event-stream',
-      ...(await headers(signal)),
+      ...own,
     },
     body: JSON.stringify(toBody?.(body) ?? body),
     signal,
@@ -120,7 +126,7 @@ function parseJson(text: string, party: ProviderParty): unknown {
 
 async function* relayBytes(bytes: AsyncIterable<Uint8Array>, party: ProviderParty, signal: AbortSignal) {
   try {
-    yield* party.apiKey === undefined ? bytes : withoutKeyInErrors(bytes, party.apiKey)
+    yield* party.credentials.length === 0 ? bytes : withoutKeyInErrors(bytes, party.credentials)
   } catch (error) {
     throw toProviderFailure(error, party, signal)
   }

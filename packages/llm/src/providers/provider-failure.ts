@@ -1,8 +1,9 @@
-import { classifyOutboundFailure, GatewayError, isJsonObject, type Secret } from '@toolgate/core'
+import { classifyOutboundFailure, GatewayError, isJsonObject } from '@toolgate/core'
 import { cancelled } from '../cancelled.ts'
 import type { ProviderParty } from './provider.ts'
+import { withoutCredentials } from './told-credentials.ts'
 
-/** Providers' failures in the gateway's words. Some providers repeat the key they refuse: it is taken out first. */
+/** Providers' failures in the gateway's words. Credentials in them are taken out first. */
 
 const maxMessageLength = 1_000
 
@@ -18,7 +19,7 @@ const retryAfterPattern = /^[\w ,:]{1,40}$/
 
 /** A provider's own HTTP error; the client gets status, body and when to come again as details. */
 export function providerError(party: ProviderParty, { status, text, retryAfter }: ProviderRefusal): GatewayError {
-  const body = parseBody(withoutKey(text, party.apiKey))
+  const body = parseBody(withoutCredentials(text, party.credentials))
   return new GatewayError('PROVIDER_ERROR', `${nameOf(party)} answered with an error (${status}): ${messageOf(body)}`, {
     details: {
       provider: { status, body },
@@ -69,10 +70,6 @@ function causes(error: unknown): Error[] {
 
 function nameOf({ provider, model }: ProviderParty): string {
   return `The provider "${provider}" (model "${model}")`
-}
-
-function withoutKey(text: string, apiKey: Secret | undefined): string {
-  return apiKey === undefined ? text : text.replaceAll(apiKey.reveal(), '[redacted]')
 }
 
 function parseBody(text: string): unknown {

@@ -48,9 +48,9 @@ export interface ProviderPlug extends Plug<ProviderOptions, LlmProvider> {
   readonly variables?: Readonly<Record<string, string>>
 }
 
-/** What went wrong is told with the provider's and the model's name, never with the key. */
+/** What went wrong is told with the provider's and the model's name, never with a credential. */
 export interface ProviderParty {
   readonly provider: string
   readonly model: string
-  readonly apiKey?: Secret | undefined
+  readonly credentials: readonly Secret[]
 }

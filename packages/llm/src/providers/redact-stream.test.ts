@@ -11,7 +11,7 @@ async function relayed(chunks: readonly Uint8Array[]) {
   const arriving = (async function* () {
     yield* chunks
   })()
-  for await (const chunk of withoutKeyInErrors(arriving, new Secret(apiKey))) passed.push(chunk)
+  for await (const chunk of withoutKeyInErrors(arriving, [new Secret(apiKey)])) passed.push(chunk)
   return passed
 }
 

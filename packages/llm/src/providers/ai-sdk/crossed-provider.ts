@@ -7,6 +7,7 @@ import { type ChunkHead, wantsUsage } from '../chat-events.ts'
 import type { LlmProvider, ProviderOptions, ProviderParty } from '../provider.ts'
 import { refuseUnsupported } from '../parameters.ts'
 import type { CommonSettings } from '../settings.ts'
+import { credentialsIn } from '../told-credentials.ts'
 import { toCallOptions } from './chat-to-options.ts'
 import { toFailure } from './failure.ts'
 import { toChatCompletion } from './result-to-chat.ts'
@@ -30,7 +31,8 @@ export interface CrossedProvider extends ProviderOptions {
 
 export function crossedProvider(options: CrossedProvider): LlmProvider {
   const { type, clock, newId, settings, secret, schemas, signatures } = options
-  const partyOf = ({ model }: JsonObject): ProviderParty => ({ provider: type, model: textOf(model), apiKey: secret })
+  const credentials = [...(secret === undefined ? [] : [secret]), ...credentialsIn(settings.extra_headers ?? {})]
+  const partyOf = ({ model }: JsonObject): ProviderParty => ({ provider: type, model: textOf(model), credentials })
 
   const begin = async (asked: JsonObject, abortSignal: AbortSignal) => {
     const body = projectTools(refuseUnsupported(asked, settings), { dialect: 'chat', profile: schemas })
