@@ -68,9 +68,12 @@ afterAll(() => behind.disposeAsync())
 /** Calls a tool where it may; counts in a stream only where it is asked to. */
 function answerTo(body: JsonObject) {
   if (body['model'] === 'c') return { json: message([], { usage: anthropicUsage }) }
-  if (body['user'] === 'hang') return { hang: true } as const
   const calls = body['tools'] !== undefined && !JSON.stringify(body['messages']).includes('"tool"')
-  const answer = completion({ content: 'fine', ...(calls && { tool_calls: [toolCall('srv-echo', {})] }) })
+  const called = body['user'] === 'twice' ? ['a', 'b'] : ['a']
+  const answer = completion({
+    content: 'fine',
+    ...(calls && { tool_calls: called.map((id) => toolCall('srv-echo', {}, id)) }),
+  })
   if (body['user'] === 'absurd')
     return { text: JSON.stringify(answer).replace(/"prompt_tokens":\d+/, '"prompt_tokens":1e999') }
   if (JSON.stringify(body['messages']).includes('cached')) return { json: { ...answer, usage: cachedUsage } }
@@ -155,25 +158,38 @@ describe('a tool loop under way', () => {
     }
   }
 
-  verifies('limits:loop-answers', 'goes on where another request took its place meanwhile', async () => {
+  verifies('limits:per-key', 'holds its place while its tools run', async () => {
     const key = await makeKey({ max_parallel_requests: 1 })
-    const other = new AbortController()
+    const beside: number[] = []
     duringTool = async () => {
-      const before = llm.requests.length
-      const hanging = gateway.request('/v1/chat/completions', {
-        key,
-        signal: other.signal,
-        body: { model: 'm', messages: [], user: 'hang' },
-      })
-      hanging.catch(() => {})
-      await llm.arrived(before + 1)
+      beside.push((await ask(key)).status)
       return undefined
     }
     const answered = await ask(key, { tools: mcp() })
     duringTool = () => undefined
-    expect(answered.status).toBe(200)
-    expect((await ask(key)).status).toBe(429)
-    other.abort()
+    expect([answered.status, beside, (await ask(key)).status]).toEqual([200, [429], 200])
+  })
+
+  verifies('limits:per-key', 'holds no more than one place, however many of its tools run', async () => {
+    const key = await makeKey({ max_parallel_requests: 2 })
+    const beside: number[] = []
+    const [both, over] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+    let running = 0
+    duringTool = async () => {
+      running += 1
+      if (running === 2) {
+        both.resolve()
+        await over.promise
+        return undefined
+      }
+      await both.promise
+      beside.push((await ask(key)).status)
+      over.resolve()
+      return undefined
+    }
+    const answered = await ask(key, { tools: mcp(), user: 'twice' })
+    duringTool = () => undefined
+    expect([answered.status, beside]).toEqual([200, [200]])
   })
 })
 

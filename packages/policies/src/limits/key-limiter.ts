@@ -1,5 +1,6 @@
 import { type Clock, GatewayError, type TracedCall } from '@toolgate/core'
 import { createMinuteCounts } from './minute-counts.ts'
+import { createParallelPlaces } from './parallel-places.ts'
 
 /**
  * The limits of keys on requests, tokens and calls within a minute, and on requests at a time. Counted by this process alone:
@@ -30,7 +31,7 @@ interface Limit {
 
 export function createKeyLimiter(clock: Clock): KeyLimiter {
   const counts = createMinuteCounts(clock)
-  const underWay = new Map<string, number>()
+  const places = createParallelPlaces()
 
   const refuse = (limit: Omit<Limit, 'type' | 'name'> & { readonly type: string; readonly restMs: number }) => {
     const { subject, type, most, restMs } = limit
@@ -54,25 +55,25 @@ export function createKeyLimiter(clock: Clock): KeyLimiter {
         if (counts.count(limit.name) >= limit.most) throw refuse({ ...limit, restMs: counts.restMs(limit.name) })
       }
       const most = limits.parallelRequests
-      const running = underWay.get(keyHash) ?? 0
-      const holdsPlace = most !== undefined && (counted || call.model !== undefined)
       // A later round has had its place; whoever took it between rounds must not stop what tools have begun.
-      if (holdsPlace && counted && running >= most) {
+      if (most !== undefined && counted && places.taken(keyHash) >= most) {
         throw refuse({ subject: `api_key: ${keyHash}`, type: 'max_parallel_requests', most, restMs: 0 })
       }
-      if (holdsPlace) underWay.set(keyHash, running + 1)
+      const leave = most === undefined ? undefined : places.enter(keyHash, requestOf(call))
       for (const { type, name } of applying) if (type === 'requests') counts.add(name, 1)
 
       return () => {
         const { promptTokens = 0, completionTokens = 0 } = call.trace
         for (const { type, name } of applying) if (type === 'tokens') counts.add(name, promptTokens + completionTokens)
-        if (!holdsPlace) return
-        const left = (underWay.get(keyHash) ?? 1) - 1
-        if (left > 0) underWay.set(keyHash, left)
-        else underWay.delete(keyHash)
+        leave?.()
       }
     },
   }
+}
+
+/** Rounds and tools of one tool loop are one request; any other call is one of its own. */
+function requestOf({ caller, trace }: LimitedCall): string | symbol {
+  return trace.round === undefined ? Symbol('request') : caller.request.traceId
 }
 
 /** Later rounds, and calls of a tool loop, belong to a request that was counted. */
