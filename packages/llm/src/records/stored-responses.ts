@@ -3,7 +3,7 @@ import { listOf, textOf } from '../json-fields.ts'
 import type { RecordStore } from './record-store.ts'
 
 /**
- * Responses that the gateway made and no provider knows: they are continued by their id (`previous_response_id`), by the key
+ * Responses that the gateway made and no provider knows: they are continued by their id (`previous_response_id`), by the owner
  * that asked for them, on any replica.
  */
 export interface StoredResponses {
