@@ -1,7 +1,7 @@
 import { completion } from '@toolgate/testing/llm-server'
 import { describedTool, manyTools, offersTools } from '@toolgate/testing/mcp-catalog'
 import { startFaultyMcpServers } from '@toolgate/testing/mcp-faulty'
-import { afterAll, beforeAll, describe, expect } from 'vitest'
+import { afterAll, beforeAll, describe, expect, vi } from 'vitest'
 import { recordingLog } from '../boot.ts'
 import { verifies } from '../verifies.ts'
 import { type ChatWorld, mcp, offeredIn, startChatWorld } from './chat-world.ts'
@@ -36,7 +36,7 @@ async function filtering(filter: object): Promise<void> {
     model_list: [
       model('gpt', 'v1'),
       model('broken', 'broken'),
-      { model_name: 'words', litellm_params: { model: 'mock/embeddings' } },
+      { model_name: 'words', litellm_params: { model: 'mock/embeddings', input_cost_per_token: 0.5 } },
     ],
     litellm_settings: { mcp_semantic_tool_filter: { enabled: true, embedding_model: 'words', ...filter } },
   })
@@ -108,16 +108,30 @@ describe('the semantic filter', () => {
 
   verifies(
     'filter:nearest-tools',
-    'embeds a definition once, on the gateway’s account and not the caller’s',
+    'embeds a definition once, on the gateway’s account, and what a user says on the key’s',
     async () => {
       await filtering({ top_k: 1 })
       const before = await world.rows(1, ({ method }) => method === 'embeddings')
-      const key = await world.gateway.makeKey({ models: ['gpt'], object_permission: { mcp_servers: ['office'] } })
+      const permissions = { models: ['gpt'], object_permission: { mcp_servers: ['office'] } }
+      const key = await world.gateway.makeKey({ ...permissions, rpm_limit: 2, max_budget: 1_000, key_alias: 'barista' })
       for (const content of ['brew coffee', 'strong coffee']) expect((await ask(says(content), key)).by).toBe('meaning')
-      const rows = await world.rows(before.length + 2, ({ method }) => method === 'embeddings')
+      const all = await world.rows(before.length + 2, ({ method }) => method === 'embeddings')
+      const [shared, own] = [true, false].map((isShared) =>
+        all.filter(({ principalId }) => (principalId === 'toolgate') === isShared),
+      )
       // One request for every tool, and one for each thing that was said.
-      expect(rows.filter(({ promptTokens }) => (promptTokens ?? 0) > 100)).toHaveLength(1)
-      expect(new Set(rows.map(({ principalId }) => principalId))).toEqual(new Set(['toolgate']))
+      expect(shared?.map(({ promptTokens }) => (promptTokens ?? 0) > 100)).toEqual([true])
+      const said = own?.filter(({ keyAlias }) => keyAlias === 'barista') ?? []
+      expect(said).toHaveLength(2)
+      const dollars = said.reduce((sum, { spend, promptTokens }) => {
+        expect(spend).toBe((promptTokens ?? 0) * 0.5)
+        return sum + (spend ?? 0)
+      }, 0)
+      expect(dollars).toBeGreaterThan(0)
+      await vi.waitFor(
+        async () => expect(await world.gateway.json('/key/info', { key })).toMatchObject({ info: { spend: dollars } }),
+        { timeout: 10_000, interval: 100 },
+      )
     },
   )
 

@@ -84,13 +84,14 @@ export async function readLlmRequest(
   }
   context.set('aims', () => aimsOf(services, caller, { ...asking, selections }))
   const all = await attach(services, asking, selections)
-  const narrowed = await services.toolFilter.narrow({ caller, body, tools: all.tools })
+  const spending = createSpending()
+  const spender = { ...caller, spending }
+  const narrowed = await services.toolFilter.narrow({ caller: spender, body, tools: all.tools })
   const { maxHeaderLength } = environment.toolFilter
   addAnswerHeaders(context, toolFilterHeaders(narrowed, maxHeaderLength))
-  const spending = createSpending()
   const onServed = tellingServed(context, spending)
   return {
-    caller: { ...caller, spending },
+    caller: spender,
     body,
     limits,
     onServed,

@@ -3,7 +3,7 @@ import { createToolFilter, type Models, type ToolFilter } from '@toolgate/llm'
 import { rankTools } from '@toolgate/manager'
 import type { Foundation } from '../foundation.ts'
 
-/** The gateway itself, where it asks a model for its own purposes: its rows are nobody's spend. */
+/** The gateway itself, where it asks a model for what all callers share: its rows are nobody's spend. */
 const gatewayAccount: Principal = {
   source: 'gateway',
   id: 'toolgate',
@@ -14,11 +14,19 @@ const gatewayAccount: Principal = {
   toolSearch: false,
 }
 
+/**
+ * What somebody says passes the guardrails that hold for them and is their spend. Their key need not be allowed the model, and it is no
+ * request of theirs that limits count: refused ones would only change what their models are offered.
+ */
+function onBehalfOf({ id, keyHash, keyAlias, userId, teamId, clientId, guardrails }: Principal): Principal {
+  return { ...gatewayAccount, id, keyHash, keyAlias, userId, teamId, clientId, guardrails }
+}
+
 export function composeToolFilter({ live, newId, clock, log }: Foundation, models: Models): ToolFilter {
   const account = (caller?: Caller): Caller => ({
-    // What somebody says passes the guardrails that hold for them.
-    principal: { ...gatewayAccount, guardrails: caller?.principal.guardrails },
+    principal: caller === undefined ? gatewayAccount : onBehalfOf(caller.principal),
     guardrails: caller?.guardrails,
+    spending: caller?.spending,
     forwarded: nothingForwarded,
     signal: caller?.signal ?? new AbortController().signal,
     request: caller?.request ?? { requestId: newId('req'), traceId: newId('trace'), door: 'tool-filter' },

@@ -41,7 +41,7 @@ export interface Choice {
 
 export interface ChoiceOptions {
   readonly models: Pick<Models, 'embed'>
-  /** On whose account embeddings are made: the gateway's own, for a key need not be allowed that model. */
+  /** On whose account embeddings are made: of what a caller says on the caller's, of definitions on the gateway's own. */
   readonly account: (caller?: Caller) => Caller
   /** Places of the tools that share words with the query, the best first. */
   readonly rankByWords: (query: string, tools: readonly ChoosableTool[]) => readonly number[]
