@@ -108,6 +108,11 @@ export const llmRequirements = {
     statement:
       'What a key spends is counted in its row and held to its budget, which begins anew after its time; without the store none of its calls goes on.',
   },
+  'limits:left-streams': {
+    status: 'held',
+    statement:
+      'A stream that is over before its end has spend, by what was counted until then and an estimate of the rest, and its row says so.',
+  },
   'chat:ceilings': {
     status: 'held',
     statement:

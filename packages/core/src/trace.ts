@@ -46,6 +46,8 @@ export interface CallTrace {
   closing?: boolean | undefined
   promptTokens?: number | undefined
   completionTokens?: number | undefined
+  /** Nobody counted all of the tokens: they are estimates, and so is what they cost. */
+  estimated?: boolean | undefined
   /** Dollars. */
   spend?: number | undefined
   /** In the order in which they were made. */

@@ -3,7 +3,7 @@ import { getColumns, getTableName } from 'drizzle-orm'
 import type { PgTable } from 'drizzle-orm/pg-core'
 
 /** Under the names of the fields; a field that is absent is null. Objects are JSON. Text holds no NUL. */
-export type CopyRow = Readonly<Record<string, string | number | object | null | undefined>>
+export type CopyRow = Readonly<Record<string, string | number | boolean | object | null | undefined>>
 
 /** What puts rows into this table out of the file that PGlite reads its input from. */
 export function createCopy(table: PgTable): {

@@ -11,7 +11,7 @@ import { costOf } from './spend.ts'
 import { usageIn, watchUsage } from './stream-usage.ts'
 import { withFirstBytes } from './streaming/first-bytes.ts'
 import { withoutUsageChunk } from './streaming/without-usage-chunk.ts'
-import { completionTokens, promptTokens } from './usage.ts'
+import { completionTokens, estimateTokens, promptTokens, tokensOf } from './usage.ts'
 import type { Wire } from './wire.ts'
 
 /**
@@ -72,6 +72,7 @@ async function streamed(
   const { body, passing, deliver, onServed, signal: hungUp } = call
   let usage: JsonObject | undefined
   let complete = false
+  let characters = 0
   const counts = countsWhenAsked(call)
   const wanted = counts ? { stream_options: withUsage(body['stream_options']) } : {}
   const bytes = await withFirstBytes(await wire.stream({ ...body, ...wanted, stream: true }, signal, passing))
@@ -82,13 +83,38 @@ async function streamed(
   begun()
   onServed?.(served)
   try {
-    const watched = watchUsage(bytes, onUsage, () => void (complete = true))
+    const watched = watchUsage(bytes, {
+      onUsage,
+      onEnd: () => void (complete = true),
+      onWords: (said) => void (characters += said),
+    })
     await deliver?.(counts && !wantsUsage(body) ? withoutUsageChunk(watched) : watched)
   } catch (error) {
     // A client that hangs up with the whole answer in its hands has been answered.
     if (!complete || !hungUp.aborted) throw error
+  } finally {
+    if (!complete) estimate(call, { usage, characters, prices: served.deployment.prices })
   }
   return { usage }
+}
+
+interface HalfSaid {
+  /** What was counted until the stream was over. */
+  readonly usage: JsonObject | undefined
+  readonly characters: number
+  readonly prices: ModelPrices | undefined
+}
+
+/** A stream that was over before its end, left by its client or broken off, was paid for: by what was asked and what was said. */
+function estimate(call: ModelCall, { usage = {}, characters, prices }: HalfSaid): void {
+  const field = 'input_tokens' in usage ? 'output_tokens' : 'completion_tokens'
+  call.trace.estimated = true
+  const counted = {
+    ...usage,
+    ...(promptTokens(usage) === undefined && { prompt_tokens: estimateTokens(call.body) }),
+    [field]: Math.max(completionTokens(usage) ?? 0, tokensOf(characters)),
+  }
+  countTokens(call, counted, prices)
 }
 
 /** OpenAI's streams of both kinds say what they cost where they are asked to; limits and budgets go by it, whoever asks. */

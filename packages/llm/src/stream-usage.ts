@@ -4,20 +4,28 @@ import { createParser } from 'eventsource-parser'
 /** Characters of one event; a longer one is relayed all the same and only not looked into. */
 const maxEventLength = 1_000_000
 
+export interface UsageWatch {
+  onUsage(usage: JsonObject): void
+  /** The client has its answer. */
+  onEnd?(): void
+  /** Characters that the model said in one event: about, for they are counted as they are written. */
+  onWords?(characters: number): void
+}
+
 /**
- * Passes a stream through byte for byte and reports the usage in it, whatever its dialect, and its last event. It looks only into events that mention usage:
+ * Passes a stream through byte for byte and reports the usage in it, whatever its dialect, and its last event. It reads only events that mention usage:
  * the others are most of the stream.
  */
 export async function* watchUsage(
   bytes: AsyncIterable<Uint8Array>,
-  onUsage: (usage: JsonObject) => void,
-  onEnd: () => void = () => {},
+  { onUsage, onEnd = () => {}, onWords = () => {} }: UsageWatch,
 ): AsyncGenerator<Uint8Array> {
   const decoder = new TextDecoder()
   const parser = createParser({
     maxBufferSize: maxEventLength,
     onEvent: ({ data }) => {
       if (isEnd(data)) onEnd()
+      onWords(wordsIn(data))
       const usage = /"usage(?:Metadata)?"/.test(data) ? readUsage(data) : undefined
       if (usage !== undefined) onUsage(usage)
     },
@@ -26,6 +34,8 @@ export async function* watchUsage(
     feed(parser, decoder.decode(chunk, { stream: true }))
     yield chunk
   }
+  // Some servers just stop.
+  onEnd()
 }
 
 /** The counts in an answer or a piece of one; Gemini's in the words of chat completions. */
@@ -43,6 +53,17 @@ export function usageIn({ usage, usageMetadata: counts }: JsonObject): JsonObjec
 
 function countOf(value: JsonValue | undefined): number {
   return typeof value === 'number' ? value : 0
+}
+
+/** What is said in each dialect, in the fields of a piece. Responses say it again when a part is done. */
+const words = /"(?:content|text|reasoning_content|thinking|arguments|partial_json)":"((?:[^"\\]|\\.)*)"/g
+const wordsOfResponses = /"delta":"((?:[^"\\]|\\.)*)"/g
+
+function wordsIn(data: string): number {
+  const said = data.includes('"type":"response.') ? wordsOfResponses : words
+  let characters = 0
+  for (const [, text = ''] of data.matchAll(said)) characters += text.length
+  return characters
 }
 
 const ends = [

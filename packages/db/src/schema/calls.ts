@@ -1,5 +1,5 @@
 import type { PolicyDecision } from '@toolgate/core'
-import { doublePrecision, index, integer, jsonb, pgTable, text, timestamp } from 'drizzle-orm/pg-core'
+import { boolean, doublePrecision, index, integer, jsonb, pgTable, text, timestamp } from 'drizzle-orm/pg-core'
 
 /**
  * The ledger: one row per call, for audit, usage and spend alike. Append-only. Holds neither arguments nor results, and
@@ -38,6 +38,8 @@ export const calls = pgTable(
     promptTokens: integer('prompt_tokens'),
     completionTokens: integer('completion_tokens'),
     deploymentId: text('deployment_id'),
+    /** Tokens, and with them the spend, are estimates. */
+    estimated: boolean(),
     /** How many deployments were asked. */
     attempts: integer(),
     /** Dollars; null where nobody knows. */
