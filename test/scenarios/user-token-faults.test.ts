@@ -145,6 +145,19 @@ describe('a server that refuses whatever is issued for it', () => {
     expect(world.there.requests).toHaveLength(2)
     expect(await world.status()).toMatchObject({ is_expired: false, needs_reauth: true })
   })
+
+  verifies('oauth:user-tokens-refresh', 'and then takes what there is, asks nobody to sign in any more', async () => {
+    await using world = await startWorld()
+    world.upstream.answer(() => ({ status: 401 }))
+    await world.call()
+    expect(await world.status()).toMatchObject({ needs_reauth: true })
+    world.upstream.answer(() => undefined)
+    expect(await world.call()).toEqual({ status: 200 })
+    world.clock.advance(5 * 60_000)
+    expect(await world.status()).toMatchObject({ is_expired: false, needs_reauth: false })
+    expect(await world.call()).toEqual({ status: 200 })
+    expect(world.there.requests).toHaveLength(2)
+  })
 })
 
 describe('a client secret of the operator', () => {

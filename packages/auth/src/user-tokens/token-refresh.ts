@@ -35,6 +35,8 @@ export interface TokenRefreshOptions extends TokenRenewalOptions {
 const pauseMs = 15_000
 /** A server that refuses whatever it issued does not get a request for each call. */
 const forcedEveryMs = 30_000
+/** For so long after a server refused whatever was issued for it a sign-in is to do, as far as anybody can tell. */
+const hopelessMs = 5 * 60_000
 /** Of a life that is shorter than the buffer, the part at its end in which it is replaced. */
 const lastPart = 0.25
 const mostRemembered = 5_000
@@ -88,14 +90,17 @@ export function createTokenRefresh(options: TokenRefreshOptions): TokenRefresh {
 function createRefusals({ clock }: { readonly clock: Clock }) {
   const versions = new LRUCache<string, number>({ max: mostRemembered })
   const forcedAt = new LRUCache<string, number>({ max: mostRemembered })
-  const hopeless = new LRUCache<string, number>({ max: mostRemembered })
+  const hopeless = new LRUCache<string, { readonly version: number; readonly until: number }>({ max: mostRemembered })
   const isRefused = ({ id, version }: UserTokenRow) => versions.get(id) === version
   const remember = ({ id, version }: UserTokenRow) => void versions.set(id, version)
   return {
     isRefused,
     remember,
-    /** It was got because of a refusal, and refused too. */
-    isHopeless: ({ id, version }: UserTokenRow) => hopeless.get(id) === version,
+    /** It was got because of a refusal, and refused too, a while ago at most: the server may be well again. */
+    isHopeless({ id, version }: UserTokenRow): boolean {
+      const last = hopeless.get(id)
+      return last?.version === version && clock.monotonic() < last.until
+    },
     /** Says whether this one may be replaced. */
     count(row: UserTokenRow): boolean {
       // Of several calls with one token each may go on with the next one.
@@ -103,7 +108,7 @@ function createRefusals({ clock }: { readonly clock: Clock }) {
       const last = forcedAt.get(row.id)
       const now = clock.monotonic()
       if (last !== undefined && now - last < forcedEveryMs) {
-        hopeless.set(row.id, row.version)
+        hopeless.set(row.id, { version: row.version, until: now + hopelessMs })
         return false
       }
       forcedAt.set(row.id, now)
