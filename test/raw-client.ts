@@ -10,11 +10,15 @@ export interface RawClientOptions {
   readonly fetch: typeof globalThis.fetch
   readonly url: string
   readonly headers?: Readonly<Record<string, string>>
+  /** What it calls itself. */
+  readonly clientInfo?: JsonObject
 }
+
+const usualInfo = { name: 'raw', version: '1' }
 
 /** In a session of 2025-11-25, as most clients are. */
 export async function openRawSession(options: RawClientOptions): Promise<RawClient> {
-  const clientInfo = { name: 'raw', version: '1' }
+  const { clientInfo = usualInfo } = options
   const hello = { protocolVersion: '2025-11-25', capabilities: {}, clientInfo }
   const { response, answer } = await post(options, requestOf('initialize', hello))
   if (answer === undefined) throw new Error(`no handshake: HTTP ${response.status}`)
@@ -32,7 +36,7 @@ export async function openRawSession(options: RawClientOptions): Promise<RawClie
 export function rawModernClient(options: RawClientOptions): RawClient {
   const _meta = {
     'io.modelcontextprotocol/protocolVersion': '2026-07-28',
-    'io.modelcontextprotocol/clientInfo': { name: 'raw', version: '1' },
+    'io.modelcontextprotocol/clientInfo': options.clientInfo ?? usualInfo,
     'io.modelcontextprotocol/clientCapabilities': {},
   }
   return {

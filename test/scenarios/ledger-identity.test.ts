@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import type { JsonObject } from '@toolgate/core'
 import { type CallRow, calls, type Database } from '@toolgate/db'
 import { openTestDatabase } from '@toolgate/testing/database'
 import { type LlmServer } from '@toolgate/testing/llm-server'
@@ -6,6 +7,7 @@ import { type RawMcpServer, startRawMcpServer } from '@toolgate/testing/mcp-raw'
 import { startOauthServer } from '@toolgate/testing/oauth-server'
 import { afterAll, beforeAll, describe, expect, vi } from 'vitest'
 import { boot, type Booted } from '../boot.ts'
+import { openRawSession, rawModernClient } from '../raw-client.ts'
 import { verifies } from '../verifies.ts'
 import { doors, eagerModel, startEagerModel } from './every-door.ts'
 import { authorizeUrl, base, browse, clientOf, textOf } from './oauth-browser.ts'
@@ -132,6 +134,42 @@ describe('the row of a call says who, with which program, where, as whom and how
     const [row] = await rowsOf(1, (row) => toolCalls(row) && row.client === clientId)
     expect(row).toMatchObject({ userId: 'ada', keyAlias: 'laptop', outcome: 'ok' })
   })
+
+  verifies(
+    'ledger:every-field',
+    'of an MCP client that says nothing better: what it calls itself, in one line',
+    async () => {
+      const names: readonly (readonly [
+        clientInfo: JsonObject,
+        userAgent: string | undefined,
+        client: string | null,
+      ])[] = [
+        [{ name: 'Editor of Ada', version: '1.2' }, undefined, 'Editor of Ada/1.2'],
+        [{ name: 'Editor of Ada', version: '1.2' }, 'node', 'Editor of Ada/1.2'],
+        [{ name: 'Editor of Ada', version: '1.2' }, 'python-httpx/0.28', 'Editor of Ada/1.2'],
+        [{ name: 'Editor of Ada', version: '1.2' }, 'agent/7', 'agent/7'],
+        [{ name: 'two\r\nlines\u202e', version: ' 1\u0000 ' }, undefined, 'two lines/1'],
+        [{ name: 'long'.repeat(100), version: '1' }, undefined, 'long'.repeat(50)],
+        [{ name: key, version: '1' }, undefined, null],
+        [{ name: `${'x'.repeat(180)} ${key}`, version: '1' }, undefined, null],
+        [{ name: '', version: '1' }, undefined, null],
+      ]
+      for (const [at, [clientInfo, userAgent, client]] of names.entries()) {
+        for (const [era, open] of Object.entries({ legacy: openRawSession, modern: rawModernClient })) {
+          const requestId = `program-${era}-${at}`
+          const headers = {
+            'x-litellm-api-key': key,
+            'x-request-id': requestId,
+            ...(userAgent !== undefined && { 'user-agent': userAgent }),
+          }
+          const raw = await open({ fetch: gateway.fetch, url: `${base}/mcp/open`, headers, clientInfo })
+          await raw.ask('tools/call', { name: 'echo', arguments: {} })
+          const [row] = await rowsOf(1, (one) => toolCalls(one) && one.requestId === requestId)
+          expect([requestId, row?.client]).toEqual([requestId, client])
+        }
+      }
+    },
+  )
 
   verifies('ledger:every-field', 'and no secret', async () => {
     const rows = await database.db.select().from(calls)

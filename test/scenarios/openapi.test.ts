@@ -3,8 +3,11 @@ import { generateKeySchema } from '@toolgate/auth'
 import { documentedRoutes, isPublicPath } from '@toolgate/proxy'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { z } from 'zod'
+import { openTestDatabase } from '@toolgate/testing/database'
+import { fakeClock } from '@toolgate/testing/fake-clock'
 import { boot, type Booted } from '../boot.ts'
 import { verifies } from '../verifies.ts'
+import { authorizeUrl, base, browse } from './oauth-browser.ts'
 
 const schemaObject = z.looseObject({
   type: z.string().optional(),
@@ -134,6 +137,68 @@ describe('/openapi.json', () => {
           expect([name, field, status === 400 || status === 422]).toEqual([name, field, true])
         }
       }
+    },
+  )
+
+  verifies(
+    'docs:openapi-from-schemas',
+    'says of the authorization server where it has a client come later',
+    async () => {
+      await using here = await boot({ clock: fakeClock(), env: { PROXY_BASE_URL: base } })
+      const nobody = 'client_0000000000000000'
+      const told = new Map(operations().map(({ name, operation }) => [name, operation.responses]))
+      const heard = async (name: string, answer: Response | Promise<Response>) => {
+        const { status, headers } = await answer
+        const documented = told.get(name)?.[String(status)]
+        expect([name, status, documented === undefined]).toEqual([name, expect.toBeOneOf([429, 503]), false])
+        expect([name, headers.get('retry-after')]).toEqual([name, expect.stringMatching(/^\d+$/)])
+        expect([name, Object.keys(Object(documented?.['headers']))]).toEqual([name, ['retry-after']])
+        return status
+      }
+      const form = (path: string, fields: Record<string, string>, key: string | null = null) =>
+        here.request(path, {
+          method: 'POST',
+          key,
+          headers: { 'content-type': 'application/x-www-form-urlencoded' },
+          body: new URLSearchParams(fields).toString(),
+        })
+      const stranger = { client_id: nobody, token: 'x', grant_type: 'refresh_token', refresh_token: 'x' }
+      const authorize = () => here.request(authorizeUrl(nobody).href, { key: null })
+      const register = () => here.request('/register', { key: null, body: { redirect_uris: ['http://127.0.0.1/x'] } })
+      const page = await browse(here).open('/connect/any')
+      const tryKey = async (browser = browse(here)) => {
+        const shown = await browser.open('/connect/any')
+        return browser.send(shown, { key: 'sk-none-of-this-gateway-1' })
+      }
+      expect(page.status).toBe(200)
+
+      for (let times = 0; times < 30; times += 1) await register()
+      for (let times = 0; times < 60; times += 1) await authorize()
+      for (let times = 0; times < 20; times += 1) await tryKey()
+      const { status, headers } = await tryKey()
+      expect(await heard('POST /connect', new Response(null, { status, headers }))).toBe(429)
+      expect(await heard('POST /register', register())).toBe(429)
+      expect(await heard('GET /authorize', authorize())).toBe(429)
+      expect(await heard('POST /token', form('/token', stranger))).toBe(429)
+      expect(await heard('POST /revoke', form('/revoke', stranger))).toBe(429)
+
+      const database = await openTestDatabase()
+      await using there = await boot({ database, env: { PROXY_BASE_URL: base } })
+      await database.close()
+      const away = async (path: string, fields: Record<string, string>, key: string | null = null) =>
+        there.request(path, {
+          method: 'POST',
+          key,
+          headers: { 'content-type': 'application/x-www-form-urlencoded' },
+          body: new URLSearchParams(fields).toString(),
+        })
+      expect(await heard('GET /authorize', there.request(authorizeUrl(nobody).href, { key: null }))).toBe(503)
+      expect(await heard('POST /token', away('/token', stranger))).toBe(503)
+      expect(await heard('POST /revoke', away('/revoke', stranger))).toBe(503)
+      const metadata = { redirect_uris: ['http://127.0.0.1/x'] }
+      expect(await heard('POST /register', there.request('/register', { key: null, body: metadata }))).toBe(503)
+      const unknown = { token: `tgat_${'x'.repeat(43)}` }
+      expect(await heard('POST /introspect', away('/introspect', unknown, there.masterKey))).toBe(503)
     },
   )
 })

@@ -4,7 +4,7 @@ export { signedInPersonSchema } from './inbound/jwt/person.ts'
 export type { JwtIssuer, JwtMapping, JwtSettings } from './inbound/jwt/jwt-settings.ts'
 export { createStoreContact, type StoreContact } from './keys/store-contact.ts'
 export { ownSecretPrefixes } from './oauth/tokens.ts'
-export { createOwnKeyFilter, type WithoutOwnKeys } from './inbound/own-keys.ts'
+export { createOwnKeyFilter, looksLikeOwnKey, type WithoutOwnKeys } from './inbound/own-keys.ts'
 export {
   gatewayCookie,
   gatewayKeyHeader,

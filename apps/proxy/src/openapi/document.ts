@@ -83,6 +83,8 @@ const operations: Readonly<Record<string, Operation>> = {
   ...oauthOperations,
 }
 
+const secondsToWait = z.string().meta({ description: 'Seconds to wait' })
+
 /** `METHOD path` of everything that is documented. */
 export const documentedRoutes: readonly string[] = Object.keys(operations)
 
@@ -114,6 +116,7 @@ function describe({
   path,
   isPublic = false,
   contentType = 'application/json',
+  later = {},
 }: Operation): ZodOpenApiOperationObject {
   return {
     summary,
@@ -124,6 +127,15 @@ function describe({
     ...(body !== undefined && {
       requestBody: { required: !bodyOptional, content: { 'application/json': { schema: body } } },
     }),
-    responses: { 200: { description: 'Answer', content: { [contentType]: {} } }, default: { description: 'Error' } },
+    responses: {
+      200: { description: 'Answer', content: { [contentType]: {} } },
+      ...Object.fromEntries(
+        Object.entries(later).map(([status, description]) => [
+          status,
+          { description, headers: z.object({ 'retry-after': secondsToWait }), content: { [contentType]: {} } },
+        ]),
+      ),
+      default: { description: 'Error' },
+    },
   }
 }

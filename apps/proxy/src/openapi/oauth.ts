@@ -13,18 +13,33 @@ const authorizationRequest = z.object({
 })
 const registration = z.object({ redirect_uris: z.array(z.string()), client_name: z.string().optional() })
 
+/** Of every route here: what is asked for is in the store, or at somebody else's. */
+const away = { 503: 'The store, the host of a client’s document or the identity provider is away' }
+const strangers = { ...away, 429: 'Too many ids from this address that are no client’s' }
+const typed = { ...away, 429: 'Too many keys from this address that are none, or ids that are no client’s' }
+const registering = { ...away, 429: 'Too many registrations, from this address or in all' }
+
 const actions: Readonly<Record<string, Operation>> = {
   'GET /authorize': {
     summary: 'The page on which a person lets an MCP client in',
     query: authorizationRequest,
     isPublic: true,
     contentType: 'text/html',
+    later: strangers,
   },
-  'POST /authorize': { summary: 'The form of that page', isPublic: true, contentType: 'text/html' },
-  'POST /token': { summary: 'Tokens for a code or a refresh token (a form)', isPublic: true },
-  'POST /register': { summary: 'Registration of an MCP client', body: registration, isPublic: true },
-  'POST /revoke': { summary: 'End a grant by one of its tokens (a form)', isPublic: true },
-  'POST /introspect': { summary: 'What a token is good for, for its key and for administrators (a form)' },
+  'POST /authorize': { summary: 'The form of that page', isPublic: true, contentType: 'text/html', later: typed },
+  'POST /token': { summary: 'Tokens for a code or a refresh token (a form)', isPublic: true, later: strangers },
+  'POST /register': {
+    summary: 'Registration of an MCP client',
+    body: registration,
+    isPublic: true,
+    later: registering,
+  },
+  'POST /revoke': { summary: 'End a grant by one of its tokens (a form)', isPublic: true, later: strangers },
+  'POST /introspect': {
+    summary: 'What a token is good for, for its key and for administrators (a form)',
+    later: away,
+  },
 }
 
 const server = z.object({ server: z.string() })
@@ -38,18 +53,25 @@ export const oauthOperations: Readonly<Record<string, Operation>> = {
     isPublic: true,
     contentType: 'text/html',
   },
-  'POST /connect': { summary: 'The form of that page', isPublic: true, contentType: 'text/html' },
-  'GET /callback': { summary: 'Where servers send users back to', isPublic: true, contentType: 'text/html' },
+  'POST /connect': { summary: 'The form of that page', isPublic: true, contentType: 'text/html', later: typed },
+  'GET /callback': {
+    summary: 'Where servers send users back to',
+    isPublic: true,
+    contentType: 'text/html',
+    later: away,
+  },
   'GET /connect/{server}/callback': {
-    summary: 'The same, where the gateway has registered itself at the authorization server of one',
+    summary: 'The same, for the authorization server of one that has a callback of its own',
     path: server,
     isPublic: true,
     contentType: 'text/html',
+    later: away,
   },
   'GET /sso/callback': {
     summary: 'Where the identity provider sends people back to',
     isPublic: true,
     contentType: 'text/html',
+    later: away,
   },
   ...Object.fromEntries(
     Object.entries(actions).map(([route, operation]) => [

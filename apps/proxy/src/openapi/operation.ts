@@ -10,4 +10,6 @@ export interface Operation {
   readonly path?: z.ZodObject
   readonly isPublic?: boolean
   readonly contentType?: string
+  /** Why it may be asked again later: status → what for. Such an answer has `Retry-After`. */
+  readonly later?: Readonly<Partial<Record<429 | 503, string>>>
 }

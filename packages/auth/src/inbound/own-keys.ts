@@ -1,4 +1,4 @@
-import type { Forwarded, Secret } from '@toolgate/core'
+import { type Forwarded, Secret } from '@toolgate/core'
 import { couldBeKey, hashKey, keysIn } from '../keys/key-format.ts'
 import { accessTokensIn } from '../oauth/tokens.ts'
 import { textsIn } from './carries.ts'
@@ -24,6 +24,11 @@ export function createOwnKeyFilter({ keys }: { readonly keys: { readonly find: F
     for (const value of suspects) if (await holdsAny(value, isOwn)) own.add(value)
     return own.size === 0 ? forwarded : without(own, forwarded)
   }
+}
+
+/** Whether a text holds what could be a key or a token of this gateway, without finding out whether it is one. */
+export function looksLikeOwnKey(text: string): boolean {
+  return candidates(new Secret(text)).next().done !== true
 }
 
 function lookingUp(keys: { readonly find: FindKey }, signal: AbortSignal): (key: Secret) => Promise<boolean> {

@@ -10,6 +10,8 @@ export const mcpSessions = pgTable(
     protocolVersion: text('protocol_version').notNull(),
     /** What the client declared. */
     capabilities: jsonb().$type<Readonly<Record<string, unknown>>>().notNull(),
+    /** What its client calls itself, for the ledger; null: nothing. */
+    client: text(),
     /** The servers and groups of its endpoint as they were named; null: every server. */
     names: jsonb().$type<readonly string[]>(),
     logLevel: text('log_level'),

@@ -6,6 +6,8 @@ import type { SessionStore } from './session-store.ts'
 export interface OpenSession {
   readonly protocolVersion: string
   readonly capabilities: JsonObject
+  /** What the client calls itself, bounded. */
+  readonly client?: string | undefined
   readonly names: readonly string[] | undefined
 }
 

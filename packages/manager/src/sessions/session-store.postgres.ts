@@ -72,8 +72,9 @@ async function open(within: Queries, { session, cap, busy }: OpenRequest): Promi
   const surplus = (found?.sessions ?? 0) + 1 - cap
   const evicted = surplus > 0 ? await evict(within, { owner, surplus, busy }) : []
   if (evicted === undefined) return undefined
-  const { names, logLevel, subscriptions: _, ...kept } = session
-  await within.insert(mcpSessions).values({ ...kept, names: names ?? null, logLevel: logLevel ?? null })
+  const { names, logLevel, client, subscriptions: _, ...kept } = session
+  const said = { names: names ?? null, logLevel: logLevel ?? null, client: client ?? null }
+  await within.insert(mcpSessions).values({ ...kept, ...said })
   return evicted
 }
 
@@ -122,13 +123,14 @@ async function load(db: Queries, id: string): Promise<StoredSession | undefined>
   return row && toSession(row)
 }
 
-function toSession({ id, owner, protocolVersion, capabilities, ...row }: McpSessionRow): StoredSession {
+function toSession({ id, owner, protocolVersion, capabilities, client, ...row }: McpSessionRow): StoredSession {
   const { names, logLevel, subscriptions } = row
   return {
     id,
     owner,
     protocolVersion,
     capabilities: isJsonObject(capabilities) ? capabilities : {},
+    client: client ?? undefined,
     names: names ?? undefined,
     logLevel: logLevel ?? undefined,
     subscriptions: subscriptions ?? [],

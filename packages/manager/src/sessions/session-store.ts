@@ -6,6 +6,8 @@ export interface StoredSession {
   readonly owner: string
   readonly protocolVersion: string
   readonly capabilities: JsonObject
+  /** What the client calls itself. */
+  readonly client: string | undefined
   readonly names: readonly string[] | undefined
   readonly logLevel: string | undefined
   /** URIs of resources. */

@@ -47,6 +47,8 @@ export class Session implements Hearer {
   readonly owner: string
   readonly protocolVersion: string
   readonly capabilities: JsonObject
+  /** What the client calls itself. */
+  readonly client: string | undefined
   readonly names: readonly string[] | undefined
   logLevel: string | undefined
   /** Of its latest request. */
@@ -72,6 +74,7 @@ export class Session implements Hearer {
     this.owner = stored.owner
     this.protocolVersion = stored.protocolVersion
     this.capabilities = stored.capabilities
+    this.client = stored.client
     this.names = stored.names
     this.logLevel = stored.logLevel
     if (stored.subscriptions.length > 0) this.#subscriptions = new Set(stored.subscriptions)

@@ -124,7 +124,7 @@ describe('a session', () => {
   const opened = async (): Promise<Session> => {
     const { Session } = await import('./session.ts')
     let asked = 0
-    const stored = { id: 's', owner: 'ann', logLevel: undefined, subscriptions: [], ...wanted }
+    const stored = { id: 's', owner: 'ann', client: undefined, logLevel: undefined, subscriptions: [], ...wanted }
     return new Session(stored, { nowMs: 0, newRequestId: () => `gateway_1.${(asked += 1)}` })
   }
   const news = (method: string, params = {}): JsonRpcNotification => ({ jsonrpc: '2.0', method, params })

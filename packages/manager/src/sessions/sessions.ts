@@ -67,7 +67,8 @@ class SharedSessions implements Sessions {
 
   async open(principal: Principal, request: OpenSession): Promise<Session> {
     const { store, newId } = this.#options
-    const stored = { id: newId('session'), owner: principal.id, logLevel: undefined, subscriptions: [], ...request }
+    const kept = { client: undefined, logLevel: undefined, subscriptions: [] }
+    const stored = { id: newId('session'), owner: principal.id, ...kept, ...request }
     const busy = [...(this.#ofOwner.get(principal.id) ?? [])].filter((one) => one.busy).map(({ id }) => id)
     const evicted = await store.open({ session: stored, cap: this.#bounds.perOwner, busy })
     if (evicted === undefined) {

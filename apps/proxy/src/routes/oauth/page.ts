@@ -105,8 +105,9 @@ export function unlessTooMany(fault: GatewayError | undefined): Partial<Pick<Sho
   return { status: 429, ...retryAfterOf(fault) }
 }
 
-function retryAfterOf({ details: { retryAfter } }: GatewayError): Pick<ShownPage, 'retryAfter'> {
-  return typeof retryAfter === 'string' ? { retryAfter } : {}
+function retryAfterOf({ code, details: { retryAfter }, retryable }: GatewayError): Pick<ShownPage, 'retryAfter'> {
+  if (typeof retryAfter === 'string') return { retryAfter }
+  return retryable && httpStatus[code] === 503 ? { retryAfter: '1' } : {}
 }
 
 function personForm({ action, pending, provider }: Pick<ConsentPage, 'action' | 'pending' | 'provider'>): Html {

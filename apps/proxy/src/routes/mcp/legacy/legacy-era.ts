@@ -18,6 +18,7 @@ import { closeUnlessAdmitted } from '../admitted-news.ts'
 import { EventStream } from '../event-stream.ts'
 import { isMalformed, type Malformed } from '../read-messages.ts'
 import type { StandingCallers } from '../../../standing-callers.ts'
+import { withProgram } from '../program.ts'
 import type { McpExchange, McpPost } from '../routes.ts'
 import type { View } from '../view.ts'
 import { hear } from './hear.ts'
@@ -157,7 +158,7 @@ async function answerAll(
     }
     using call = session.begin(request.id)
     using _ = linked({ caller, call, reply, watch })
-    const own = { ...caller, signal: call.signal, peer: session.peer(reply) }
+    const own = { ...withProgram(caller, session.client), signal: call.signal, peer: session.peer(reply) }
     // Until it is answered the client can cancel it.
     return await respond(responding, { caller: own, view, session, request })
   })

@@ -2,6 +2,7 @@ import { type Caller, GatewayError, isJsonObject, type JsonObject } from '@toolg
 import { type Gateway, logLevels, type Session, type Sessions, type Subscriptions } from '@toolgate/manager'
 import type { Answer } from '../answer.ts'
 import type { createIntroduction } from '../introduction.ts'
+import { programIn } from '../program.ts'
 import { requireAnyServer, type View } from '../view.ts'
 import type { Asked } from './respond.ts'
 import { negotiate } from './versions.ts'
@@ -59,7 +60,9 @@ async function initialize(
   }
   const protocolVersion = negotiate(params)
   const { instructions, ...said } = introduce(caller, view)
-  const { id: sessionId } = await sessions.open(caller.principal, { protocolVersion, capabilities, names: view.names })
+  const client = programIn(params['clientInfo'])
+  const { names } = view
+  const { id: sessionId } = await sessions.open(caller.principal, { protocolVersion, capabilities, client, names })
   return { result: { protocolVersion, ...said, ...(instructions !== undefined && { instructions }) }, sessionId }
 }
 

@@ -19,6 +19,7 @@ import { contentful, logFailure } from '../../../middleware/errors.ts'
 import { isUpstreamFault, toolFailureOf } from '../../../render/json-rpc.ts'
 import { httpStatus } from '../../../render/status.ts'
 import { EventStream } from '../event-stream.ts'
+import { programIn, withProgram } from '../program.ts'
 import type { McpPost } from '../routes.ts'
 import { requireAnyServer } from '../view.ts'
 import { checkRequest } from './check-request.ts'
@@ -102,7 +103,8 @@ function respond(options: ModernEraOptions, exchange: ModernRequest): Promise<Re
   }
   const peer = modernPeer(envelope, say)
   const signal = AbortSignal.any([caller.signal, left.signal])
-  replyTo(options, { ...exchange, caller: { ...caller, peer, signal } }).then(finish, reject)
+  const known = withProgram(caller, programIn(envelope.clientInfo))
+  replyTo(options, { ...exchange, caller: { ...known, peer, signal } }).then(finish, reject)
   return promise
 }
 

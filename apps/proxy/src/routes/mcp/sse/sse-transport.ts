@@ -23,6 +23,7 @@ import { type ListeningClient, listenWithSubscriptions } from '../legacy/held-su
 import { createLegacyMethods, type LegacyMethodsOptions } from '../legacy/methods.ts'
 import { peerWithoutSession } from '../legacy/reply-stream.ts'
 import { respond } from '../legacy/respond.ts'
+import { withProgram } from '../program.ts'
 import { isMalformed, readMessages } from '../read-messages.ts'
 import { type View, viewOf } from '../view.ts'
 import { SseStream, SseStreams } from './sse-stream.ts'
@@ -173,7 +174,7 @@ async function answerOf(
   }
   using call = session.begin(request.id)
   const signal = AbortSignal.any([call.signal, events.signal])
-  const own = { ...caller, signal, peer: session.peer(events) }
+  const own = { ...withProgram(caller, session.client), signal, peer: session.peer(events) }
   return (await respond({ methods, log }, { caller: own, view, session, request })).response
 }
 
