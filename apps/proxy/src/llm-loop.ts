@@ -60,6 +60,8 @@ export interface LlmRequest extends Asking {
   readonly attached: AttachedTools
   readonly limits: LoopLimits
   readonly onServed: (served: Served) => void
+  /** Of a failure after tools have run: repeated, the request would run them again. SDKs that repeat by themselves obey. */
+  readonly forbidRetry: () => void
 }
 
 /** Reads which tools a request asks for and attaches them; rejects before any model is asked. */
@@ -95,6 +97,7 @@ export async function readLlmRequest(
     body,
     limits,
     onServed,
+    forbidRetry: () => addAnswerHeaders(context, { 'x-should-retry': 'false' }),
     attached: { ...all, tools: narrowed.tools },
     ...asking,
   }
@@ -176,8 +179,10 @@ export function looping(services: LoopServices, request: LlmRequest, how: LoopDi
   const { caller, body, attached, limits, onServed } = request
   const { dialect, wire, streamed, passing } = how
   const ownTools = new Set(attached.tools.map(({ functionName }) => functionName))
-  return ({ signal: hungUp, client }: LoopHooks) =>
-    runToolLoop<AttachedTool>({
+  const callTool = calling(services, request)
+  return ({ signal: hungUp, client }: LoopHooks) => {
+    let toolsBegan = false
+    const running = runToolLoop<AttachedTool>({
       signal: hungUp,
       listener: client,
       body,
@@ -199,9 +204,17 @@ export function looping(services: LoopServices, request: LlmRequest, how: LoopDi
         if (client === undefined) return models.generate(caller, { ...asking, body: asked })
         return client.readRound(await models.stream(caller, { ...asking, body: { ...asked, ...streamed } }), context)
       },
-      call: calling(services, request),
+      call(...given) {
+        toolsBegan = true
+        return callTool(...given)
+      },
       admit: () => models.admit(caller, { dialect: wire, passing, body, signal: hungUp }),
     })
+    return running.catch((error: unknown) => {
+      if (toolsBegan) request.forbidRetry()
+      throw error
+    })
+  }
 }
 
 function calling({ gateway }: LoopServices, { caller, callerFor, onlyServer }: LlmRequest): CallTool<AttachedTool> {
