@@ -1,7 +1,7 @@
 import { createServer } from 'node:net'
 import type { JsonObject } from '@toolgate/core'
 import { serveOnLoopback } from '@toolgate/testing/loopback'
-import { startRawMcpServer } from '@toolgate/testing/mcp-raw'
+import { type RawMcpServer, startRawMcpServer } from '@toolgate/testing/mcp-raw'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { boot, type Booted, recordingLog } from '../boot.ts'
 import { verifies } from '../verifies.ts'
@@ -11,11 +11,12 @@ const behind = new AsyncDisposableStack()
 const log = recordingLog()
 const env = { MCP_TRUSTED_REDIRECT_ORIGINS: 'app.example.com,*.trusted.example' }
 let mcp_servers: object
+let upstream: RawMcpServer
 let gateway: Booted
 let key: string
 let id: string
 beforeAll(async () => {
-  const upstream = behind.use(await startRawMcpServer())
+  upstream = behind.use(await startRawMcpServer())
   mcp_servers = { git: { url: upstream.url }, wiki: { url: upstream.url } }
   gateway = behind.use(await boot({ config: { mcp_servers }, env, log }))
   key = await gateway.makeKey({ object_permission: { mcp_servers: ['git', 'wiki'] } })
@@ -241,6 +242,27 @@ describe('a token', () => {
     await client().exchange(code, { client_id: id })
     const lines = log.lines.join('\n')
     for (const secret of [code, textOf(access), textOf(refresh), key]) expect(lines).not.toContain(secret)
+  })
+
+  verifies('oauth:attacks', 'and a code and a secret reach no server, in whatever is brought for one', async () => {
+    const { refresh_token: refresh, access_token: access } = await tokensFor()
+    const { body } = await client().register({ token_endpoint_auth_method: 'client_secret_post' })
+    const ofTheRelay = ['tgrr_eyJhbGciOiJkaXIi.sealed', 'tgrc_eyJhbGciOiJkaXIi.sealed']
+    const brought = [textOf(access), textOf(refresh), await codeFor(), textOf(body['client_secret']), ...ofTheRelay]
+    for (const secret of brought) {
+      const headers = {
+        'x-mcp-git-x-token': secret,
+        'x-mcp-git-authorization': `Basic ${Buffer.from(`me:${secret}`).toString('base64')}`,
+        'x-mcp-git-x-other': 'other',
+      }
+      await gateway.json('/mcp-rest/tools/call', {
+        key,
+        headers,
+        body: { server_id: 'git', name: 'echo', arguments: {} },
+      })
+      const seen = upstream.received('tools/call').at(-1)?.headers
+      expect([seen?.['x-token'], seen?.authorization, seen?.['x-other']]).toEqual([undefined, undefined, 'other'])
+    }
   })
 
   verifies(

@@ -1,6 +1,6 @@
 import { type Forwarded, Secret } from '@toolgate/core'
 import { couldBeKey, hashKey, keysIn } from '../keys/key-format.ts'
-import { accessTokensIn } from '../oauth/tokens.ts'
+import { accessTokensIn, holdsTokenOfTheGateway } from '../oauth/tokens.ts'
 import { textsIn } from './carries.ts'
 
 /**
@@ -17,10 +17,11 @@ const mostLookUps = 32
 
 export function createOwnKeyFilter({ keys }: { readonly keys: { readonly find: FindKey } }): WithoutOwnKeys {
   return async (forwarded, signal) => {
-    const suspects = valuesOf(forwarded).filter((value) => !candidates(value).next().done)
-    if (suspects.length === 0) return forwarded
+    const values = valuesOf(forwarded)
+    const own = new Set(values.filter((value) => textsIn(value.reveal()).some(holdsTokenOfTheGateway)))
+    const suspects = values.filter((value) => !own.has(value) && !candidates(value).next().done)
+    if (suspects.length === 0 && own.size === 0) return forwarded
     const isOwn = lookingUp(keys, signal)
-    const own = new Set<Secret>()
     for (const value of suspects) if (await holdsAny(value, isOwn)) own.add(value)
     return own.size === 0 ? forwarded : without(own, forwarded)
   }

@@ -52,6 +52,14 @@ export function* accessTokensIn(text: string): Generator<Secret> {
   for (const [found] of text.matchAll(/tgat_[\w-]+/g)) yield new Secret(found)
 }
 
+const neverSent = [prefixes.refresh, prefixes.code, prefixes.client, ...Object.values(relayPrefixes)]
+const neverSentToken = new RegExp(`(?:${neverSent.join('|')})[\\w-]{16}`)
+
+/** Something that is for the gateway's own authorization server, and for nobody else whoever it is of: nobody has to look it up. */
+export function holdsTokenOfTheGateway(text: string): boolean {
+  return neverSentToken.test(text)
+}
+
 function randomText(bytes: number): string {
   return randomBytes(bytes).toString('base64url')
 }
