@@ -49,7 +49,7 @@ export const inertRouterSettings = words(`
 export const inertServerKeys = words(`
   registration_url id_jag_audience id_jag_resource id_jag_token_url upstream_resource
   token_validation token_storage_ttl_seconds
-  dcr_bridge available_on_public_internet
+  available_on_public_internet
   max_concurrent_requests per_server_oauth_discovery source_url
   allowed_response_headers
 `)

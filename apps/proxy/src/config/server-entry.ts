@@ -51,6 +51,12 @@ export const serverEntrySchema = z.object({
   auth: freeForm.optional(),
   oauth_passthrough: flag.default(false),
   delegate_auth_to_upstream: flag.default(false),
+  dcr_bridge: flag
+    .refine((isSet) => !isSet, {
+      error:
+        'is not supported: clients register at the gateway in any case, and show a key beside the token of the server',
+    })
+    .default(false),
   static_headers: z.record(headerName, headerValue).superRefine(refuseReserved).default({}),
   extra_headers: z.array(upstreamHeader).default([]),
   ...userSecretFields,

@@ -162,6 +162,10 @@ describe('a server that cannot be built', () => {
       expect.stringContaining('aws_role_name needs aws_access_key_id and aws_secret_access_key'),
     ],
     [
+      '{url: http://a, auth_type: oauth_delegate, dcr_bridge: true}',
+      expect.stringContaining('dcr_bridge is not supported: clients register at the gateway in any case'),
+    ],
+    [
       '{url: http://a, auth_type: bearer_token, delegate_auth_to_upstream: true}',
       expect.stringContaining('delegate_auth_to_upstream has callers bring a token of their own'),
     ],

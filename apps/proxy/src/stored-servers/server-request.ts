@@ -18,7 +18,7 @@ const identityFields = {
 
 /** Refused wherever they say anything but their default, with the reason. */
 const refusals: Readonly<Record<string, string>> = {
-  dcr_bridge: 'dynamic client registration is not supported by this version',
+  dcr_bridge: 'clients register at the gateway in any case, and show a key beside the token of the server',
   per_server_oauth_discovery: 'authorization servers per MCP server are not supported by this version',
   api_keys: 'grant the server to keys with object_permission.mcp_servers of the key API',
   ...Object.fromEntries(
