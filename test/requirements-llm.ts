@@ -185,6 +185,10 @@ export const llmRequirements = {
     statement:
       'Whatever a model, its deployments and the tools do, at every LLM door the stream is complete, says what the whole answer says, and each tool ran once.',
   },
+  'llm:model-name': {
+    status: 'held',
+    statement: 'An answer that the gateway makes calls its model what the client calls it, at every door.',
+  },
   'llm:golden-streams': {
     status: 'held',
     statement: 'What clients read of a stream at each LLM door is recorded, and changes on purpose only.',

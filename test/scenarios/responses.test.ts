@@ -100,7 +100,7 @@ describe('a response of a model that knows chat completions', () => {
       object: 'response',
       status: 'completed',
       output_text: 'Good day.',
-      model: 'chat-only',
+      model: 'crossed',
     })
     expect(itemTypes(whole)).toEqual(['reasoning', 'message'])
     expect(whole.usage).toMatchObject({ input_tokens: 10, output_tokens: 5, total_tokens: 15 })

@@ -12,7 +12,7 @@ import { usageIn, watchUsage } from './stream-usage.ts'
 import { withFirstBytes } from './streaming/first-bytes.ts'
 import { withoutUsageChunk } from './streaming/without-usage-chunk.ts'
 import { completionTokens, estimateTokens, promptTokens, tokensOf } from './usage.ts'
-import type { Wire } from './wire.ts'
+import { nothingPasses, type Passing, type Wire } from './wire.ts'
 
 /**
  * The centre of the second spine: one request to one deployment. The stream goes out once its first bytes are there, so that
@@ -55,9 +55,13 @@ interface Asking {
   readonly signal: AbortSignal
 }
 
+function passingOf({ passing = nothingPasses, model }: ModelCall): Passing {
+  return { ...passing, model }
+}
+
 async function whole(call: ModelCall, served: Served, { wire, signal }: Asking): Promise<Generation> {
   const { stream: _stream, stream_options: _options, ...body } = call.body
-  const answer = await wire.generate(body, signal, call.passing)
+  const answer = await wire.generate(body, signal, passingOf(call))
   const usage = usageIn(answer)
   countTokens(call, usage, served.deployment.prices)
   call.onServed?.({ ...served, spend: call.trace.spend })
@@ -69,13 +73,13 @@ async function streamed(
   served: Served,
   { wire, signal, begun }: Asking & Pick<AttemptControl, 'begun'>,
 ): Promise<Generation> {
-  const { body, passing, deliver, onServed, signal: hungUp } = call
+  const { body, deliver, onServed, signal: hungUp } = call
   let usage: JsonObject | undefined
   let complete = false
   let characters = 0
   const counts = countsWhenAsked(call)
   const wanted = counts ? { stream_options: withUsage(body['stream_options']) } : {}
-  const bytes = await withFirstBytes(await wire.stream({ ...body, ...wanted, stream: true }, signal, passing))
+  const bytes = await withFirstBytes(await wire.stream({ ...body, ...wanted, stream: true }, signal, passingOf(call)))
   const onUsage = (seen: JsonObject) => {
     usage = { ...usage, ...seen }
     countTokens(call, usage, served.deployment.prices)

@@ -8,6 +8,8 @@ export interface Passing {
   readonly headers: Readonly<Record<string, string>>
   /** With its `?`, or empty. */
   readonly query: string
+  /** The model as the client named it: what an answer says that is made here and not relayed. It is sent to nobody. */
+  readonly model?: string | undefined
 }
 
 export const nothingPasses: Passing = { headers: {}, query: '' }

@@ -10,23 +10,23 @@ import { crossGeminiNames, toChatRequest } from './gemini-request.ts'
 
 /** Gemini's dialect in front of whatever is asked for chat completions: a model, or the tool loop. */
 export function crossGemini(chat: Wire, { newId }: { readonly newId: NewId }): Wire {
-  const begin = (body: JsonObject) => {
+  const begin = (body: JsonObject, named = textOf(body['model'])) => {
     const names = crossGeminiNames(body)
     const head: GeminiHead = {
       responseId: newId('resp'),
-      modelVersion: textOf(body['model']),
+      modelVersion: named,
       names,
       includeThoughts: wantsThoughts(body),
     }
     return { head, request: toChatRequest(body, names) }
   }
   return {
-    async generate(body, signal) {
-      const { head, request } = begin(body)
+    async generate(body, signal, passing) {
+      const { head, request } = begin(body, passing?.model)
       return toGeminiAnswer(await chat.generate(request, signal), head)
     },
-    async stream(body, signal) {
-      const { head, request } = begin(body)
+    async stream(body, signal, passing) {
+      const { head, request } = begin(body, passing?.model)
       const streamed = { ...request, stream: true, stream_options: { include_usage: true } }
       return toGeminiEvents(await withFirstBytes(await chat.stream(streamed, signal)), head)
     },

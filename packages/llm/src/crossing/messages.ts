@@ -8,19 +8,18 @@ import { toMessageEvents } from './messages-stream.ts'
 
 /** Anthropic's Messages in front of whatever is asked for chat completions: a model, or the tool loop. */
 export function crossMessages(chat: Wire, { newId }: { readonly newId: NewId }): Wire {
-  const begin = (body: JsonObject) => {
+  const begin = (body: JsonObject, named = textOf(body['model'])) => {
     const names = crossNames(body)
-    const model = textOf(body['model'])
-    const head = { id: newId('msg'), type: 'message', role: 'assistant', model, stop_sequence: null }
+    const head = { id: newId('msg'), type: 'message', role: 'assistant', model: named, stop_sequence: null }
     return { names, message: head, request: toChatRequest(body, names) }
   }
   return {
-    async generate(body, signal) {
-      const { names, message, request } = begin(body)
+    async generate(body, signal, passing) {
+      const { names, message, request } = begin(body, passing?.model)
       return toMessage(await chat.generate(request, signal), message, names)
     },
-    async stream(body, signal) {
-      const { names, message, request } = begin(body)
+    async stream(body, signal, passing) {
+      const { names, message, request } = begin(body, passing?.model)
       const streamed = { ...request, stream: true, stream_options: { include_usage: true } }
       return toMessageEvents(await withFirstBytes(await chat.stream(streamed, signal)), { message, names })
     },

@@ -19,18 +19,18 @@ import type { CrossingSeams } from './wire-of.ts'
 
 /** OpenAI's Responses in front of a model that is asked for chat completions. */
 export function crossResponses(chat: Wire, { clock, newId }: CrossingSeams): Wire {
-  const begin = (body: JsonObject) => {
+  const begin = (body: JsonObject, named = textOf(body['model'])) => {
     const tools = crossTools(body['tools'])
-    const head = { id: newId('resp'), createdAt: Math.floor(clock.now() / 1_000), model: textOf(body['model']) }
+    const head = { id: newId('resp'), createdAt: Math.floor(clock.now() / 1_000), model: named }
     return { tools, response: beginResponse(body, head), request: toChatRequest(body, tools) }
   }
   return {
-    async generate(body, signal) {
-      const { tools, response, request } = begin(body)
+    async generate(body, signal, passing) {
+      const { tools, response, request } = begin(body, passing?.model)
       return toResponse(await chat.generate(request, signal), { response, nameCall: tools.nameCall, newId })
     },
-    async stream(body, signal) {
-      const { tools, response, request } = begin(body)
+    async stream(body, signal, passing) {
+      const { tools, response, request } = begin(body, passing?.model)
       const streamed = { ...request, stream: true, stream_options: { include_usage: true } }
       return toResponseEvents(await withFirstBytes(await chat.stream(streamed, signal)), {
         response,

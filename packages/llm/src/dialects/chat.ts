@@ -46,6 +46,7 @@ function toAnswer({ response, turns, request, usage, returned, report }: AnswerP
   }
   return {
     ...response,
+    model: request['model'] ?? response['model'] ?? '',
     choices: [{ index: 0, ...choice, message: completed, finish_reason: toFinishReason(choice, last, returned) }],
     ...(usage && { usage }),
   }

@@ -103,9 +103,10 @@ class GeminiClientStream implements ClientStream {
   }
 
   #write(piece: JsonObject): Promise<void> {
-    const { responseId, modelVersion } = piece
+    const { responseId } = piece
+    const { model } = this.#options.body
     this.#identity ??= {
-      ...(modelVersion !== undefined && { modelVersion }),
+      ...(model !== undefined && { modelVersion: model }),
       ...(responseId !== undefined && { responseId }),
     }
     return this.#options.send(toEvent({ ...piece, ...this.#identity }))

@@ -249,6 +249,7 @@ function toAnswer({ response, turns, request, usage, returned, report }: AnswerP
   const [candidate] = listOf(response['candidates']).filter(isJsonObject)
   return {
     ...response,
+    modelVersion: request['model'] ?? response['modelVersion'] ?? '',
     ...(candidate !== undefined && {
       candidates: [{ ...candidate, content: { ...contentIn(response), role: 'model', parts } }],
     }),

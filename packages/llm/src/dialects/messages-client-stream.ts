@@ -84,7 +84,8 @@ class MessagesClientStream implements ClientStream {
   async #start(message: JsonObject): Promise<void> {
     if (this.#started) return
     this.#started = true
-    await this.#write({ type: 'message_start', message })
+    const { model } = this.#options.body
+    await this.#write({ type: 'message_start', message: { ...message, ...(model !== undefined && { model }) } })
   }
 
   /** Gives the block its place with the client, where it is for the client; a call also an id of ours. */

@@ -165,6 +165,7 @@ function toAnswer({ response, turns, request, usage, returned, report }: AnswerP
   })
   return {
     ...response,
+    model: request['model'] ?? response['model'] ?? '',
     content,
     stop_reason: returned.length > 0 ? 'tool_use' : toStopReason(response['stop_reason']),
     ...(usage && { usage }),

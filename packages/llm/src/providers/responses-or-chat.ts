@@ -27,12 +27,12 @@ export function withChatInstead(responses: Wire, { chat, ...seams }: CrossingSea
     generate: (body, signal, passing) =>
       either(
         () => responses.generate(body, signal, passing),
-        () => crossed.generate(body, signal),
+        () => crossed.generate(body, signal, passing),
       ),
     stream: (body, signal, passing) =>
       either(
         () => responses.stream(body, signal, passing),
-        () => crossed.stream(body, signal),
+        () => crossed.stream(body, signal, passing),
       ),
   }
 }

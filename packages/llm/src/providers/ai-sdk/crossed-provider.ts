@@ -7,6 +7,7 @@ import { type ChunkHead, wantsUsage } from '../chat-events.ts'
 import type { LlmProvider, ProviderOptions, ProviderParty } from '../provider.ts'
 import { refuseUnsupported } from '../parameters.ts'
 import type { CommonSettings } from '../settings.ts'
+import type { Passing } from '../../wire.ts'
 import { credentialsIn } from '../told-credentials.ts'
 import { toCallOptions } from './chat-to-options.ts'
 import { toFailure } from './failure.ts'
@@ -34,10 +35,11 @@ export function crossedProvider(options: CrossedProvider): LlmProvider {
   const credentials = [...(secret === undefined ? [] : [secret]), ...credentialsIn(settings.extra_headers ?? {})]
   const partyOf = ({ model }: JsonObject): ProviderParty => ({ provider: type, model: textOf(model), credentials })
 
-  const begin = async (asked: JsonObject, abortSignal: AbortSignal) => {
+  const begin = async (asked: JsonObject, abortSignal: AbortSignal, passing: Passing | undefined) => {
     const body = projectTools(refuseUnsupported(asked, settings), { dialect: 'chat', profile: schemas })
     const model = textOf(body['model'])
-    const head: ChunkHead = { id: newId('chatcmpl'), created: Math.floor(clock.now() / 1_000), model }
+    const created = Math.floor(clock.now() / 1_000)
+    const head: ChunkHead = { id: newId('chatcmpl'), created, model: passing?.model ?? model }
     const providerOptions = options.providerOptions?.(body)
     const call: LanguageModelV4CallOptions = {
       ...toCallOptions(body, { signatures, startsWithUser: settings.modify_params === true }),
@@ -51,19 +53,19 @@ export function crossedProvider(options: CrossedProvider): LlmProvider {
   return {
     type,
     schemas,
-    async generate(body, signal) {
+    async generate(body, signal, passing) {
       using deadline = startDeadline(clock, settings.timeout, signal)
       try {
-        const { head, call, model } = await begin(body, deadline.signal)
+        const { head, call, model } = await begin(body, deadline.signal, passing)
         return toChatCompletion(await model.doGenerate(call), head)
       } catch (error) {
         throw toFailure(error, partyOf(body), signal)
       }
     },
-    async stream(body, signal) {
+    async stream(body, signal, passing) {
       const deadline = startDeadline(clock, settings.timeout, signal)
       try {
-        const { head, call, model } = await begin(body, deadline.signal)
+        const { head, call, model } = await begin(body, deadline.signal, passing)
         const { stream } = await model.doStream(call)
         const events = toChatEvents(stream, { head, includeUsage: wantsUsage(body) })
         return bounded(events, deadline, (error) => toFailure(error, partyOf(body), signal))
