@@ -339,6 +339,12 @@ describe('a token', () => {
       expect([status, body['error']]).toEqual([401, 'invalid_client'])
       expect(headers.get('www-authenticate')).toContain('Basic')
     }
+    // Upon `invalid_client` a client would register anew.
+    const twice = [{ client_secret: textOf(secret) }, { client_id: 'client_00' }]
+    for (const more of twice) {
+      const answer = await client().form('/token', { ...fields, ...more }, basic(`${id}:${textOf(secret)}`))
+      expect([answer.status, answer.body['error']]).toEqual([400, 'invalid_request'])
+    }
     const { status, headers } = await client().form('/token', fields, basic(`${id}:${textOf(secret)}`))
     expect([status, headers.get('cache-control')]).toEqual([200, 'no-store'])
   })

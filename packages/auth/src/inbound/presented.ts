@@ -4,7 +4,9 @@
  * sees to it that the gateway's own key is in nothing that may be forwarded, wherever else the caller put it.
  */
 import { type Forwarded, GatewayError, Secret } from '@toolgate/core'
+import { single } from '../oauth/authorization-request.ts'
 import type { PresentedClient } from '../oauth/clients.ts'
+import { oauthError } from '../oauth/oauth-error.ts'
 import { isForwardableHeader } from '../upstream/header-names.ts'
 import { carries } from './carries.ts'
 import { cookiesIn } from './cookies.ts'
@@ -81,22 +83,23 @@ export function mergeForwarded(
 }
 
 /**
- * Which client of our authorization server a form is from: `Basic`, else what stands in the form (RFC 6749 §2.3.1). Both at once
- * is as good as neither.
+ * Which client of our authorization server a form is from: `Basic`, else what stands in the form (RFC 6749 §2.3.1). Throws for both
+ * at once, in words upon which no client throws its registration away (§5.2).
  */
 export function presentedClient(list: HeaderList, form: URLSearchParams): PresentedClient {
-  const inForm = { id: form.get('client_id') ?? undefined, secret: secretIn(form.get('client_secret')) }
+  const inForm = { id: single(form, 'client_id'), secret: secretIn(single(form, 'client_secret')) }
   const [, encoded] = /^basic\s+([\w+/=-]+)$/i.exec(lowerCased(list).get('authorization')?.trim() ?? '') ?? []
   if (encoded === undefined) return inForm
   const [id = '', ...secret] = Buffer.from(encoded, 'base64').toString('utf8').split(':')
   // Both parts are encoded as in a form.
   const [named, shown] = [formDecoded(id), formDecoded(secret.join(':'))]
   const isTwice = inForm.secret !== undefined || (inForm.id !== undefined && inForm.id !== named)
-  return isTwice ? { id: undefined, secret: undefined } : { id: named, secret: secretIn(shown) }
+  if (isTwice) throw oauthError('invalid_request', 'The client shows itself in two ways.')
+  return { id: named, secret: secretIn(shown) }
 }
 
-function secretIn(text: string | null | undefined): Secret | undefined {
-  return text === null || text === undefined || text === '' ? undefined : new Secret(text)
+function secretIn(text: string | undefined): Secret | undefined {
+  return text === undefined || text === '' ? undefined : new Secret(text)
 }
 
 /** As a value of a form is written: `+` is a space. */
