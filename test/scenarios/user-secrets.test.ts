@@ -3,6 +3,7 @@ import { openTestDatabase } from '@toolgate/testing/database'
 import type { LlmServer } from '@toolgate/testing/llm-server'
 import { startRawMcpServer, type RawMcpServer } from '@toolgate/testing/mcp-raw'
 import { scriptedStdio } from '@toolgate/testing/mcp-stdio'
+import { eq } from 'drizzle-orm'
 import { afterAll, beforeAll, describe, expect } from 'vitest'
 import { z } from 'zod'
 import { boot, type Booted, recordingLog } from '../boot.ts'
@@ -144,6 +145,15 @@ describe('a key that each user brings', () => {
     upstream.answer(() => undefined)
     expect(log.lines.join('\n')).toContain('who is [redacted]?')
     expect(log.lines.join('\n') + JSON.stringify(answer)).not.toContain('secret-key-of-ada')
+  })
+
+  verifies('identity:user-keys', 'is replaced, though what was there cannot be opened any more', async () => {
+    await gateway.json(keyPath('own'), { key: ada, body: { credential: 'a-lost-key' } })
+    await database.db.update(userTokens).set({ sealed: 'eyJ.damaged' }).where(eq(userTokens.owner, 'ada'))
+    await gateway.json(keyPath('own'), { key: ada, body: { credential: 'a-new-key' } })
+    await call('own', ada)
+    expect(seen()?.['x-api-key']).toBe('a-new-key')
+    await database.db.delete(userTokens).where(eq(userTokens.owner, 'ada'))
   })
 
   verifies('identity:user-keys', 'is to be replaced where its server refuses it, and leads to no sign-in', async () => {

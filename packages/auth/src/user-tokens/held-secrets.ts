@@ -3,7 +3,7 @@
  * its seal, its memory and its end, but never renewed. What was handed over for another identity of the server is gone.
  */
 import { createHash } from 'node:crypto'
-import { type Clock, type NewId, type ServerDefinition, type UserSecretAccess } from '@toolgate/core'
+import { type Clock, GatewayError, type NewId, type ServerDefinition, type UserSecretAccess } from '@toolgate/core'
 import type { createKnownTokens } from './known-tokens.ts'
 import type { TokenSeal } from './token-seal.ts'
 import type { UserTokenMemory } from './user-token-memory.ts'
@@ -35,7 +35,8 @@ export function createHeldSecrets({ store, memory, seal, known, clock, newId }: 
       async keep({ server, owner }, next) {
         const holder = holderOf(server, owner)
         await store.save(holder, async (former) => {
-          const before = former?.identity === identity ? await seal.open(former.sealed, holder) : undefined
+          const isSame = former?.identity === identity
+          const before = isSame ? await seal.open(former.sealed, holder).catch(unlessDamaged) : undefined
           const tokens = { access: next(before?.access), refresh: undefined, party: undefined }
           return {
             id: newId('user_token'),
@@ -56,4 +57,10 @@ export function createHeldSecrets({ store, memory, seal, known, clock, newId }: 
       },
     }
   }
+}
+
+/** What no key opens any more is lost, and must not keep its user from putting another in its place. */
+function unlessDamaged(error: unknown): undefined {
+  if (error instanceof GatewayError && error.code === 'INTERNAL') return undefined
+  throw error
 }
