@@ -77,7 +77,7 @@ function answerTo(body: JsonObject) {
   if (body['user'] === 'absurd')
     return { text: JSON.stringify(answer).replace(/"prompt_tokens":\d+/, '"prompt_tokens":1e999') }
   if (JSON.stringify(body['messages']).includes('cached')) return { json: { ...answer, usage: cachedUsage } }
-  if (body['stream'] !== true) return { json: answer }
+  if (body['stream'] !== true || body['user'] === 'whole') return { json: answer }
   const { usage, ...uncounted } = answer
   const { stream_options: options } = body
   const counts = isJsonObject(options) && options['include_usage'] === true
@@ -122,6 +122,13 @@ describe('a stream whose client asks for no usage', () => {
       expect(await (await stream(key)).text()).toContain('budget_exceeded')
     })
   }
+
+  verifies('limits:per-key', 'counts where its provider answers with a document', async () => {
+    const key = await makeKey({ tpm_limit: 10 })
+    const whole = { stream: true, user: 'whole' }
+    expect(await (await ask(key, whole)).json()).toMatchObject({ usage: { total_tokens: 15 } })
+    expect((await ask(key, whole)).status).toBe(429)
+  })
 
   verifies('limits:per-key', 'is not told of it, and one whose client asks is', async () => {
     const key = await makeKey({ tpm_limit: 1_000 })

@@ -1,3 +1,4 @@
+import { GatewayError } from '@toolgate/core'
 import { createParser } from 'eventsource-parser'
 
 /** One server-sent event of a provider. */
@@ -9,9 +10,13 @@ export interface ServerEvent {
 /** Characters of one event: an image in base64 fits, an endless line does not. */
 const maxEventLength = 64_000_000
 
+/** Characters of a stream that is put together to an answer: as many as an answer that is read whole. */
+const maxStreamLength = 64_000_000
+
 /**
  * A provider's stream as its events, wherever its bytes were cut. A provider that answers with one JSON document although a
- * stream was asked for gives one event: its document. Rejects with a plain `Error` what is no event stream at all.
+ * stream was asked for gives one event: its document. Rejects with a plain `Error` what is no event stream at all, and with
+ * `PROVIDER_PROTOCOL` what does not end.
  */
 export async function* readServerEvents(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<ServerEvent> {
   const arrived: ServerEvent[] = []
@@ -22,14 +27,17 @@ export async function* readServerEvents(bytes: AsyncIterable<Uint8Array>): Async
   const decoder = new TextDecoder()
   let document: string | undefined
   let begun = false
+  let length = 0
   for await (const chunk of bytes) {
     const text = decoder.decode(chunk, { stream: true })
+    length += text.length
+    if (length > maxStreamLength) throw endless()
     if (!begun && text.trim() !== '') {
       begun = true
       if (text.trimStart().startsWith('{')) document = ''
     }
     if (document === undefined) parser.feed(text)
-    else document = grown(document, text)
+    else document += text
     yield* arrived.splice(0)
   }
   if (document !== undefined) yield { name: undefined, data: document }
@@ -38,7 +46,6 @@ export async function* readServerEvents(bytes: AsyncIterable<Uint8Array>): Async
   yield* arrived.splice(0)
 }
 
-function grown(document: string, text: string): string {
-  if (document.length + text.length > maxEventLength) throw new Error('a document without end')
-  return document + text
+function endless(): GatewayError {
+  return new GatewayError('PROVIDER_PROTOCOL', 'The model does not come to an end of its answer. Ask it for less.')
 }

@@ -4,6 +4,9 @@ import { createParser } from 'eventsource-parser'
 /** Characters of one event; a longer one is relayed all the same and only not looked into. */
 const maxEventLength = 1_000_000
 
+/** Characters of a whole answer; the usage of a longer one stays unknown. */
+const maxDocumentLength = 64_000_000
+
 export interface UsageWatch {
   onUsage(usage: JsonObject): void
   /** The client has its answer. */
@@ -21,19 +24,27 @@ export async function* watchUsage(
   { onUsage, onEnd = () => {}, onWords = () => {} }: UsageWatch,
 ): AsyncGenerator<Uint8Array> {
   const decoder = new TextDecoder()
-  const parser = createParser({
-    maxBufferSize: maxEventLength,
-    onEvent: ({ data }) => {
-      if (isEnd(data)) onEnd()
-      onWords(wordsIn(data))
-      const usage = /"usage(?:Metadata)?"/.test(data) ? readUsage(data) : undefined
-      if (usage !== undefined) onUsage(usage)
-    },
-  })
+  const look = (data: string) => {
+    if (isEnd(data)) onEnd()
+    onWords(wordsIn(data))
+    const usage = /"usage(?:Metadata)?"/.test(data) ? readUsage(data) : undefined
+    if (usage !== undefined) onUsage(usage)
+  }
+  const parser = createParser({ maxBufferSize: maxEventLength, onEvent: ({ data }) => look(data) })
+  let begun = false
+  let document: string | undefined
   for await (const chunk of bytes) {
-    feed(parser, decoder.decode(chunk, { stream: true }))
+    const text = decoder.decode(chunk, { stream: true })
+    if (!begun && text.trim() !== '') {
+      begun = true
+      // A provider may answer whole although a stream was asked for.
+      if (text.trimStart().startsWith('{')) document = ''
+    }
+    if (document === undefined) feed(parser, text)
+    else if (document.length <= maxDocumentLength) document += text
     yield chunk
   }
+  if (document !== undefined) look(document)
   // Some servers just stop.
   onEnd()
 }
