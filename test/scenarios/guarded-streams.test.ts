@@ -101,6 +101,31 @@ describe('a guarded stream', () => {
     expect(text).not.toContain('ann.lee')
   })
 
+  verifies(
+    'guardrails:streams',
+    'is judged across the messages that some servers send in place of deltas',
+    async () => {
+      const message = (content: string, finish_reason: string | null = null) => ({
+        id: 'x',
+        choices: [{ index: 0, message: { role: 'assistant', content }, finish_reason }],
+      })
+      play(message('mail ann.lee@exam'), message('ple.com now'), message('', 'stop'))
+      const text = await chat()
+      expect(text).toContain('mail <EMAIL_ADDRESS> now')
+      expect(text).not.toContain('ann.lee')
+    },
+  )
+
+  verifies('guardrails:streams', 'may be one document, which is judged as an answer', async () => {
+    for (const indent of [0, 2]) {
+      world.play({ text: JSON.stringify(completion({ content: 'mail ann.lee@example.com' }), null, indent) })
+      expect(JSON.parse(await chat())).toMatchObject({ choices: [{ message: { content: 'mail <EMAIL_ADDRESS>' } }] })
+    }
+    const document = JSON.stringify(completion({ content: 'nothing' }), null, 2)
+    world.play({ text: document })
+    expect(await chat()).toBe(document)
+  })
+
   verifies('guardrails:streams', 'hides what nobody sees between the characters in no longer text', async () => {
     for (const between of ['\u200b', '\u034f', '\u{e0041}']) {
       const card = '4111111111111111'.split('').join(between.repeat(12))

@@ -4,7 +4,7 @@ import { tooLongToJudge } from './enforce.ts'
 import type { TextSlot } from './guardrail.ts'
 import { createChannels, type HeldPiece } from './stream-channels.ts'
 import { type EventTexts, readEvent } from './stream-pieces.ts'
-import { withoutLogprobs, withTexts } from './texts.ts'
+import { type FoundText, textsOfAnswer, withoutLogprobs, withTexts } from './texts.ts'
 
 /**
  * A stream of which nothing goes out that was not judged. Text is held back until `window` characters behind it are there, so
@@ -33,8 +33,55 @@ export async function* guardStream(
   bytes: AsyncIterable<Uint8Array>,
   options: GuardStreamOptions,
 ): AsyncGenerator<Uint8Array> {
-  const gate = createGate(options)
   const decoder = new TextDecoder()
+  const source = bytes[Symbol.asyncIterator]()
+  let begun = ''
+  try {
+    for (let step = await source.next(); !step.done; step = await source.next()) {
+      begun = decoder.decode(step.value, { stream: true })
+      if (begun.trim() !== '') break
+    }
+    const rest = decoded({ [Symbol.asyncIterator]: () => source }, decoder)
+    yield* begun.trimStart().startsWith('{') ? guardDocument(begun, rest, options) : guardEvents(begun, rest, options)
+  } finally {
+    await source.return?.()
+  }
+}
+
+async function* decoded(
+  bytes: AsyncIterable<Uint8Array>,
+  decoder: InstanceType<typeof TextDecoder>,
+): AsyncGenerator<string> {
+  for await (const chunk of bytes) yield decoder.decode(chunk, { stream: true })
+  yield decoder.decode()
+}
+
+/** A provider may answer whole although a stream was asked for. */
+async function* guardDocument(
+  begun: string,
+  rest: AsyncIterable<string>,
+  { check }: GuardStreamOptions,
+): AsyncGenerator<Uint8Array> {
+  let document = begun
+  for await (const text of rest) {
+    document += text
+    if (document.length > maxHeld) throw tooLongToJudge()
+  }
+  const answer = parseObject(document)
+  const texts: readonly FoundText[] =
+    answer === undefined ? [{ text: document, structured: false, path: [] }] : textsOfAnswer(answer)
+  const shown = await check(texts)
+  if (shown === undefined) yield Buffer.from(document)
+  else if (answer === undefined) yield Buffer.from(shown[0] ?? '')
+  else yield Buffer.from(JSON.stringify(withoutLogprobs(withTexts(answer, texts, shown))))
+}
+
+async function* guardEvents(
+  begun: string,
+  rest: AsyncIterable<string>,
+  options: GuardStreamOptions,
+): AsyncGenerator<Uint8Array> {
+  const gate = createGate(options)
   let arrived: (EventSourceMessage | typeof comment)[] = []
   const parser = createParser({
     onEvent: (event) => void arrived.push(event),
@@ -54,9 +101,10 @@ export async function* guardStream(
       yield* gate.release()
     }
   }
-  for await (const chunk of bytes) yield* read(decoder.decode(chunk, { stream: true }))
+  yield* read(begun)
+  for await (const text of rest) yield* read(text)
   // Its last event may lack the blank line that ends it.
-  yield* read(`${decoder.decode()}\n\n`)
+  yield* read('\n\n')
   await gate.end()
   yield* gate.release()
 }

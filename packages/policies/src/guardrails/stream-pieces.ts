@@ -66,7 +66,7 @@ function readChatChunk({ choices = [], ...rest }: JsonObject): EventTexts {
       structured,
       json: isJsonText(path),
       group,
-      channel: nameOf(group, ...channelOf(path, choice['delta'])),
+      channel: nameOf(group, ...channelOf(path, choice[field])),
     }))
   })
   const ends = listed.flatMap((choice, at) =>
@@ -76,9 +76,10 @@ function readChatChunk({ choices = [], ...rest }: JsonObject): EventTexts {
   return { pieces, whole: [...textsIn(rest), ...beside], ends }
 }
 
-/** Text completions have no delta: their text is the choice's. */
-function spokenField({ delta }: JsonObject): 'delta' | 'text' {
-  return isJsonObject(delta) ? 'delta' : 'text'
+/** Some servers have whole messages in place of deltas; of text completions the text is the choice's. */
+function spokenField({ delta, message }: JsonObject): 'delta' | 'message' | 'text' {
+  if (isJsonObject(delta)) return 'delta'
+  return isJsonObject(message) ? 'message' : 'text'
 }
 
 function besideSpoken(choice: JsonValue): JsonValue {
