@@ -17,6 +17,11 @@ export class Roster<Item> {
     return () => this.#leave(place)
   }
 
+  /** One that passes the test. */
+  find(test: (item: Item) => boolean): Item | undefined {
+    return this.#places.find(({ item }) => test(item))?.item
+  }
+
   /** Those of now: whoever comes or goes meanwhile changes nothing in it. */
   values(): readonly Item[] {
     return this.#places.map(({ item }) => item)

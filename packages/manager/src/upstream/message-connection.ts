@@ -9,6 +9,7 @@ import {
   type JsonRpcNotification,
   type JsonRpcResponse,
   type Logger,
+  Roster,
   type Secret,
   silentPeer,
 } from '@toolgate/core'
@@ -55,6 +56,11 @@ export interface MessageConnectionOptions
 /** Why a connection is lost, told to each of its calls. */
 export type FailureAt = (place: FailurePlace) => GatewayError
 
+interface AwaitedAnswer {
+  readonly id: JsonRpcId
+  readonly resolve: (response: JsonRpcResponse) => void
+}
+
 /**
  * Matches answers to requests on a connection where everything arrives on one stream (stdio, legacy SSE). Who owns the
  * wire feeds it with {@link receive} and says {@link lost} when it breaks: then every call fails at once. A server that
@@ -63,7 +69,7 @@ export type FailureAt = (place: FailurePlace) => GatewayError
 export class MessageConnection implements HandshakeLink {
   readonly #options: MessageConnectionOptions
   readonly #traffic: ServerTraffic
-  readonly #answers = new Map<JsonRpcId, (response: JsonRpcResponse) => void>()
+  readonly #answers = new Roster<AwaitedAnswer>()
   #nextId = 1
   #open = true
   #loss: FailureAt = (place) => unreachable(place, { why: 'was disconnected' })
@@ -111,7 +117,7 @@ export class MessageConnection implements HandshakeLink {
     const call = new InFlightCall(request, { id: this.#nextId++, server, clock })
     const tracked = this.#traffic.track(call)
     const { promise, resolve, reject } = Promise.withResolvers<JsonRpcResponse>()
-    this.#answers.set(call.id, resolve)
+    const answered = this.#answers.enter({ id: call.id, resolve })
     call.cancellation.addEventListener('abort', () => reject(call.failure))
     try {
       wire.send(call.message, call.headers).catch(reject)
@@ -122,7 +128,7 @@ export class MessageConnection implements HandshakeLink {
       if (error instanceof SessionExpired) this.#open = false
       throw outboundFailed(call.place, error)
     } finally {
-      this.#answers.delete(call.id)
+      answered()
       call[Symbol.dispose]()
       tracked[Symbol.dispose]()
     }
@@ -150,7 +156,7 @@ export class MessageConnection implements HandshakeLink {
     }
     if (message.id === undefined || message.id === null) return true
     if (tooDeep) this.#refuse(message.id)
-    else this.#answers.get(message.id)?.(message)
+    else this.#answers.find(({ id }) => id === message.id)?.resolve(message)
     return true
   }
 
@@ -185,7 +191,7 @@ export class MessageConnection implements HandshakeLink {
 
   /** Only its own call can tell that an answer is none. */
   #refuse(id: JsonRpcId): void {
-    const call = this.#traffic.calls.get(id)
+    const call = this.#traffic.calls.find((one) => one.id === id)
     call?.fail(outOfProtocol(call.place, `a message nested deeper than ${maxNesting} levels`))
   }
 

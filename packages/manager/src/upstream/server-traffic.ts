@@ -7,9 +7,9 @@ import {
   type JsonRpcNotification,
   type JsonRpcRequest,
   jsonRpcCodes,
+  Roster,
   silentPeer,
 } from '@toolgate/core'
-import { CallsInFlight } from './calls-in-flight.ts'
 import type { UnsolicitedListener } from './connection.ts'
 import type { InFlightCall } from './in-flight-call.ts'
 import { createNews, type News } from './news.ts'
@@ -53,7 +53,7 @@ export interface ServerTrafficOptions {
  */
 export class ServerTraffic {
   readonly #options: ServerTrafficOptions
-  readonly #calls = new CallsInFlight()
+  readonly #calls = new Roster<InFlightCall>()
   readonly #asked = new Map<JsonRpcId, AbortController>()
   readonly #news: News
   #answering = 0
@@ -63,14 +63,13 @@ export class ServerTraffic {
     this.#news = createNews(options.clock, options.onUnsolicited)
   }
 
-  get calls(): Pick<CallsInFlight, 'get' | 'values'> {
+  get calls(): Pick<Roster<InFlightCall>, 'find' | 'values'> {
     return this.#calls
   }
 
   /** From now until disposed, messages can belong to this call. */
   track(call: InFlightCall): Disposable {
-    this.#calls.add(call)
-    return { [Symbol.dispose]: () => this.#calls.delete(call) }
+    return { [Symbol.dispose]: this.#calls.enter(call) }
   }
 
   /** The connection is over: what was put off is dropped. */
@@ -95,7 +94,7 @@ export class ServerTraffic {
   }
 
   #byToken({ progressToken }: JsonObject): InFlightCall | undefined {
-    return this.#calls.get(progressToken)
+    return this.#calls.find(({ id }) => id === progressToken)
   }
 
   #withdraw({ requestId }: JsonObject): void {
@@ -108,7 +107,8 @@ export class ServerTraffic {
    */
   #owner(): InFlightCall | undefined {
     if (!this.#options.exclusive) return undefined
-    const calls = this.#calls.values().filter(({ cancellation }) => !cancellation.aborted)
+    const standing = this.#calls.values().filter(({ cancellation }) => !cancellation.aborted)
+    const calls = standing.toSorted((left, right) => left.id - right.id)
     return calls.findLast(({ peer }) => peer !== silentPeer) ?? calls.at(-1)
   }
 
