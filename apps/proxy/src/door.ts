@@ -1,3 +1,4 @@
+import { remembering } from '@toolgate/core'
 import { mcpEndpointOf } from './mcp-endpoint.ts'
 import { oauthEndpointOf } from './oauth-endpoint.ts'
 
@@ -46,7 +47,10 @@ const doors: readonly (readonly [prefix: string, door: Door])[] = [
   ['/openapi.json', 'metadata'],
 ]
 
-export function doorOf(path: string): Door {
+/** Asked several times for each request, and nearly always about the same few paths. */
+export const doorOf = remembering(findDoor, { most: 256, longest: 128 })
+
+function findDoor(path: string): Door {
   // First: a server may be called as any other door's prefix begins.
   if (mcpEndpointOf(path) !== undefined) return 'mcp'
   // Asking about tokens is for those who have a key, in the dialect of everything that is.

@@ -7,7 +7,7 @@ const ownSecret = new RegExp(`(${ownSecretPrefixes.join('|')})[^/]+`, 'g')
  * or not such a route exists.
  */
 export function printablePath(path: string): string {
-  return path.replaceAll(ownSecret, '$1...')
+  return mayHoldOwnSecret(path) ? path.replaceAll(ownSecret, '$1...') : path
 }
 
 /** A key or a token of this gateway may be in it. */

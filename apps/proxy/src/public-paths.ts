@@ -1,3 +1,4 @@
+import { remembering } from '@toolgate/core'
 import { metadataPathOf } from './metadata-path.ts'
 import { oauthEndpointOf } from './oauth-endpoint.ts'
 
@@ -18,7 +19,9 @@ const publicPaths = new Set([
   '/test',
 ])
 
-export function isPublicPath(path: string): boolean {
+export const isPublicPath = remembering(findWhetherPublic, { most: 256, longest: 128 })
+
+function findWhetherPublic(path: string): boolean {
   return publicPaths.has(path) || path.startsWith('/.well-known/') || isPartOfSignIn(path)
 }
 

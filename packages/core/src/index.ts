@@ -77,6 +77,7 @@ export { definePlug, type Plug, type PlugRegistry, plugRegistry } from './plug.t
 export { type Grants, noGrants, type Principal } from './principal.ts'
 export { fillTemplate, namesRequestHeader, templateHeaders, templateVariables } from './request-template.ts'
 export { signingOutbound } from './signing-outbound.ts'
+export { remembering } from './remembering.ts'
 export { Roster } from './roster.ts'
 export { Secret, secretSchema } from './secret.ts'
 export { type RequiredApproval, requiredApprovalSchema, toRequiredApproval } from './required-approval.ts'

@@ -4,6 +4,7 @@ import type { CancelSignal } from './cancellation.ts'
 import { GatewayError } from './errors.ts'
 import { guardedConnector, type ResolveName } from './guarded-connector.ts'
 import { Exchange, type ResponseHead } from './outbound-exchange.ts'
+import { type Memory, remembering } from './remembering.ts'
 
 /**
  * The only way out of the process over HTTP. Bounds what every caller would forget: time to connect, time to the
@@ -64,12 +65,12 @@ export function createOutbound({ connectTimeoutMs = 10_000, guard, resolveName }
   const connector = guard === undefined ? connect : guardedConnector(guard, { ...connect, resolveName })
   let dispatcher = newAgent(connector)
   const leaving = new Set<Agent>()
-  const addressOf = rememberAddresses()
+  const addressed = remembering(addressOf, addressMemory)
 
   const send = async (request: OutboundRequest, redirectsLeft: number): Promise<OutboundResponse> => {
     if (request.signal.aborted) throw request.signal.reason
     const options = {
-      ...addressOf(request.url),
+      ...addressed(request.url),
       method: request.method,
       headers: request.headers,
       body: request.body ?? null,
@@ -134,21 +135,13 @@ function newAgent(connect: NonNullable<Agent.Options['connect']>): Agent {
   })
 }
 
-/** Addresses that are remembered; nearly all requests go to the few of the configuration. */
-const maxAddresses = 256
+/** Nearly all requests go to the few addresses of the configuration. */
+const addressMemory: Memory = { most: 256, longest: 2048 }
 
-/** Takes addresses apart, each once. Throws where the text is none. */
-function rememberAddresses(): (url: string) => { readonly origin: string; readonly path: string } {
-  const known = new Map<string, { readonly origin: string; readonly path: string }>()
-  return (url) => {
-    const before = known.get(url)
-    if (before !== undefined) return before
-    const { origin, pathname, search } = new URL(url)
-    const address = { origin, path: `${pathname}${search}` }
-    if (known.size >= maxAddresses) known.clear()
-    known.set(url, address)
-    return address
-  }
+/** Throws where the text is no address. */
+function addressOf(url: string): { readonly origin: string; readonly path: string } {
+  const { origin, pathname, search } = new URL(url)
+  return { origin, path: `${pathname}${search}` }
 }
 
 function isRedirect({ status, headers }: ResponseHead): boolean {

@@ -11,10 +11,10 @@ export interface Moment {
 
 /**
  * One way to prove who calls. Answers with a principal; yields (`undefined`) what is not its kind of credential; or
- * throws why a credential of its kind is no good. A failure here is not logged: another method may accept the credential.
+ * throws why a credential of its kind is no good, at once where it has nothing to wait for. A failure here is not logged: another method may accept the credential.
  */
 export interface Authenticator {
   /** For logs. */
   readonly name: string
-  authenticate(credential: Secret, moment: Moment): Promise<Principal | undefined>
+  authenticate(credential: Secret, moment: Moment): Promise<Principal | undefined> | Principal | undefined
 }
