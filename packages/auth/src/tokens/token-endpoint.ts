@@ -35,6 +35,8 @@ export interface Subject {
   readonly name: string
   /** What says which exchange is meant, `grant_type` included. */
   readonly parameters: readonly (readonly [name: string, value: string])[]
+  /** The codes with which an endpoint refuses this token, and not the client. */
+  readonly refusedWith: ReadonlySet<string>
 }
 
 export const clientAuthMethods = ['client_secret_post', 'client_secret_basic', 'private_key_jwt'] as const
@@ -170,7 +172,7 @@ function parseObject(text: string): JsonObject | undefined {
   }
 }
 
-/** RFC 6749 §5.2, RFC 8707 §2, and OpenID Connect Core 1.0 §3.1.2.6. Any other text could be anything, so it is not repeated. */
+/** RFC 6749 §5.2, RFC 6750 §3.1, RFC 8707 §2, and OpenID Connect Core 1.0 §3.1.2.6. Any other text could be anything, so it is not repeated. */
 const registeredErrors = new Set([
   'invalid_request',
   'invalid_client',
@@ -179,6 +181,7 @@ const registeredErrors = new Set([
   'unsupported_grant_type',
   'invalid_scope',
   'invalid_target',
+  'invalid_token',
   'interaction_required',
 ])
 

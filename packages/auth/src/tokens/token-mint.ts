@@ -149,7 +149,7 @@ export function createTokenMint(options: TokenMintOptions): TokenMint {
         return { headers, rejected: () => reject(key, headers) }
       } catch (error) {
         if (signal.aborted) throw interrupted(server, signal)
-        if (subject !== undefined && error instanceof TokenRefused && ofTheSubject.has(error.error ?? '')) {
+        if (subject !== undefined && error instanceof TokenRefused && subject.refusedWith.has(error.error ?? '')) {
           throw subjectRefused(server, error)
         }
         throw tokenUnavailable({ server, grant, error, tuning })
@@ -231,14 +231,12 @@ function subjectLifeMs(subject: Subject | undefined, clock: Clock): number {
   }
 }
 
-/** RFC 8693 §2.2.2 and what Entra says where a person has to sign in anew. */
-const ofTheSubject = new Set(['invalid_grant', 'interaction_required'])
-
 function subjectRefused({ name }: NamedServer, cause: TokenRefused): GatewayError {
   return new GatewayError(
     'UPSTREAM_SIGN_IN_REQUIRED',
-    `Server "${name}" is asked with a token that is exchanged for yours, and yours was refused. Sign in again where you got it.`,
-    { cause, details: { server: name, stage: 'credential' } },
+    `Server "${name}" is asked with a token that is exchanged for yours, and yours was refused. Sign in again where you got it. ` +
+      'Where that does not help, whoever runs the gateway has to look at the exchange.',
+    { cause, internal: `the token endpoint ${cause.message}`, details: { server: name, stage: 'credential' } },
   )
 }
 
