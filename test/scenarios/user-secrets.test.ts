@@ -1,6 +1,5 @@
 import { type Database, userTokens } from '@toolgate/db'
 import { openTestDatabase } from '@toolgate/testing/database'
-import type { LlmServer } from '@toolgate/testing/llm-server'
 import { startRawMcpServer, type RawMcpServer } from '@toolgate/testing/mcp-raw'
 import { scriptedStdio } from '@toolgate/testing/mcp-stdio'
 import { eq } from 'drizzle-orm'
@@ -8,7 +7,6 @@ import { afterAll, beforeAll, describe, expect } from 'vitest'
 import { z } from 'zod'
 import { boot, type Booted, recordingLog } from '../boot.ts'
 import { verifies } from '../verifies.ts'
-import { eagerModel, startEagerModel } from './every-door.ts'
 
 /** Says what it was started with. */
 const confidant = scriptedStdio(`
@@ -24,16 +22,12 @@ let upstream: RawMcpServer
 let other: RawMcpServer
 let gateway: Booted
 let database: Database
-let model: LlmServer
 let ada: string
 let bob: string
-/** Has set nothing, but for as long as a test says so. */
-let amy: string
 const servers = ['own', 'shared', 'basic', 'filled', 'local', 'elsewhere']
 beforeAll(async () => {
   upstream = behind.use(await startRawMcpServer())
   other = behind.use(await startRawMcpServer())
-  model = behind.use(await startEagerModel())
   database = await openTestDatabase()
   const at = { url: upstream.url }
   const env_vars = [
@@ -46,7 +40,6 @@ beforeAll(async () => {
       log,
       database,
       config: {
-        model_list: [eagerModel(model)],
         mcp_servers: {
           own: { ...at, auth_type: 'api_key', is_byok: true, byok_api_key_help_url: 'https://help.example.com' },
           shared: { ...at, auth_type: 'bearer_token', authentication_token: 'of-the-operator', is_byok: true },
@@ -64,7 +57,6 @@ beforeAll(async () => {
   const grant = { object_permission: { mcp_servers: servers } }
   ada = await gateway.makeKey({ user_id: 'ada', ...grant })
   bob = await gateway.makeKey({ user_id: 'bob', ...grant })
-  amy = await gateway.makeKey({ user_id: 'amy', ...grant })
 })
 afterAll(() => behind.disposeAsync())
 
@@ -292,74 +284,6 @@ describe('variables that each user sets', () => {
     await gateway.json(variablesPath('filled'), { key: ada, body: { values: { OTHER: 'x' } }, status: 422 })
     await gateway.json(variablesPath('filled'), { key: ada, body: { values: { TOKEN: 'a\r\nb: c' } }, status: 422 })
   })
-})
-
-/** Answers of every door that calls a tool, asked why. */
-const doorsWithReasons: Readonly<Record<string, (server: string) => readonly [path: string, body: object]>> = {
-  REST: (server) => ['/mcp-rest/tools/call', { server_id: server, name: 'echo', arguments: {} }],
-  MCP: (server) => [
-    `/mcp/${server}`,
-    { jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name: 'echo', arguments: {} } },
-  ],
-  chat: (server) => ['/v1/chat/completions', { ...toolsOf(server), messages: [{ role: 'user', content: 'go' }] }],
-  responses: (server) => ['/v1/responses', { ...toolsOf(server), input: 'go' }],
-  messages: (server) => [
-    '/v1/messages',
-    { ...toolsOf(server), max_tokens: 50, messages: [{ role: 'user', content: 'go' }] },
-  ],
-}
-const toolsOf = (server: string) => ({
-  model: 'gpt',
-  tools: [{ type: 'mcp', server_label: server, server_url: `litellm_proxy/mcp/${server}`, require_approval: 'never' }],
-})
-const reasons = { 'x-litellm-mcp-debug': 'true', accept: 'application/json, text/event-stream' }
-
-describe('through every door, to a caller who asks why', () => {
-  for (const [door, requestOf] of Object.entries(doorsWithReasons)) {
-    verifies('identity:explained', `what users hand over is presented and named, and not shown: ${door}`, async () => {
-      for (const [server, source, sent, set] of [
-        ['own', 'per-user-key', { 'x-api-key': 'key-of-amy' }, { credential: 'key-of-amy' }],
-        [
-          'filled',
-          'per-user-variables',
-          { 'x-token': 'Key token-of-amy', 'x-at': 'north/amy' },
-          { values: { TOKEN: 'token-of-amy', TENANT: 'amy' } },
-        ],
-      ] as const) {
-        const path = server === 'own' ? keyPath(server) : variablesPath(server)
-        await gateway.json(path, { key: amy, body: set })
-        const [asked, body] = requestOf(server)
-        const answer = await gateway.request(asked, { key: amy, headers: reasons, body })
-        const text = await answer.text()
-        expect([answer.status, text.includes('"error":{')]).toEqual([200, false])
-        expect(seen()).toMatchObject(sent)
-        expect(answer.headers.get('x-mcp-debug-auth-resolution')).toBe(source)
-        expect(JSON.stringify([...answer.headers]) + text).not.toMatch(/(?:key|token)-of-amy/)
-        await gateway.request(path, { key: amy, method: 'DELETE' })
-      }
-      expect(JSON.stringify(model.requests)).not.toMatch(/(?:key|token)-of-amy/)
-    })
-
-    verifies(
-      'identity:user-variables',
-      `what is missing is named, and nothing is asked of a model: ${door}`,
-      async () => {
-        const before = [model.requests.length, upstream.received('tools/call').length]
-        for (const [server, said] of [
-          ['own', 'a key of your own'],
-          ['filled', 'TOKEN, TENANT'],
-        ] as const) {
-          const [asked, body] = requestOf(server)
-          const answer = await gateway.request(asked, { key: amy, headers: reasons, body })
-          const text = await answer.text()
-          expect(text).toContain(said)
-          expect(text).toContain('/user-')
-          expect(answer.headers.get('x-mcp-debug-auth-resolution')).toBe('missing')
-        }
-        expect([model.requests.length, upstream.received('tools/call').length]).toEqual(before)
-      },
-    )
-  }
 })
 
 describe('what users have handed over', () => {

@@ -1,0 +1,103 @@
+import type { LlmServer } from '@toolgate/testing/llm-server'
+import { type RawMcpServer, startRawMcpServer } from '@toolgate/testing/mcp-raw'
+import { afterAll, beforeAll, describe, expect } from 'vitest'
+import { boot, type Booted } from '../boot.ts'
+import { verifies } from '../verifies.ts'
+import { eagerModel, startEagerModel } from './every-door.ts'
+
+const behind = new AsyncDisposableStack()
+let upstream: RawMcpServer
+let model: LlmServer
+let gateway: Booted
+/** Has set nothing, but for as long as a test says so. */
+let amy: string
+beforeAll(async () => {
+  upstream = behind.use(await startRawMcpServer())
+  model = behind.use(await startEagerModel())
+  const { url } = upstream
+  const env_vars = [
+    { name: 'TOKEN', scope: 'user' },
+    { name: 'TENANT', scope: 'user' },
+    { name: 'REGION', value: 'north', scope: 'global' },
+  ]
+  const static_headers = { 'X-Token': 'Key ${TOKEN}', 'X-At': '${REGION}/${TENANT}' }
+  const config = {
+    model_list: [eagerModel(model)],
+    mcp_servers: { own: { url, auth_type: 'api_key', is_byok: true }, filled: { url, env_vars, static_headers } },
+  }
+  gateway = behind.use(await boot({ config }))
+  amy = await gateway.makeKey({ user_id: 'amy', object_permission: { mcp_servers: ['own', 'filled'] } })
+})
+afterAll(() => behind.disposeAsync())
+
+const keyPath = (server: string) => `/v1/mcp/server/${server}/user-credential`
+const variablesPath = (server: string) => `/v1/mcp/server/${server}/user-env-vars`
+const seen = () => upstream.received('tools/call').at(-1)?.headers
+
+/** Answers of every door that calls a tool, asked why. */
+const doorsWithReasons: Readonly<Record<string, (server: string) => readonly [path: string, body: object]>> = {
+  REST: (server) => ['/mcp-rest/tools/call', { server_id: server, name: 'echo', arguments: {} }],
+  MCP: (server) => [
+    `/mcp/${server}`,
+    { jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name: 'echo', arguments: {} } },
+  ],
+  chat: (server) => ['/v1/chat/completions', { ...toolsOf(server), messages: [{ role: 'user', content: 'go' }] }],
+  responses: (server) => ['/v1/responses', { ...toolsOf(server), input: 'go' }],
+  messages: (server) => [
+    '/v1/messages',
+    { ...toolsOf(server), max_tokens: 50, messages: [{ role: 'user', content: 'go' }] },
+  ],
+}
+const toolsOf = (server: string) => ({
+  model: 'gpt',
+  tools: [{ type: 'mcp', server_label: server, server_url: `litellm_proxy/mcp/${server}`, require_approval: 'never' }],
+})
+const reasons = { 'x-litellm-mcp-debug': 'true', accept: 'application/json, text/event-stream' }
+
+describe('keys and variables of users, to a caller who asks why', () => {
+  for (const [door, requestOf] of Object.entries(doorsWithReasons)) {
+    verifies('identity:explained', `what users hand over is presented and named, and not shown: ${door}`, async () => {
+      for (const [server, source, sent, set] of [
+        ['own', 'per-user-key', { 'x-api-key': 'key-of-amy' }, { credential: 'key-of-amy' }],
+        [
+          'filled',
+          'per-user-variables',
+          { 'x-token': 'Key token-of-amy', 'x-at': 'north/amy' },
+          { values: { TOKEN: 'token-of-amy', TENANT: 'amy' } },
+        ],
+      ] as const) {
+        const path = server === 'own' ? keyPath(server) : variablesPath(server)
+        await gateway.json(path, { key: amy, body: set })
+        const [asked, body] = requestOf(server)
+        const answer = await gateway.request(asked, { key: amy, headers: reasons, body })
+        const text = await answer.text()
+        expect([answer.status, text.includes('"error":{')]).toEqual([200, false])
+        expect(seen()).toMatchObject(sent)
+        expect(answer.headers.get('x-mcp-debug-auth-resolution')).toBe(source)
+        expect(JSON.stringify([...answer.headers]) + text).not.toMatch(/(?:key|token)-of-amy/)
+        await gateway.request(path, { key: amy, method: 'DELETE' })
+      }
+      expect(JSON.stringify(model.requests)).not.toMatch(/(?:key|token)-of-amy/)
+    })
+
+    verifies(
+      'identity:user-variables',
+      `what is missing is named, and nothing is asked of a model: ${door}`,
+      async () => {
+        const before = [model.requests.length, upstream.received('tools/call').length]
+        for (const [server, said] of [
+          ['own', 'a key of your own'],
+          ['filled', 'TOKEN, TENANT'],
+        ] as const) {
+          const [asked, body] = requestOf(server)
+          const answer = await gateway.request(asked, { key: amy, headers: reasons, body })
+          const text = await answer.text()
+          expect(text).toContain(said)
+          expect(text).toContain('/user-')
+          expect(answer.headers.get('x-mcp-debug-auth-resolution')).toBe('missing')
+        }
+        expect([model.requests.length, upstream.received('tools/call').length]).toEqual(before)
+      },
+    )
+  }
+})
