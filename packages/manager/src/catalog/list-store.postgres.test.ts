@@ -177,7 +177,7 @@ describeOnStores('the store of lists', (openStore) => {
     const server = serverInStore()
     const list = await server.observe(toolsNamed('a'))
     const broken = { ...list, items: [{ name: 'a', hash: 'h', definition: { text: '\0' } }] }
-    await expect(store.save(broken)).rejects.toThrow('Failed query')
+    await expect(store.save(broken)).rejects.toThrow('U+0000')
     const rows = await opened.database.db.select().from(serverLists)
     expect(rows.filter(({ serverId }) => serverId === server.serverId)).toEqual([])
   })
