@@ -2,7 +2,13 @@ import { type JsonObject } from '@toolgate/core'
 import { calls } from '@toolgate/db'
 import { openTestDatabase } from '@toolgate/testing/database'
 import { completion, type LlmServer, message, startLlmServer, toolCall } from '@toolgate/testing/llm-server'
-import { type RawMcpServer, type RawRequest, resultFor, startRawMcpServer } from '@toolgate/testing/mcp-raw'
+import {
+  type RawDecision,
+  type RawMcpServer,
+  type RawRequest,
+  resultFor,
+  startRawMcpServer,
+} from '@toolgate/testing/mcp-raw'
 import { desc } from 'drizzle-orm'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { recordingLog } from '../boot.ts'
@@ -23,13 +29,7 @@ let failure: JsonObject | undefined
 let verdict: Parameters<typeof startLlmServer>[0][number] = { json: { action: 'NONE' } }
 
 beforeAll(async () => {
-  tools = behind.use(
-    await startRawMcpServer((request) =>
-      request.message['method'] === 'tools/call' || request.message['method'] === 'completion/complete'
-        ? { body: failure === undefined ? resultFor(request, result) : failureFor(request, failure) }
-        : undefined,
-    ),
-  )
+  tools = behind.use(await startRawMcpServer(answerAsTold))
   service = behind.use(
     await startLlmServer([(request) => (typeof verdict === 'function' ? verdict(request) : verdict)]),
   )
@@ -71,6 +71,10 @@ const http = (mode: string | string[], more: object = {}) =>
     ...more,
   })
 
+const answerAsTold: RawDecision = (request) =>
+  request.message['method'] === 'tools/call' || request.message['method'] === 'completion/complete'
+    ? { body: failure === undefined ? resultFor(request, result) : failureFor(request, failure) }
+    : undefined
 const failureFor = ({ message: { id } }: RawRequest, error: JsonObject) => ({ jsonrpc: '2.0', id, error })
 
 async function use(...guardrails: object[]): Promise<void> {
@@ -279,6 +283,43 @@ describe('around a call of a tool', () => {
       ],
     })
   })
+
+  verifies(
+    'guardrails:calls',
+    'that look meanwhile keep its result back until they have, and end it where they deny',
+    async () => {
+      await use(http('during_mcp_call'))
+      const before = tools.received('tools/call').length
+      const judged = Promise.withResolvers<void>()
+      const asking = service.next()
+      verdict = { hang: true }
+      const gone = new AbortController()
+      const waiting = world.gateway.request('/mcp-rest/tools/call', {
+        body: { server_id: 'srv', name: 'echo', arguments: { note: 'x' } },
+        signal: gone.signal,
+      })
+      waiting.then(() => judged.resolve(), judged.reject)
+      await asking
+      await vi.waitFor(() => expect(tools.received('tools/call')).toHaveLength(before + 1), { timeout: 10_000 })
+      expect(await tools.received('tools/call').at(-1)?.closed).toBe('answered')
+      expect(await Promise.race([judged.promise, Promise.resolve('held back')])).toBe('held back')
+      gone.abort()
+      await Promise.allSettled([waiting, judged.promise])
+
+      verdict = { json: { action: 'NONE' } }
+      expect(await (await call({ note: 'x' })).text()).toContain('ok')
+      expect(service.requests.at(-1)?.body).toMatchObject({ texts: ['x'], input_type: 'request' })
+      await expectRow({ outcome: 'ok', decisions: [decision({ mode: 'during_mcp_call', outcome: 'allowed' })] })
+
+      tools.answer((request) => (request.message['method'] === 'tools/call' ? 'hang' : undefined))
+      verdict = { json: { action: 'BLOCKED', blocked_reason: 'not here' } }
+      const denied = await call({ note: 'x' })
+      expect(denied.status).toBe(400)
+      expect(await denied.text()).toContain('Guardrail violation - service: not here.')
+      expect(await tools.received('tools/call').at(-1)?.closed).toBe('abandoned')
+      tools.answer(answerAsTold)
+    },
+  )
 
   verifies('guardrails:calls', 'judge an error of the server as its result', async () => {
     const mark = guardrail('mark', { guardrail: 'mark_untrusted', mode: 'post_mcp_call' })

@@ -93,6 +93,12 @@ describe('secrets', () => {
     expect(await masked({ guardrail: 'hide-secrets' }, `use ${secret} now`)).toBe('use [REDACTED] now')
   })
 
+  it('are found with characters in between that nobody sees, and full-width', async () => {
+    const hidden = github.replace('ghp_', 'gh\u200Bp_')
+    expect(await masked({ guardrail: 'hide-secrets' }, `use ${hidden} now`)).toBe('use [REDACTED] now')
+    expect(await masked({ guardrail: 'hide-secrets' }, `ü ${github.replace('a1', '\uFF411')}`)).toBe('ü [REDACTED]')
+  })
+
   it('deny where they are to, and texts without any pass', async () => {
     expect(await judge({ guardrail: 'hide-secrets', action: 'BLOCK' }, [github])).toMatchObject({ outcome: 'denied' })
     expect(await masked({ guardrail: 'hide-secrets' }, 'nothing to hide')).toBe('allowed')
@@ -115,6 +121,9 @@ describe('the content filter', () => {
     ['the falcon and the falconer', 'the [KEYWORD_REDACTED] and the falconer'],
     ['Top Secret', 'denied'],
     ['written in C++', 'denied'],
+    ['the f\u200Balcon, a \uFF26alcon', 'the [KEYWORD_REDACTED], a [KEYWORD_REDACTED]'],
+    ['PRJ\u2060-\uFF1134\u00AD5', '[PROJECT_CODE_REDACTED]'],
+    ['\uFF34op\u00A0secret', 'denied'],
     ['nothing', 'allowed'],
   ])('makes of %j: %j', async (text, shown) => {
     expect(await masked(params, text)).toBe(shown)

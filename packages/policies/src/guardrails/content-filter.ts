@@ -2,6 +2,7 @@ import { definePlug } from '@toolgate/core'
 import { RE2JS } from 're2js'
 import { z } from 'zod'
 import { type Finding, guardFindings } from './findings.ts'
+import { alsoInFolded } from './folded-text.ts'
 import type { GuardrailOptions } from './guardrail.ts'
 import { type FindPlaces, personalData, type PersonalDataKind } from './personal-data-kinds.ts'
 
@@ -80,7 +81,11 @@ function ruleOfPattern(written: z.output<typeof patternSchema>): Rule {
   const rule = written.pattern_name ?? written.name ?? 'a pattern'
   const mask = written.action === 'BLOCK' ? undefined : `[${rule.toUpperCase().replaceAll(/\W+/g, '_')}_REDACTED]`
   const kind = written.pattern_type === 'prebuilt' ? prebuilt[rule] : undefined
-  return { rule, mask, find: kind === undefined ? matchesOf(compiled(written.pattern ?? '')) : personalData[kind] }
+  return {
+    rule,
+    mask,
+    find: kind === undefined ? alsoInFolded(matchesOf(compiled(written.pattern ?? ''))) : personalData[kind],
+  }
 }
 
 /** Words are found as words, in any case. */
@@ -90,7 +95,7 @@ function ruleOfWord({ keyword, action: wanted }: { keyword: string; action: 'BLO
   return {
     rule: 'a blocked word',
     mask: wanted === 'BLOCK' ? undefined : '[KEYWORD_REDACTED]',
-    find: matchesOf(RE2JS.compile(pattern, RE2JS.CASE_INSENSITIVE)),
+    find: alsoInFolded(matchesOf(RE2JS.compile(pattern, RE2JS.CASE_INSENSITIVE))),
   }
 }
 

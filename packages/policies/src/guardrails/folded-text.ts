@@ -1,4 +1,4 @@
-import type { FindPlaces, Place } from './personal-data-kinds.ts'
+import type { Place } from './personal-data-kinds.ts'
 
 /** What stands between characters without being seen, with which a number looks whole and is not. */
 const unseen = /\p{Default_Ignorable_Code_Point}/u
@@ -26,13 +26,29 @@ function characterAt(text: string, at: number): string {
  * Finds in a text as it reads: full-width digits, no-break spaces and the like are what they look like, characters that are
  * written as JSON's escapes are those characters, and what nobody sees is not there. Places are those of the text itself.
  */
-export function inFolded(find: FindPlaces): FindPlaces {
+export function inFolded<Found extends Place>(find: FindIn<Found>): FindIn<Found> {
   return async (text) => {
-    if (/^\p{ASCII}*$/u.test(text) && !text.includes('\\u')) return find(text)
+    if (isPlain(text)) return find(text)
     const { folded, starts, ends } = fold(text)
     const found = await find(folded)
-    return found.map(({ start, end }): Place => ({ start: starts[start] ?? 0, end: ends[end - 1] ?? text.length }))
+    return found.map((one) => ({ ...one, start: starts[one.start] ?? 0, end: ends[one.end - 1] ?? text.length }))
   }
+}
+
+/** The same in the text as it is written too: what an operator wrote may speak of that. */
+export function alsoInFolded<Found extends Place>(find: FindIn<Found>): FindIn<Found> {
+  const findFolded = inFolded(find)
+  return async (text) => {
+    const written = await find(text)
+    return isPlain(text) ? written : [...written, ...(await findFolded(text))]
+  }
+}
+
+type FindIn<Found> = (text: string) => readonly Found[] | Promise<readonly Found[]>
+
+/** It reads as it is written. */
+function isPlain(text: string): boolean {
+  return /^\p{ASCII}*$/u.test(text) && !text.includes('\\u')
 }
 
 /** A JSON text within a JSON text escapes its escapes; more of them than here are nobody's. */

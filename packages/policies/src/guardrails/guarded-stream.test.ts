@@ -70,6 +70,17 @@ describe('a stream that is judged', () => {
     )
   })
 
+  it('is not outrun by characters that nobody sees', async () => {
+    const { guardrail } = build({ guardrail: 'pii' })
+    const padding = '\u200B'.repeat(50)
+    const pieces = ['write to ann', ...Array.from({ length: 20 }, () => padding), '.lee@example.com']
+    const events = [...pieces.map((content) => chunk({ content })), chunk({}, { finish_reason: 'stop' })]
+    const said = await saidIn(
+      guardStream(streamOf(events), { check: checkWith(guardrail), window: guardrail.window ?? 0 }),
+    )
+    expect(said).toBe('write to <EMAIL_ADDRESS>')
+  })
+
   it('holds back its window and not more', async () => {
     const events = Array.from({ length: 40 }, (_, at) => chunk({ content: `word${at % 10} ` }))
     let read = 0

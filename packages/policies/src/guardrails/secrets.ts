@@ -1,6 +1,7 @@
 import { definePlug } from '@toolgate/core'
 import { z } from 'zod'
 import { type Finding, guardFindings } from './findings.ts'
+import { alsoInFolded } from './folded-text.ts'
 import type { GuardrailOptions } from './guardrail.ts'
 
 /**
@@ -13,7 +14,7 @@ export const secretsGuardrail = definePlug({
   create({ action }, _options: GuardrailOptions) {
     return guardFindings(
       async (text) =>
-        (await findSecrets(text)).map((place) => ({
+        (await findFolded(text)).map((place) => ({
           ...place,
           mask: action === 'BLOCK' ? undefined : '[REDACTED]',
         })),
@@ -24,6 +25,8 @@ export const secretsGuardrail = definePlug({
 
 /** A private RSA key of 4,096 bits as text. */
 const longestSecret = 4_096
+
+const findFolded = alsoInFolded(findSecrets)
 
 async function findSecrets(text: string): Promise<Finding[]> {
   const [{ lintSource }, { creator }] = await Promise.all([
