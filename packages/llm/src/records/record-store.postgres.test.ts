@@ -62,6 +62,33 @@ describeOnStores('the store of conversation records', (openStore) => {
     },
   )
 
+  const claiming = (owner: string, name: string) => ({ owner, kind: 'approval', name, lifetimeMs: 1_000 }) as const
+
+  it('gives a claimed name to the first alone, of all gateways and at the same time', async () => {
+    const other = createPostgresRecordStore({ db: (await opened.openAgain()).db, clock, newId })
+    const claims = [storeWith(), other, storeWith(), other].map((store) => store.claim(claiming('erin', 'once')))
+    expect((await Promise.all(claims)).filter((given) => given)).toHaveLength(1)
+    expect(await other.claim(claiming('erin', 'once'))).toBe(false)
+    for (const owner of ['frank', 'erin ']) expect(await storeWith().claim(claiming(owner, 'once'))).toBe(true)
+    expect(await storeWith().claim({ ...claiming('erin', 'once'), kind: 'turn' })).toBe(true)
+  })
+
+  it('keeps a claim for its lifetime, and within the bound of its owner', async () => {
+    const bounded = storeWith({ maxClaims: 2 })
+    expect(await bounded.claim(claiming('grace', 'long'))).toBe(true)
+    clock.advance(999)
+    expect(await bounded.claim(claiming('grace', 'long'))).toBe(false)
+    clock.advance(1)
+    await storeWith().save(turn('anybody', ['who sweeps']))
+    expect(await bounded.claim(claiming('grace', 'long'))).toBe(true)
+    for (const name of ['second', 'third']) {
+      clock.advance(1)
+      expect(await bounded.claim(claiming('grace', name))).toBe(true)
+    }
+    expect(await bounded.claim(claiming('grace', 'third'))).toBe(false)
+    expect(await bounded.claim(claiming('grace', 'long'))).toBe(true)
+  })
+
   it('does not keep what is too large', async () => {
     await storeWith({ maxSize: 10 }).save(turn('dave', ['large'], 'more than ten'))
     expect(await valuesOf('dave', 'large')).toEqual([])

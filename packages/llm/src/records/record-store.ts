@@ -6,7 +6,7 @@ export interface RecordStore {
   save(record: StoredRecord): Promise<void>
   /** All that bear any of the names, the oldest first. Rejects with `STORE_UNAVAILABLE` where nobody can say. */
   find(sought: RecordNames): Promise<readonly FoundRecord[]>
-  /** False where it stands already, for whoever of all replicas comes later. Rejects with `STORE_UNAVAILABLE`. */
+  /** False where it stands already, for whoever of all replicas comes later, at least until it expires. Rejects with `STORE_UNAVAILABLE`. */
   claim(claimed: ClaimedName): Promise<boolean>
   /** False: there was none. */
   remove(sought: RecordNames): Promise<boolean>
