@@ -72,7 +72,8 @@ const maxTextLength = 512
 
 /** For what a caller may have chosen: bounded, well-formed, and without NUL, which no Postgres text can hold. */
 function storable(text: string): string {
-  return text.slice(0, maxTextLength).replaceAll('\0', '').toWellFormed()
+  const isStorable = text.length <= maxTextLength && !text.includes('\0') && text.isWellFormed()
+  return isStorable ? text : text.slice(0, maxTextLength).replaceAll('\0', '').toWellFormed()
 }
 
 const maxInteger = 2 ** 31 - 1
