@@ -22,7 +22,12 @@ async function namesIn(door: LlmDoor, { streamed, tools }: { streamed: boolean; 
   return [...new Set(names.map(([, name = '']) => name))]
 }
 
-const relayed = new Set(['chat completions, gpt', 'messages on Claude, claude', 'gemini on Gemini, gemini'])
+const relayed = new Set([
+  'chat completions, gpt',
+  'responses on OpenAI, openai',
+  'messages on Claude, claude',
+  'gemini on Gemini, gemini',
+])
 /** Each door also with the models of the dialects that it does not speak. */
 const crossed = llmDoors
   .filter(({ name }) => name === 'chat completions' || name === 'messages')
@@ -42,7 +47,7 @@ describe.each([false, true])('an answer that the gateway makes, streamed: %s', (
   })
 
   verifies('llm:model-name', 'while one that is relayed says what its provider says', async () => {
-    const said = ['fake-model', 'claude-3-haiku-20240307', 'gemini-fake']
+    const said = ['fake-model', 'fake-model', 'claude-3-haiku-20240307', 'gemini-fake']
     const doors = made.filter(({ title }) => relayed.has(title))
     for (const [at, { door }] of doors.entries()) {
       expect(await namesIn(door, { streamed, tools: false })).toEqual([said[at]])

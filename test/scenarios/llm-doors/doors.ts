@@ -305,6 +305,7 @@ const gemini = (model: string): LlmDoor => ({
 export const llmDoors: readonly LlmDoor[] = [
   chat,
   responses,
+  { ...responses, name: 'responses on OpenAI', model: 'openai' },
   messages,
   { ...messages, name: 'messages on Claude', model: 'claude' },
   gemini('gpt'),

@@ -8,6 +8,7 @@ import {
   type ProviderAnswers,
   type Said,
 } from '@toolgate/testing/provider-answers'
+import { responsesAnswers } from '@toolgate/testing/responses-answers'
 import { boot, type Booted, type BootOptions } from '../../boot.ts'
 
 /** A round of the model: what it says, and how the first deployment that is asked for it fails. `breaks`: with an error in the middle of its stream. */
@@ -30,7 +31,7 @@ interface DoorWorldOptions extends Omit<BootOptions, 'config'> {
 }
 
 /**
- * `gpt`, `claude` and `gemini`, each with two deployments, and one server with the tools `look` and `ask`. A call's argument `as` says how it
+ * `gpt` with chat completions alone, `openai` with Responses, `claude` and `gemini`, each with two deployments, and one server with the tools `look` and `ask`. A call's argument `as` says how it
  * ends, and `say` what the tool says.
  */
 export async function startDoorWorld({ config = {}, ...options }: DoorWorldOptions = {}): Promise<DoorWorld> {
@@ -69,6 +70,7 @@ export async function startDoorWorld({ config = {}, ...options }: DoorWorldOptio
         router_settings: { allowed_fails: 1_000_000 },
         model_list: [
           ...deployments('gpt', { model: 'openai/gpt-fake', api_base: `${llm.origin}/v1`, ...chatAlone }),
+          ...deployments('openai', { model: 'openai/responses-fake', api_base: `${llm.origin}/v1` }),
           ...deployments('claude', { model: 'anthropic/claude-fake', api_base: llm.origin }),
           ...deployments('gemini', { model: 'gemini/gemini-fake', api_base: llm.origin }),
         ],
@@ -133,5 +135,6 @@ function broken(events: readonly string[]): string[] {
 
 function answersOf(path: string): ProviderAnswers {
   if (path.startsWith('/v1/messages')) return anthropicAnswers
+  if (path.startsWith('/v1/responses')) return responsesAnswers
   return path.startsWith('/v1beta') ? geminiAnswers : openAiAnswers
 }
