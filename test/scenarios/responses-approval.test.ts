@@ -1,6 +1,8 @@
+import { conversationRecords } from '@toolgate/db'
 import { fakeClock } from '@toolgate/testing/fake-clock'
 import { completion, toolCall } from '@toolgate/testing/llm-server'
 import { type RawMcpServer, startRawMcpServer } from '@toolgate/testing/mcp-raw'
+import { eq, sql } from 'drizzle-orm'
 import type OpenAI from 'openai'
 import { afterAll, beforeAll, describe, expect } from 'vitest'
 import { verifies } from '../verifies.ts'
@@ -28,6 +30,7 @@ beforeAll(async () => {
 })
 afterAll(() => behind.disposeAsync())
 
+const isApproval = eq(conversationRecords.kind, 'approval')
 const executed = () => server.received('tools/call').length
 const create = (request: object, key?: string): Promise<OpenAI.Responses.Response> => {
   const params = { model: 'crossed', input: 'go', tools: mcp({ require_approval: 'always' }), ...request }
@@ -46,6 +49,18 @@ async function askedOf(key: string | undefined, ...messages: string[]) {
   const requests = first.output.filter(({ type }) => type === 'mcp_approval_request')
   const approve = requests.map(({ id }) => ({ type: 'mcp_approval_response', approval_request_id: id, approve: true }))
   return { first, approve, before: executed() }
+}
+
+async function streamed(request: object): Promise<OpenAI.Responses.Response> {
+  const params = { model: 'crossed', tools: mcp({ require_approval: 'always' }), ...request }
+  return world
+    .client()
+    .responses.stream(JSON.parse(JSON.stringify(params)))
+    .finalResponse()
+}
+
+function outputsOf({ output }: OpenAI.Responses.Response) {
+  return output.flatMap((item) => (item.type === 'mcp_call' ? [item.output] : []))
 }
 
 describe('an approval', () => {
@@ -67,10 +82,11 @@ describe('an approval', () => {
     async () => {
       const { first, approve, before } = await asked('yes')
       const request = { previous_response_id: first.id, input: [...approve, ...approve] }
-      await Promise.all([create(request), create(request)])
+      const both = await Promise.all([create(request), create(request)])
+      const heard = both.flatMap(outputsOf).find((output) => output !== undefined)
       await create(request)
       expect(executed()).toBe(before + 1)
-      expect(resultsIn(world.asked.at(-1))).toEqual([expect.stringContaining('Not executed again')])
+      expect(resultsIn(world.asked.at(-1))).toEqual([heard])
     },
   )
 
@@ -97,6 +113,58 @@ describe('an approval', () => {
       expect(executed()).toBe(before + 1)
     },
   )
+})
+
+describe('what an approved call came to', () => {
+  for (const stream of [false, true]) {
+    verifies(
+      'responses:approval',
+      `is heard by the request that is repeated after its model failed, streamed: ${stream}`,
+      async () => {
+        const { first, approve, before } = await asked('one', 'two')
+        const request = { previous_response_id: first.id, input: approve }
+        world.play({ status: 503, json: { error: { message: 'down' } } }, completion({ content: 'Done.' }))
+        await expect(create(request)).rejects.toMatchObject({ status: 503 })
+        const again = stream ? await streamed(request) : await create(request)
+        expect(executed()).toBe(before + 2)
+        expect(again.output_text).toBe('Done.')
+        expect(new Set(outputsOf(again))).toEqual(new Set(resultsIn(world.asked.at(-1))))
+        expect(resultsIn(world.asked.at(-1))).toEqual(resultsIn(world.asked[0]))
+      },
+    )
+  }
+
+  verifies('responses:approval', 'is told to nobody who names another call under its id', async () => {
+    const { first, approve, before } = await asked('one')
+    await create({ previous_response_id: first.id, input: approve })
+    const forged = first.output.map((item) =>
+      item.type === 'mcp_approval_request' ? { ...item, arguments: '{}' } : item,
+    )
+    await create({ input: [...forged, ...approve] })
+    expect(executed()).toBe(before + 1)
+    expect(resultsIn(world.asked.at(-1))).toEqual([expect.stringContaining('Not executed again')])
+  })
+})
+
+describe('approvals that the store cannot keep', () => {
+  verifies('responses:approval', 'are spent all or none, and run nothing', async () => {
+    const { first, approve, before } = await asked('one', 'two')
+    const { db } = world.database
+    const [count] = await db.select({ claimed: sql<number>`count(*)::int` }).from(conversationRecords).where(isApproval)
+    await db.execute(
+      sql.raw(`create function one_more() returns trigger language plpgsql as $$ begin
+        if (select count(*) from conversation_records where kind = 'approval') > ${count?.claimed ?? 0}
+        then raise 'no more' using errcode = '53100'; end if; return new; end $$`),
+    )
+    await db.execute(sql`create trigger one_more before insert on conversation_records for each row
+      when (new.kind = 'approval') execute function one_more()`)
+    const request = { previous_response_id: first.id, input: approve }
+    await expect(create(request)).rejects.toMatchObject({ status: 503 })
+    await db.execute(sql`drop trigger one_more on conversation_records`)
+    expect(executed()).toBe(before)
+    await create(request)
+    expect(executed()).toBe(before + 2)
+  })
 })
 
 describe('an approval in a request that is refused', () => {

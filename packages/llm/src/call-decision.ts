@@ -1,5 +1,6 @@
 import type { DecidedCall, TurnCall } from './dialects/dialect.ts'
 import type { LoopTool } from './loop-tool.ts'
+import type { KeptOutcome } from './records/approvals.ts'
 
 /** What the loop does about one call of a turn. */
 export type Decision<Tool extends LoopTool = LoopTool> =
@@ -9,6 +10,8 @@ export type Decision<Tool extends LoopTool = LoopTool> =
 
 export type Answerable<Tool extends LoopTool = LoopTool> =
   | { readonly kind: 'run'; readonly call: TurnCall; readonly tool: Tool }
+  /** It ran for an earlier request whose answer was lost. */
+  | { readonly kind: 'repeat'; readonly call: TurnCall; readonly tool: Tool; readonly kept: KeptOutcome }
   /** Answered without running anything. */
   | {
       readonly kind: 'refuse'
@@ -62,6 +65,8 @@ export function decideCalls<Tool extends LoopTool>(
 /** A call that the client has decided on; `unused` says that its approval was not seen before. */
 export interface ApprovedCall extends DecidedCall {
   readonly unused: boolean
+  /** What the call came to when it was used. */
+  readonly kept?: KeptOutcome | undefined
 }
 
 /** Calls that the client has decided on: approval is what they have, and nothing else is known of them. */
@@ -71,10 +76,11 @@ export function decideApproved<Tool extends LoopTool>(
   callsLeft: number,
 ): Answerable<Tool>[] {
   let left = callsLeft
-  return decided.map(({ call, approve, unused }): Answerable<Tool> => {
+  return decided.map(({ call, approve, unused, kept }): Answerable<Tool> => {
     const tool = tools.find(({ functionName }) => functionName === call.name)
     const refused = (reason: string) => ({ kind: 'refuse', call, tool, reason, overLimit: false }) as const
     if (!approve) return refused('Not executed: the user did not approve this call.')
+    if (tool !== undefined && kept !== undefined) return { kind: 'repeat', call, tool, kept }
     if (!unused) return refused('Not executed again: an approval holds for the first request that brings it.')
     if (tool === undefined) return refused(`Unknown tool "${call.name}".`)
     if (left <= 0) return overLimit(call, tool)

@@ -38,6 +38,8 @@ export interface ExecutionOptions<Tool extends LoopTool> {
   /** Also aborted when the loop's time is up. */
   readonly signal: AbortSignal
   readonly onTool?: ((event: ToolEvent) => Promise<void>) | undefined
+  /** Of every call as soon as it has run, before anybody else. */
+  readonly onRan?: ((outcome: ToolOutcome) => Promise<void>) | undefined
 }
 
 /**
@@ -67,9 +69,27 @@ async function answerCall<Tool extends LoopTool>(
   }
   const { tool } = decision
   await options.onTool?.({ type: 'started', call, tool })
+  const outcome = decision.kind === 'repeat' ? repeated(decision) : await ran(decision, options)
+  await options.onTool?.({ type: 'finished', call, tool, text: outcome.text, failed: outcome.failed })
+  return outcome
+}
+
+async function ran<Tool extends LoopTool>(
+  decision: Extract<Answerable<Tool>, { kind: 'run' }>,
+  options: ExecutionOptions<Tool>,
+): Promise<ToolOutcome> {
+  const { call, tool } = decision
   const { text: whole, failed } = await runCall(decision, options)
-  const { text, fullResultId } = await shorten(whole, options)
-  await options.onTool?.({ type: 'finished', call, tool, text, failed })
+  const outcome = { call, tool, failed, ran: true, ...(await shorten(whole, options)) }
+  await options.onRan?.(outcome)
+  return outcome
+}
+
+function repeated<Tool extends LoopTool>({
+  call,
+  tool,
+  kept: { text, failed, fullResultId },
+}: Extract<Answerable<Tool>, { kind: 'repeat' }>): ToolOutcome {
   return { call, tool, text, failed, ran: true, fullResultId }
 }
 

@@ -1,6 +1,6 @@
 import type { JsonObject } from '@toolgate/core'
 import { fakeClock } from '@toolgate/testing/fake-clock'
-import { countingIds, scriptedModel, textResult } from '@toolgate/testing/llm-loop'
+import { countingIds, scriptedModel, textResult, unusedApprovals } from '@toolgate/testing/llm-loop'
 import { completion, toolCall } from '@toolgate/testing/llm-server'
 import { describe, expect, it } from 'vitest'
 import { chatDialect } from './dialects/chat.ts'
@@ -20,7 +20,7 @@ const request = { model: 'm', messages: [{ role: 'user', content: 'go' }], tools
 function conversation() {
   const shared = {
     turnRecords: createTurnRecords(),
-    approvals: { use: async () => true },
+    approvals: unusedApprovals,
     admit: async () => {},
     newId: countingIds(),
   }

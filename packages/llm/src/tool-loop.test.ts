@@ -1,6 +1,6 @@
 import { GatewayError, type JsonObject } from '@toolgate/core'
 import { fakeClock } from '@toolgate/testing/fake-clock'
-import { countingIds, scriptedModel, textResult } from '@toolgate/testing/llm-loop'
+import { countingIds, scriptedModel, textResult, unusedApprovals } from '@toolgate/testing/llm-loop'
 import { completion, toolCall } from '@toolgate/testing/llm-server'
 import { describe, expect, it } from 'vitest'
 import { chatDialect } from './dialects/chat.ts'
@@ -31,7 +31,7 @@ function loop(answers: readonly JsonObject[], overrides: Partial<ToolLoopOptions
       generate: model.generate,
       owner: 'alice',
       turnRecords: createTurnRecords(),
-      approvals: { use: async () => true },
+      approvals: unusedApprovals,
       admit: async () => {},
       signal: new AbortController().signal,
       clock: fakeClock(),

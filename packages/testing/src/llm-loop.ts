@@ -38,6 +38,13 @@ export function countingIds(): (prefix: string) => string {
   }
 }
 
+/** Approvals that nobody used before, and of which nothing is kept. */
+export const unusedApprovals = {
+  use: async (_owner: string, requestIds: readonly string[]): Promise<ReadonlySet<string>> => new Set(requestIds),
+  keep: async (): Promise<void> => {},
+  find: async (): Promise<ReadonlyMap<string, never>> => new Map<string, never>(),
+}
+
 /** A `CallToolResult` of one text. */
 export function textResult(text: string, isError = false): JsonObject {
   return { content: [{ type: 'text', text }], ...(isError && { isError }) }

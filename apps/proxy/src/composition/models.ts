@@ -52,7 +52,7 @@ export function composeModels(foundation: Foundation, record: Recorder, rings: R
       newId,
     }),
     turnRecords: createStoredTurnRecords({ memory: createTurnRecords({ clock }), store: records, log }),
-    approvals: createApprovals({ store: records }),
+    approvals: createApprovals({ store: records, log }),
     records,
     toolResults: createToolResults({ store: records, newId, log }),
     storedResponses: createStoredResponses({ store: records, log }),

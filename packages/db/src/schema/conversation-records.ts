@@ -8,7 +8,7 @@ export const conversationRecords = pgTable(
   'conversation_records',
   {
     id: text().primaryKey(),
-    kind: text({ enum: ['turn', 'response', 'result', 'approval'] }).notNull(),
+    kind: text({ enum: ['turn', 'response', 'result', 'approval', 'outcome'] }).notNull(),
     /** The principal's id. */
     owner: text().notNull(),
     /** What it is found by: ids of calls, of a response, of a result, of an approval. */

@@ -75,7 +75,7 @@ export interface ToolOutcome {
   readonly text: string
   /** The tool said so, or could not be run. */
   readonly failed: boolean
-  /** False: answered without running anything. */
+  /** False: answered without running anything, in this request or an earlier one. */
   readonly ran: boolean
   /** What finds the whole result, where the model is shown a part of it. */
   readonly fullResultId?: string | undefined

@@ -1,5 +1,5 @@
 import { createOutbound, isJsonObject, type JsonObject, systemClock } from '@toolgate/core'
-import { countingIds, readChatEvents, readText, textResult } from '@toolgate/testing/llm-loop'
+import { countingIds, readChatEvents, readText, textResult, unusedApprovals } from '@toolgate/testing/llm-loop'
 import { message, type Script, startLlmServer, textMessageEvents } from '@toolgate/testing/llm-server'
 import { describe, expect, it } from 'vitest'
 import { toDeployment } from '../deployment.ts'
@@ -175,7 +175,7 @@ describe('the tool loop with Claude', () => {
       call: async () => textResult('postgres, app'),
       owner: 'alice',
       turnRecords: createTurnRecords(),
-      approvals: { use: async () => true },
+      approvals: unusedApprovals,
       admit: async () => {},
       signal: never,
       limits: { maxRounds },

@@ -3,7 +3,7 @@ import { describeOnStores, type TestStore } from '@toolgate/testing/database'
 import { countingIds } from '@toolgate/testing/llm-loop'
 import { beforeAll, expect, it } from 'vitest'
 import { createPostgresRecordStore } from './record-store.postgres.ts'
-import type { RecordBounds } from './record-store.ts'
+import type { ClaimedNames, RecordBounds, RecordStore } from './record-store.ts'
 
 describeOnStores('the store of conversation records', (openStore) => {
   let opened: TestStore
@@ -62,31 +62,43 @@ describeOnStores('the store of conversation records', (openStore) => {
     },
   )
 
-  const claiming = (owner: string, name: string) => ({ owner, kind: 'approval', name, lifetimeMs: 1_000 }) as const
+  const claiming = (owner: string, name: string) =>
+    ({ owner, kind: 'approval', names: [name], lifetimeMs: 1_000 }) as const
+
+  const claim = async (store: RecordStore, claimed: ClaimedNames) => (await store.claim(claimed)).size === 1
 
   it('gives a claimed name to the first alone, of all gateways and at the same time', async () => {
     const other = createPostgresRecordStore({ db: (await opened.openAgain()).db, clock, newId })
-    const claims = [storeWith(), other, storeWith(), other].map((store) => store.claim(claiming('erin', 'once')))
+    const claims = [storeWith(), other, storeWith(), other].map((store) => claim(store, claiming('erin', 'once')))
     expect((await Promise.all(claims)).filter((given) => given)).toHaveLength(1)
-    expect(await other.claim(claiming('erin', 'once'))).toBe(false)
-    for (const owner of ['frank', 'erin ']) expect(await storeWith().claim(claiming(owner, 'once'))).toBe(true)
-    expect(await storeWith().claim({ ...claiming('erin', 'once'), kind: 'turn' })).toBe(true)
+    expect(await claim(other, claiming('erin', 'once'))).toBe(false)
+    for (const owner of ['frank', 'erin ']) expect(await claim(storeWith(), claiming(owner, 'once'))).toBe(true)
+    expect(await claim(storeWith(), { ...claiming('erin', 'once'), kind: 'turn' })).toBe(true)
+  })
+
+  it('claims those of several names that do not stand yet, all of them or none', async () => {
+    const several = (...names: string[]) => ({ ...claiming('heidi', ''), names })
+    expect(await storeWith().claim(several('b', 'a'))).toEqual(new Set(['a', 'b']))
+    expect(await storeWith().claim(several('c', 'b', 'd', 'c'))).toEqual(new Set(['c', 'd']))
+    expect(await storeWith().claim(several())).toEqual(new Set())
+    await expect(storeWith().claim(several('e', 'f \u0000'))).rejects.toBeInstanceOf(Error)
+    expect(await storeWith().claim(several('e'))).toEqual(new Set(['e']))
   })
 
   it('keeps a claim for its lifetime, and within the bound of its owner', async () => {
     const bounded = storeWith({ maxClaims: 2 })
-    expect(await bounded.claim(claiming('grace', 'long'))).toBe(true)
+    expect(await claim(bounded, claiming('grace', 'long'))).toBe(true)
     clock.advance(999)
-    expect(await bounded.claim(claiming('grace', 'long'))).toBe(false)
+    expect(await claim(bounded, claiming('grace', 'long'))).toBe(false)
     clock.advance(1)
     await storeWith().save(turn('anybody', ['who sweeps']))
-    expect(await bounded.claim(claiming('grace', 'long'))).toBe(true)
+    expect(await claim(bounded, claiming('grace', 'long'))).toBe(true)
     for (const name of ['second', 'third']) {
       clock.advance(1)
-      expect(await bounded.claim(claiming('grace', name))).toBe(true)
+      expect(await claim(bounded, claiming('grace', name))).toBe(true)
     }
-    expect(await bounded.claim(claiming('grace', 'third'))).toBe(false)
-    expect(await bounded.claim(claiming('grace', 'long'))).toBe(true)
+    expect(await claim(bounded, claiming('grace', 'third'))).toBe(false)
+    expect(await claim(bounded, claiming('grace', 'long'))).toBe(true)
   })
 
   it('does not keep what is too large', async () => {

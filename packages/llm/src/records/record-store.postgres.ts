@@ -42,20 +42,22 @@ export function createPostgresRecordStore({ db, clock, newId, bounds = {} }: Pos
           .orderBy(asc(conversationRecords.savedAt), asc(conversationRecords.id))
         return rows.map(({ names, value }) => ({ names, value: JSON.parse(value) }))
       }),
-    claim: ({ name, ...claimed }) =>
-      writeStore(db, async (within) => {
-        const record = { ...claimed, names: [name], value: null }
-        const id = JSON.stringify([claimed.kind, claimed.owner, name])
+    async claim({ names, ...claimed }) {
+      if (names.length === 0) return new Set()
+      return writeStore(db, async (within) => {
+        // In one order, so that two who claim the same never wait for each other.
+        const sorted = [...new Set(names)].toSorted()
         const rows = await within
           .insert(conversationRecords)
-          .values(rowOf(record, { id, value: '', now: now() }))
+          .values(sorted.map((name) => claimOf({ ...claimed, names: [name], value: null }, now())))
           .onConflictDoNothing()
-          .returning({ id: conversationRecords.id })
-        if (rows.length === 0) return false
+          .returning({ names: conversationRecords.names })
+        if (rows.length === 0) return new Set()
         await sweep(within, now())
-        await evict(within, record, { ...limits, maxRecords: limits.maxClaims })
-        return true
-      }),
+        await evict(within, claimed, { ...limits, maxRecords: limits.maxClaims })
+        return new Set(rows.flatMap((row) => row.names))
+      })
+    },
     remove: (sought) =>
       writeStore(db, async (within) => {
         const removed = await within
@@ -92,8 +94,17 @@ async function sweep(within: Queries, now: Date): Promise<void> {
   await within.delete(conversationRecords).where(inArray(conversationRecords.id, expired))
 }
 
+/** Its id is its name, so that it stands once. */
+function claimOf(record: StoredRecord, now: Date): typeof conversationRecords.$inferInsert {
+  return rowOf(record, { id: JSON.stringify([record.kind, record.owner, ...record.names]), value: '', now })
+}
+
 /** What is beyond the owner's share, counted from the newest. */
-async function evict(within: Queries, { owner, kind }: StoredRecord, limits: RecordBounds): Promise<void> {
+async function evict(
+  within: Queries,
+  { owner, kind }: Pick<StoredRecord, 'owner' | 'kind'>,
+  limits: RecordBounds,
+): Promise<void> {
   const newest = sql`(order by ${conversationRecords.savedAt} desc, ${conversationRecords.id} desc)`
   const counted = within
     .select({

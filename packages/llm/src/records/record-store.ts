@@ -6,13 +6,16 @@ export interface RecordStore {
   save(record: StoredRecord): Promise<void>
   /** All that bear any of the names, the oldest first. Rejects with `STORE_UNAVAILABLE` where nobody can say. */
   find(sought: RecordNames): Promise<readonly FoundRecord[]>
-  /** False where it stands already, for whoever of all replicas comes later, at least until it expires. Rejects with `STORE_UNAVAILABLE`. */
-  claim(claimed: ClaimedName): Promise<boolean>
+  /**
+   * Those of the names that did not stand yet: they stand for whoever of all replicas comes later, at least until they expire. All or
+   * none is claimed. Rejects with `STORE_UNAVAILABLE`.
+   */
+  claim(claimed: ClaimedNames): Promise<ReadonlySet<string>>
   /** False: there was none. */
   remove(sought: RecordNames): Promise<boolean>
 }
 
-export type RecordKind = 'turn' | 'response' | 'result' | 'approval'
+export type RecordKind = 'turn' | 'response' | 'result' | 'approval' | 'outcome'
 
 export interface RecordNames {
   readonly owner: string
@@ -20,9 +23,7 @@ export interface RecordNames {
   readonly names: readonly string[]
 }
 
-export interface ClaimedName extends Pick<StoredRecord, 'owner' | 'kind' | 'lifetimeMs'> {
-  readonly name: string
-}
+export type ClaimedNames = Omit<StoredRecord, 'value'>
 
 export interface FoundRecord {
   readonly names: readonly string[]

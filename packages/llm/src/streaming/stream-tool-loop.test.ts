@@ -7,6 +7,7 @@ import {
   scriptedModel,
   streamingModel,
   textResult,
+  unusedApprovals,
 } from '@toolgate/testing/llm-loop'
 import { completion, toolCall } from '@toolgate/testing/llm-server'
 import { array, assert, asyncProperty, boolean, constantFrom, record } from 'fast-check'
@@ -43,7 +44,7 @@ function setup(answers: JsonObject[], { model, call = async () => textResult('ra
     call,
     owner: 'alice',
     turnRecords: createTurnRecords(),
-    approvals: { use: async () => true },
+    approvals: unusedApprovals,
     admit: async () => {},
     newId: countingIds(),
   } satisfies Partial<ToolLoopOptions>
