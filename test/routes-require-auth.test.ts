@@ -12,6 +12,7 @@ const publicRoutes = [
   'GET /callback',
   'GET /connect/:name',
   'GET /connect/:server/callback',
+  'GET /connect/:server/client.json',
   'GET /health/drain',
   'GET /health/liveliness',
   'GET /health/liveness',

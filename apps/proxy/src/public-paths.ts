@@ -27,7 +27,7 @@ function findWhetherPublic(path: string): boolean {
 
 /** Whoever signs in has no credential yet. Every path of these ends in one of few words. */
 function isPartOfSignIn(path: string): boolean {
-  if (/^\/connect\/[^/]+(?:\/callback)?$/.test(path)) return true
+  if (/^\/connect\/[^/]+(?:\/(?:callback|client\.json))?$/.test(path)) return true
   if (!/\/(?:authorize|token|register|revoke|oauth-[a-z-]+|openid-configuration)$/.test(path)) return false
   const action = oauthEndpointOf(path)?.action
   return (action !== undefined && action !== 'introspect') || metadataPathOf(path, '') !== undefined

@@ -74,6 +74,7 @@ export {
   sealingKeyIdOf,
 } from './tokens/sealing.ts'
 export { verifySealingKey } from './tokens/sealing-check.postgres.ts'
+export { ownClientDocument } from './user-tokens/own-client.ts'
 export { createUpstreamClient } from './user-tokens/upstream-client.ts'
 export { createUserTokenMemory, type UserTokenMemory } from './user-tokens/user-token-memory.ts'
 export { createPostgresUserTokenStore } from './user-tokens/user-token-store.postgres.ts'

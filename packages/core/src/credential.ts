@@ -104,6 +104,14 @@ export interface RegisteredClient {
   readonly authorizationServer: string | undefined
 }
 
+/** Addresses of the gateway that a server's authorization server is told. */
+export interface OwnAddresses {
+  /** Where browsers come back to. */
+  readonly redirectUri: string
+  /** Describes a client with that address, whose id it is (CIMD). Absent: it would not be read. */
+  readonly document?: string | undefined
+}
+
 /** Tokens of users at one server. `owner` is a principal's id; whoever asks has seen to it that it is the asker's. */
 export interface UserTokenAccess extends RegisteredClient {
   /** Undefined where there are none. */
@@ -112,8 +120,8 @@ export interface UserTokenAccess extends RegisteredClient {
   remove(server: ServerDefinition, owner: string): Promise<boolean>
   /** Keeps tokens that the user has got elsewhere. */
   keep(user: UserAtServer, tokens: GivenTokens): Promise<UserTokenStatus>
-  /** Where to send the user's browser, which comes back to `redirectUri`. */
-  begin(user: UserAtServer, redirectUri: string): Promise<SignInLeg>
+  /** Where to send the user's browser, which comes back to one of these addresses. */
+  begin(user: UserAtServer, own: OwnAddresses): Promise<SignInLeg>
   /** The browser is back. Rejects where the answer is not the one to this question. */
   finish(user: UserAtServer, answer: SignInAnswer): Promise<void>
 }
@@ -163,7 +171,7 @@ export interface GivenTokens {
  * it out, and comes back.
  */
 export interface SignInRelay extends RegisteredClient {
-  begin(at: ServerAsked, redirectUri: string): Promise<SignInLeg>
+  begin(at: ServerAsked, own: OwnAddresses): Promise<SignInLeg>
   /** Undefined where the server gives nothing for this answer, or not any more. */
   finish(at: ServerAsked, answer: SignInAnswer): Promise<RelayedTokens | undefined>
   /** Undefined where the refresh token was refused for good. */

@@ -16,6 +16,7 @@ export {
   type SignInAnswer,
   type SignInLeg,
   type SignInRelay,
+  type OwnAddresses,
   type RegisteredClient,
   type RelayedRefreshToken,
   type RelayedTokens,

@@ -67,6 +67,11 @@ export const oauthOperations: Readonly<Record<string, Operation>> = {
     contentType: 'text/html',
     later: away,
   },
+  'GET /connect/{server}/client.json': {
+    summary: 'The gateway as a client of the authorization server of one (a client id metadata document)',
+    path: server,
+    isPublic: true,
+  },
   'GET /sso/callback': {
     summary: 'Where the identity provider sends people back to',
     isPublic: true,

@@ -8,9 +8,10 @@ import {
   type FetchLike,
   registerClient,
 } from '@modelcontextprotocol/client'
-import { GatewayError } from '@toolgate/core'
+import { GatewayError, type OwnAddresses } from '@toolgate/core'
 import { coversResource } from '../discovery/protected-resource.ts'
 import { challengeOf } from './challenge.ts'
+import { ownClient } from './own-client.ts'
 import { type TokenParty, tokenPartySchema } from './token-party.ts'
 import type { SignInAt } from './upstream-client.ts'
 
@@ -40,9 +41,18 @@ export async function discover(at: SignInAt, fetchFn: FetchLike) {
   const metadata = isEndpoint ? said : { ...said, revocation_endpoint: undefined }
   requirePointed(at, issuer)
   const registrationUrl = published?.registration_endpoint
+  const readsDocuments = published?.['client_id_metadata_document_supported'] === true
   const scopes = scope?.split(' ') ?? found?.resourceMetadata?.scopes_supported ?? []
   const isGuessed = named === undefined && found === undefined
-  return { issuer, ...(isGuessed && { issuerIsGuessed: true }), metadata, registrationUrl, resource, scopes }
+  return {
+    issuer,
+    ...(isGuessed && { issuerIsGuessed: true }),
+    metadata,
+    registrationUrl,
+    readsDocuments,
+    resource,
+    scopes,
+  }
 }
 
 /**
@@ -79,15 +89,21 @@ interface Registration {
   readonly issuer: string
   readonly metadata: TokenParty['metadata']
   readonly registrationUrl: string | undefined
+  /** It takes a client whose id is the address of a document. */
+  readonly readsDocuments: boolean
   readonly fetchFn: FetchLike
-  readonly redirectUri: string
+  readonly own: OwnAddresses
 }
 
-/** The operator's client, else one that the gateway registers for this user and server alone. */
+/**
+ * The operator's client, else one that the gateway registers for this user and server alone, else the one that its document describes.
+ * In that order: whether strangers can read a document here is not known, and who registers need not be reached.
+ */
 export async function clientFor({ name, client }: SignInAt, registration: Registration): Promise<TokenParty['client']> {
   const { clientId, clientSecret } = client
   if (clientId !== undefined) return { client_id: clientId, client_secret: clientSecret?.reveal() }
-  const { issuer, metadata, registrationUrl, fetchFn, redirectUri } = registration
+  const { issuer, metadata, registrationUrl, readsDocuments, fetchFn, own } = registration
+  if (registrationUrl === undefined && readsDocuments && own.document !== undefined) return { client_id: own.document }
   if (registrationUrl === undefined) {
     throw new GatewayError(
       'UPSTREAM_SIGN_IN_REQUIRED',
@@ -98,20 +114,7 @@ export async function clientFor({ name, client }: SignInAt, registration: Regist
   const { client_id, client_secret } = await registerClient(issuer, {
     metadata: { ...metadata, registration_endpoint: registrationUrl },
     fetchFn,
-    clientMetadata: {
-      client_name: 'toolgate',
-      redirect_uris: [redirectUri],
-      grant_types: ['authorization_code', 'refresh_token'],
-      response_types: ['code'],
-      token_endpoint_auth_method: 'none',
-      application_type: applicationType(redirectUri),
-    },
+    clientMetadata: ownClient(own.redirectUri),
   })
   return { client_id, client_secret }
-}
-
-/** Servers that tell the two apart let only a native application come back to this machine (OpenID Connect Registration §2). */
-function applicationType(redirectUri: string): 'native' | 'web' {
-  const { hostname } = new URL(redirectUri)
-  return ['localhost', '127.0.0.1', '[::1]'].includes(hostname) ? 'native' : 'web'
 }

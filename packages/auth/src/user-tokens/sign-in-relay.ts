@@ -25,9 +25,9 @@ export function createSignInRelay(client: UserTokenClient, upstream: UpstreamCli
 
   return {
     ...registeredClient(client),
-    async begin({ server, signal }, redirectUri) {
-      const { party, url, verifier } = await upstream.start(at(server), redirectUri, signal)
-      const kept = { identity: identityOf(server, client), party, verifier, redirectUri }
+    async begin({ server, signal }, own) {
+      const { party, url, verifier } = await upstream.start(at(server), own, signal)
+      const kept = { identity: identityOf(server, client), party, verifier, redirectUri: own.redirectUri }
       return { url, kept: JSON.stringify(kept) }
     },
     async finish({ server, signal }, { code, iss, kept }) {

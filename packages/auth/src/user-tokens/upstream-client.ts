@@ -11,7 +11,15 @@ import {
   refreshAuthorization,
   startAuthorization,
 } from '@modelcontextprotocol/client'
-import { type Clock, GatewayError, type Outbound, type RegisteredClient, Secret, startDeadline } from '@toolgate/core'
+import {
+  type Clock,
+  GatewayError,
+  type Outbound,
+  type OwnAddresses,
+  type RegisteredClient,
+  Secret,
+  startDeadline,
+} from '@toolgate/core'
 import { boundedFetch } from '../bounded-fetch.ts'
 import { withSaidFields } from './said-fields.ts'
 import { clientFor, discover, requirePointed } from './sign-in-discovery.ts'
@@ -78,7 +86,7 @@ const timeoutMs = 10_000
 const maxBytes = 256 * 1024
 
 export interface UpstreamClient {
-  start(at: SignInAt, redirectUri: string, signal: AbortSignal): Promise<SignInStart>
+  start(at: SignInAt, own: OwnAddresses, signal: AbortSignal): Promise<SignInStart>
   finish(
     answer: {
       readonly code: string
@@ -112,7 +120,7 @@ export function createUpstreamClient(options: UpstreamClientOptions): UpstreamCl
   }
 
   return {
-    start: (at, redirectUri, signal) => within(at, signal, (fetchFn) => startAt(at, redirectUri, fetchFn)),
+    start: (at, own, signal) => within(at, signal, (fetchFn) => startAt(at, own, fetchFn)),
     finish: ({ code, verifier, redirectUri, ...answer }, { at, party }, signal) =>
       within(at, signal, async (fetchFn) => {
         const iss = comparableIssuer(answer.iss, party)
@@ -139,15 +147,15 @@ export function createUpstreamClient(options: UpstreamClientOptions): UpstreamCl
   }
 }
 
-async function startAt(at: SignInAt, redirectUri: string, fetchFn: FetchLike): Promise<SignInStart> {
-  const { registrationUrl, scopes, ...found } = await discover(at, fetchFn)
+async function startAt(at: SignInAt, own: OwnAddresses, fetchFn: FetchLike): Promise<SignInStart> {
+  const { registrationUrl, readsDocuments, scopes, ...found } = await discover(at, fetchFn)
   const { metadata, issuer, resource } = found
   const scope = (at.client.scopes.length > 0 ? at.client.scopes : scopes).join(' ')
-  const client = await clientFor(at, { issuer, metadata, registrationUrl, fetchFn, redirectUri })
+  const client = await clientFor(at, { issuer, metadata, registrationUrl, readsDocuments, fetchFn, own })
   const { authorizationUrl, codeVerifier } = await startAuthorization(issuer, {
     metadata,
     clientInformation: client,
-    redirectUrl: redirectUri,
+    redirectUrl: own.redirectUri,
     ...(scope !== '' && { scope }),
     ...(resource !== undefined && { resource }),
   })

@@ -8,6 +8,7 @@ import {
   GatewayError,
   type GivenTokens,
   type NewId,
+  type OwnAddresses,
   type SignInAnswer,
   type SignInLeg,
 } from '@toolgate/core'
@@ -21,7 +22,7 @@ import type { UserTokenStore } from './user-token-store.ts'
 import type { TokenContext } from './user-tokens.ts'
 
 export interface UserSignIn {
-  begin(context: TokenContext, redirectUri: string, signal: AbortSignal): Promise<SignInLeg>
+  begin(context: TokenContext, own: OwnAddresses, signal: AbortSignal): Promise<SignInLeg>
   finish(context: TokenContext, answer: SignInAnswer, signal: AbortSignal): Promise<void>
   keep(context: TokenContext, tokens: GivenTokens, signal: AbortSignal): Promise<UserTokenRow>
 }
@@ -59,9 +60,9 @@ export function createUserSignIn({ store, upstream, seal, clock, newId }: UserSi
     }))
 
   return {
-    async begin({ at, identity }, redirectUri, signal) {
-      const { party, url, verifier } = await upstream.start(at, redirectUri, signal)
-      return { url, kept: JSON.stringify({ identity, party, verifier, redirectUri }) }
+    async begin({ at, identity }, own, signal) {
+      const { party, url, verifier } = await upstream.start(at, own, signal)
+      return { url, kept: JSON.stringify({ identity, party, verifier, redirectUri: own.redirectUri }) }
     },
     async finish(context, { code, iss, kept }, signal) {
       const { identity, party, verifier, redirectUri } = legSchema.parse(JSON.parse(kept))

@@ -117,7 +117,7 @@ export function createUserTokens(options: UserTokensOptions): UserTokens {
           memory.forget(context.holder)
           return statusOf(row)
         },
-        begin: ({ server, owner, signal }, redirectUri) => signIn.begin(contextOf(server, owner), redirectUri, signal),
+        begin: ({ server, owner, signal }, own) => signIn.begin(contextOf(server, owner), own, signal),
         async finish({ server, owner, signal }, answer) {
           const context = contextOf(server, owner)
           await signIn.finish(context, answer, signal)

@@ -29,6 +29,7 @@ import type { PublicAddress } from '../../public-address.ts'
 import { browserOf, markBrowser, refuseForeignForm } from './browser.ts'
 import { connectedPage, connectPage, leavePage } from './connect-pages.ts'
 import { readForm } from './form.ts'
+import { ownAddresses } from './own-addresses.ts'
 import { showPage, unlessTooMany } from './page.ts'
 import { tryKey } from './key-tries.ts'
 
@@ -208,7 +209,7 @@ async function leave(
   const { signal } = context.req.raw
   const { relay } = server.auth
   const { ownCallback: own } = relay ?? accessOf(server)
-  const back = own ? `${base}/connect/${encodeURIComponent(server.id)}/callback` : `${base}/callback`
+  const back = own ? ownAddresses(base, server.id) : { redirectUri: `${base}/callback` }
   const { url, kept } =
     relay === undefined
       ? await accessOf(server).begin({ server, owner, signal }, back)

@@ -14,6 +14,7 @@ import { originRules, refuseForeignHost } from '../mcp/origin.ts'
 import { createAuthorizeDoor } from './authorize.ts'
 import { type ClientDoorServices, createClientDoors, type Door } from './client-doors.ts'
 import { type ConnectDoor, type ConnectServices, createConnectDoor } from './connect.ts'
+import { showOwnClient } from './own-addresses.ts'
 import { onPages } from './page.ts'
 import { createPersonDoor, type PersonDoor, signInCallback } from './person.ts'
 
@@ -48,7 +49,7 @@ export function oauthRoutes(services: OauthServices) {
 
   const { token, register, revoke, introspect } = createClientDoors(services)
   const agreed: Door = told(authorize.decide)
-  const app = new Hono<AppEnv>().route('/', connectRoutes({ connect, person }, live, told))
+  const app = new Hono<AppEnv>().route('/', connectRoutes({ connect, person, publicAddress }, live, told))
   for (const at of ['', '/:server']) {
     const doors: readonly (readonly [path: string, door: Door])[] = [
       [`${at}/authorize`, agreed],
@@ -73,7 +74,11 @@ export function oauthRoutes(services: OauthServices) {
 
 /** Where users connect accounts at servers, and where people come back to. */
 function connectRoutes(
-  { connect, person }: { readonly connect: ConnectDoor; readonly person: PersonDoor },
+  {
+    connect,
+    person,
+    publicAddress,
+  }: { readonly connect: ConnectDoor; readonly person: PersonDoor } & Pick<OauthServices, 'publicAddress'>,
   live: OauthServices['live'],
   told: Told,
 ) {
@@ -82,12 +87,16 @@ function connectRoutes(
     .use('/connect/:name', knownHost(live))
     .use('/callback', knownHost(live))
     .use('/connect/:server/callback', knownHost(live))
+    .use('/connect/:server/client.json', knownHost(live))
     .use(signInCallback, knownHost(live))
     .get(signInCallback, told(person.comeBack))
     .get('/connect/:name', (context) => told(() => connect.show(context, context.req.param('name')))(context))
     .post('/connect', told(connect.decide))
     .get('/callback', told(connect.comeBack))
     .get('/connect/:server/callback', told(connect.comeBack))
+    .get('/connect/:server/client.json', (context) =>
+      showOwnClient(context, context.req.param('server'), publicAddress),
+    )
 }
 
 function endpointOf(context: Context<AppEnv>): OauthEndpoint | undefined {
