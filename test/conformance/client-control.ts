@@ -29,7 +29,9 @@ export async function startClientControl(era: 'legacy' | 'modern'): Promise<Clie
     if (steps === undefined && !scenario.startsWith('auth/')) return new Response('not known', { status: 501 })
     try {
       await inTurn((database) =>
-        steps === undefined ? playSignIn(url, known, database) : play(steps, { url, era, context: known, database }),
+        steps === undefined
+          ? playSignIn(url, { scenario, context: known, database })
+          : play(steps, { url, era, context: known, database }),
       )
       return new Response('played')
     } catch (error) {

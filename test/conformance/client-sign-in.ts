@@ -4,17 +4,28 @@ import type { Database } from '@toolgate/db'
 import { boot, type Booted } from '../boot.ts'
 import { base, browse } from '../scenarios/oauth-browser.ts'
 
+/** The suite knows its client by the address of a document alone; here it is the operator who says so. */
+const documentOfSuite = 'https://conformance-test.local/client-metadata.json'
+
+export interface SignInScenario {
+  readonly scenario: string
+  readonly context: JsonObject
+  readonly database: Database
+}
+
 /**
  * The scenarios of a client suite that are about signing in, as a gateway meets them: a user connects an account at the suite's
  * server with a browser, then calls its tools through the gateway.
  */
-export async function playSignIn(url: string, context: JsonObject, database: Database): Promise<void> {
+export async function playSignIn(url: string, { scenario, context, database }: SignInScenario): Promise<void> {
+  if (scenario.startsWith('auth/client-credentials')) return playOwnToken(url, context, database)
   const { client_id, client_secret } = context
   // A secret is sent to nobody whom the operator does not name.
   const issuer = typeof client_secret === 'string' ? await publishedIssuer(url) : undefined
   const registered = {
     ...(typeof client_id === 'string' && { client_id }),
     ...(typeof client_secret === 'string' && { client_secret }),
+    ...(scenario === 'auth/basic-cimd' && { client_id: documentOfSuite }),
   }
   await using gateway = await boot({
     database,
@@ -42,6 +53,24 @@ export async function playSignIn(url: string, context: JsonObject, database: Dat
     await connect(gateway, key)
     await callEverything(gateway, key)
   }
+}
+
+/** The extension for tokens of the client itself. */
+async function playOwnToken(url: string, context: JsonObject, database: Database): Promise<void> {
+  const { client_id, client_secret, private_key_pem, signing_algorithm } = context
+  const proof =
+    client_secret === undefined
+      ? { client_private_key: private_key_pem, client_assertion_signing_alg: signing_algorithm }
+      : { client_secret, token_endpoint_auth_method: 'client_secret_basic', issuer: await publishedIssuer(url) }
+  const flow = { auth_type: 'oauth2', oauth2_flow: 'client_credentials' }
+  await using gateway = await boot({
+    database,
+    config: {
+      general_settings: { mcp_allowed_private_networks: ['127.0.0.0/8'] },
+      mcp_servers: { judge: { url, ...flow, client_id, ...proof } },
+    },
+  })
+  await callEverything(gateway, gateway.masterKey)
 }
 
 /** What an operator reads there before writing it down. */

@@ -114,6 +114,9 @@ describe('a token endpoint that is not given', () => {
   verifies('m2m:discovery', 'is found through the metadata of the server and of its authorization server', async () => {
     await call('keyed')
     expect(formOf('keyed')).toMatchObject({ resource: at('/keyed') })
+    // Where it says who it is, an assertion is for that.
+    const [, claims = ''] = String(formOf('keyed')['client_assertion']).split('.')
+    expect(decoded(claims)).toMatchObject({ aud: `${idp.origin}/tenant` })
     expect(upstream.received('tools/call').at(-1)).toMatchObject({ path: '/keyed' })
     // Known from now on.
     const metadataRequests = () => upstream.requests.filter(({ method }) => method === 'GET').length

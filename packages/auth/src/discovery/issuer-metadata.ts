@@ -13,12 +13,12 @@ const layouts = {
   jwks_uri: ['openid-configuration appended', 'openid-configuration', 'oauth-authorization-server'],
 } as const
 
-/** An http or https address that the issuer publishes under this name. */
+/** An http or https address that the issuer publishes under this name, and how the issuer writes its own. */
 export async function publishedAddress(
   issuer: string,
   field: keyof typeof layouts,
   read: ReadDocument,
-): Promise<{ readonly address: string } | { readonly problem: NotPublished }> {
+): Promise<{ readonly address: string; readonly issuer: string } | { readonly problem: NotPublished }> {
   const parsed = URL.parse(issuer)
   if (parsed === null || !/^https?:$/.test(parsed.protocol)) return { problem: 'no address' }
   const path = parsed.pathname.replace(/\/+$/, '')
@@ -33,7 +33,7 @@ export async function publishedAddress(
     const { issuer: said, [field]: published } = document
     if (typeof said !== 'string' || withoutSlash(said) !== withoutSlash(issuer)) return { problem: 'another issuer' }
     const address = typeof published === 'string' ? URL.parse(published) : null
-    if (address !== null && /^https?:$/.test(address.protocol)) return { address: address.href }
+    if (address !== null && /^https?:$/.test(address.protocol)) return { address: address.href, issuer: said }
   }
   return { problem: 'nothing found' }
 }

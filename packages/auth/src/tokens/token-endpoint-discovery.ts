@@ -19,6 +19,8 @@ export class NotDiscovered extends Error {
 
 export interface TokenEndpoint {
   readonly tokenUrl: string
+  /** What the authorization server calls itself, where it was asked. */
+  readonly issuer: string | undefined
   /** What the resource calls itself; the `resource` of the token request (RFC 8707). */
   readonly resource: string | undefined
   /** The way out that fits the address. */
@@ -62,8 +64,8 @@ export async function discoverTokenEndpoint(
   }
   const published = await publishedAddress(chosen, 'token_endpoint', read)
   if ('problem' in published) throw new NotDiscovered(problems[published.problem])
-  const { address: tokenUrl } = published
-  return { tokenUrl, outbound: wayTo(tokenUrl), resource: protectedResource?.resource }
+  const { address: tokenUrl, issuer: said } = published
+  return { tokenUrl, issuer: said, outbound: wayTo(tokenUrl), resource: protectedResource?.resource }
 }
 
 const problems = {

@@ -18,6 +18,8 @@ import { type AssertionKey, signAssertion } from './client-assertion.ts'
 /** All that decides which token comes back. */
 export interface ClientCredentialsGrant {
   readonly tokenUrl: string
+  /** Whom an assertion is for: what the authorization server calls itself. Absent: the endpoint, as RFC 7523 §3 allows. */
+  readonly assertionAudience?: string | undefined
   readonly clientId: string
   readonly client: ClientProof
   readonly scopes: readonly string[]
@@ -123,12 +125,12 @@ function tokenForm({ client, clientId, scopes, audience, resource, subject }: Cl
 }
 
 async function assertionFor(
-  { clientId, tokenUrl }: ClientCredentialsGrant,
+  { clientId, tokenUrl, assertionAudience = tokenUrl }: ClientCredentialsGrant,
   key: AssertionKey,
   clock: Clock,
 ): Promise<string> {
   try {
-    return await signAssertion(key, { clientId, audience: tokenUrl, nowMs: clock.now(), newId: randomId })
+    return await signAssertion(key, { clientId, audience: assertionAudience, nowMs: clock.now(), newId: randomId })
   } catch (error) {
     const why = 'was not asked: client_private_key and client_assertion_signing_alg do not fit'
     throw new TokenRefused(why, { cause: error })

@@ -45,7 +45,7 @@ export interface TokenWanted {
 export type MintedToken = Pick<PresentedCredential, 'headers' | 'rejected'>
 
 /** A grant as a server declares it: where there is no token endpoint, it is found out. */
-export interface DeclaredGrant extends Omit<ClientCredentialsGrant, 'tokenUrl'> {
+export interface DeclaredGrant extends Omit<ClientCredentialsGrant, 'tokenUrl' | 'assertionAudience'> {
   readonly tokenUrl: string | undefined
   /** The authorization server, where the operator names it. */
   readonly issuer?: string | undefined
@@ -111,9 +111,15 @@ export function createTokenMint(options: TokenMintOptions): TokenMint {
   const endpointOf = createEndpointFinder({ outbound, guardedOutbound, clock, timeoutMs: tuning.requestTimeoutMs })
 
   const mint = async (key: string, asked: AskedGrant, signal: AbortSignal): Promise<TokenHeaders> => {
-    const { tokenUrl, resource, ...found } = await endpointOf(asked, signal)
+    const { tokenUrl, issuer, resource, ...found } = await endpointOf(asked, signal)
     const { subject } = asked
-    const grant = { ...asked.grant, tokenUrl, resource: asked.grant.resource ?? resource, subject }
+    const grant = {
+      ...asked.grant,
+      tokenUrl,
+      assertionAudience: issuer,
+      resource: asked.grant.resource ?? resource,
+      subject,
+    }
     // The token's life starts no later than the answer; counting from the request errs on the safe side.
     const askedAtMs = clock.monotonic()
     const bounds = { outbound: found.outbound, clock, signal, timeoutMs: tuning.requestTimeoutMs }
@@ -170,7 +176,7 @@ function createEndpointFinder(options: Required<DiscoveryWays>) {
   const found = new LRUCache<string, { endpoint: TokenEndpoint; untilMs: number }>({ max: maxDiscovered })
   return async ({ grant, subject, address }: AskedGrant, signal: AbortSignal): Promise<TokenEndpoint> => {
     const { tokenUrl, issuer, client } = grant
-    if (tokenUrl !== undefined) return { tokenUrl, resource: undefined, outbound: options.outbound }
+    if (tokenUrl !== undefined) return { tokenUrl, issuer: undefined, resource: undefined, outbound: options.outbound }
     const secret = client.method === 'private_key_jwt' ? undefined : 'a client secret'
     const sends = subject === undefined ? secret : 'a token of a caller'
     const key = JSON.stringify([address, issuer ?? null, sends ?? null])
