@@ -149,6 +149,18 @@ describe('several deployments of one model', () => {
     const [gone] = await Promise.allSettled(asked.slice(0, 1))
     expect(gone?.status).toBeDefined()
   })
+
+  verifies('models:parallel', 'have the place of a stream back that nobody began to read', async () => {
+    const server = await startLlmServer([
+      { events: ['data: {"id":"1","choices":[]}\n\n'], afterwards: 'stay' },
+      { json: completion({ content: 'me' }) },
+    ])
+    open.push(server)
+    await gateway.reload({ model_list: [entry('m', server, { max_parallel_requests: 1 })] })
+    const left = await ask({ stream: true })
+    await left.body?.cancel()
+    expect(await said(await ask())).toBe('me')
+  })
 })
 
 describe('a deployment that fails', () => {

@@ -17,7 +17,7 @@ import { type Context, Hono } from 'hono'
 import { z } from 'zod'
 import type { AppEnv } from '../app-env.ts'
 import { readCountedRequest } from '../counted-request.ts'
-import { eventStream } from '../event-stream.ts'
+import { eventStream, toReadable } from '../event-stream.ts'
 import { readJsonObject } from '../json-body.ts'
 import { type LlmRequest, looping, type LoopServices, readLlmRequest } from '../llm-loop.ts'
 import { loopAsChat } from '../loop-as-chat.ts'
@@ -123,7 +123,7 @@ async function streamed(options: LoopServices, context: Context<AppEnv>, request
   const report = outcomeReport(request.attached.outcomes, 'gemini')
   const events = relayStream(report.stream(bytes), (error) => toEvent(renderError(error)))
   if (context.req.query('alt') === 'sse') return eventStream(events)
-  return new Response(ReadableStream.from(toJsonArray(events)), { headers: { 'content-type': 'application/json' } })
+  return new Response(toReadable(toJsonArray(events)), { headers: { 'content-type': 'application/json' } })
 }
 
 /** Cheap and unlimited: Google's own count, else an estimate. */
