@@ -187,7 +187,8 @@ export const llmRequirements = {
   },
   'llm:model-name': {
     status: 'held',
-    statement: 'An answer that the gateway makes calls its model what the client calls it, at every door.',
+    statement:
+      'An answer that the gateway makes, and what it says of a failure, calls its model what the client calls it, at every door.',
   },
   'llm:golden-streams': {
     status: 'held',

@@ -54,3 +54,16 @@ describe.each([false, true])('an answer that the gateway makes, streamed: %s', (
     }
   })
 })
+
+describe.each([false, true])('a failure, streamed: %s', (streamed) => {
+  verifies('llm:model-name', 'calls its model what the client calls it, but in its provider’s own words', async () => {
+    for (const { door, title } of made) {
+      world.play([{ text: '', fault: 'denied' }])
+      const question = door.body({ streamed, entries: [], functions: [] })
+      const response = await world.gateway.request(door.path(streamed), { body: { model: door.model, ...question } })
+      const text = await response.text()
+      expect([title, text]).toEqual([title, expect.stringContaining('Not this.')])
+      expect([title, text]).toEqual([title, expect.not.stringContaining('-fake')])
+    }
+  })
+})

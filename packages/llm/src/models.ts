@@ -23,7 +23,7 @@ import { createRouter, type Router, type RouterListener, type Served } from './r
 import { defaultRouterSettings, type RouterSettings } from './router/router-settings.ts'
 import { isServed } from './routing.ts'
 import { watchEnd } from './stream-end.ts'
-import { sendToModel } from './send-to-model.ts'
+import { passingOf, sendToModel } from './send-to-model.ts'
 import type { Passing, WireDialect } from './wire.ts'
 
 /**
@@ -198,15 +198,13 @@ function speakAll(serving: readonly Deployment[], dialect: Exclude<WireDialect, 
   return serving.length > 0 && serving.every(({ provider }) => speaks(provider, dialect))
 }
 
-async function countWith(
-  { model: name, body, signal, passing, dialect }: ModelCall,
-  router: Router,
-): Promise<Generation> {
+async function countWith(call: ModelCall, router: Router): Promise<Generation> {
+  const { model: name, body, signal, dialect } = call
   const route = router.choose(name)
   if (route === undefined) throw unknownModel(name, [])
   const { countTokens: countMessages, countGeminiTokens } = route.deployment.provider.native ?? {}
   const counter = dialect === 'gemini' ? countGeminiTokens : countMessages
-  return { body: await counter?.generate({ ...body, model: route.model }, signal, passing) }
+  return { body: await counter?.generate({ ...body, model: route.model }, signal, passingOf(call)) }
 }
 
 /** Of whoever wants to know about one deployment: no other answers in its place. */

@@ -55,7 +55,7 @@ interface Asking {
   readonly signal: AbortSignal
 }
 
-function passingOf({ passing = nothingPasses, model }: ModelCall): Passing {
+export function passingOf({ passing = nothingPasses, model }: ModelCall): Passing {
   return { ...passing, model }
 }
 
@@ -145,7 +145,7 @@ async function embed(call: ModelCall, served: Served, signal: AbortSignal): Prom
       details: { field: 'model', model: call.model },
     })
   }
-  const answer = await provider.embed({ ...call.body, model }, signal)
+  const answer = await provider.embed({ ...call.body, model }, signal, passingOf(call))
   const usage = isJsonObject(answer['usage']) ? answer['usage'] : undefined
   countTokens(call, usage, served.deployment.prices)
   call.onServed?.({ ...served, spend: call.trace.spend })

@@ -14,6 +14,11 @@ export interface Passing {
 
 export const nothingPasses: Passing = { headers: {}, query: '' }
 
+/** What is left of it in another dialect. */
+export function nameAlone(passing: Passing | undefined): Passing {
+  return { ...nothingPasses, model: passing?.model }
+}
+
 /** One dialect of one model. Bodies name the model as the provider does. */
 export interface Wire {
   /** One whole answer. Rejects as the provider that it leads to. */

@@ -13,7 +13,7 @@ import { boot, type Booted, type BootOptions } from '../../boot.ts'
 
 /** A round of the model: what it says, and how the first deployment that is asked for it fails. `breaks`: with an error in the middle of its stream. */
 export interface Round extends Said {
-  readonly fault?: 'refused' | 'limited' | 'cut' | 'breaks' | undefined
+  readonly fault?: 'refused' | 'denied' | 'limited' | 'cut' | 'breaks' | undefined
 }
 
 export interface DoorWorld extends AsyncDisposable {
@@ -120,6 +120,7 @@ function answerOf({ path, body }: RecordedRequest, said: Said, fault: Round['fau
   const answers = answersOf(path)
   const streamed = body['stream'] === true || path.includes(':streamGenerateContent')
   if (fault === 'refused') return answers.refusal(500, 'Not now.')
+  if (fault === 'denied') return answers.refusal(400, 'Not this.')
   if (fault === 'limited') return answers.refusal(429, 'Too many.')
   if (fault === 'cut') return streamed ? { events: [], afterwards: 'cut' } : answers.refusal(503, 'Cut.')
   const answer = streamed ? answers.stream(said) : answers.whole(said)

@@ -4,7 +4,7 @@ import { readChatChunks } from '../dialects/chat-chunks.ts'
 import { listOf, textOf } from '../json-fields.ts'
 import { toEvent } from '../providers/chat-events.ts'
 import { withFirstBytes } from '../streaming/first-bytes.ts'
-import type { Wire } from '../wire.ts'
+import { nameAlone, type Wire } from '../wire.ts'
 import { type GeminiHead, toCallPart, toGeminiAnswer, toResponse, toTextParts } from './gemini-answer.ts'
 import { crossGeminiNames, toChatRequest } from './gemini-request.ts'
 
@@ -23,12 +23,12 @@ export function crossGemini(chat: Wire, { newId }: { readonly newId: NewId }): W
   return {
     async generate(body, signal, passing) {
       const { head, request } = begin(body, passing?.model)
-      return toGeminiAnswer(await chat.generate(request, signal), head)
+      return toGeminiAnswer(await chat.generate(request, signal, nameAlone(passing)), head)
     },
     async stream(body, signal, passing) {
       const { head, request } = begin(body, passing?.model)
       const streamed = { ...request, stream: true, stream_options: { include_usage: true } }
-      return toGeminiEvents(await withFirstBytes(await chat.stream(streamed, signal)), head)
+      return toGeminiEvents(await withFirstBytes(await chat.stream(streamed, signal, nameAlone(passing))), head)
     },
   }
 }

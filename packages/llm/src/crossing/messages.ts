@@ -1,7 +1,7 @@
 import type { JsonObject, NewId } from '@toolgate/core'
 import { textOf } from '../json-fields.ts'
 import { withFirstBytes } from '../streaming/first-bytes.ts'
-import type { Wire } from '../wire.ts'
+import { nameAlone, type Wire } from '../wire.ts'
 import { toMessage } from './messages-answer.ts'
 import { crossNames, toChatRequest } from './messages-request.ts'
 import { toMessageEvents } from './messages-stream.ts'
@@ -16,12 +16,15 @@ export function crossMessages(chat: Wire, { newId }: { readonly newId: NewId }):
   return {
     async generate(body, signal, passing) {
       const { names, message, request } = begin(body, passing?.model)
-      return toMessage(await chat.generate(request, signal), message, names)
+      return toMessage(await chat.generate(request, signal, nameAlone(passing)), message, names)
     },
     async stream(body, signal, passing) {
       const { names, message, request } = begin(body, passing?.model)
       const streamed = { ...request, stream: true, stream_options: { include_usage: true } }
-      return toMessageEvents(await withFirstBytes(await chat.stream(streamed, signal)), { message, names })
+      return toMessageEvents(await withFirstBytes(await chat.stream(streamed, signal, nameAlone(passing))), {
+        message,
+        names,
+      })
     },
   }
 }

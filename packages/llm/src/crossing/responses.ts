@@ -11,7 +11,7 @@ import {
 import { toText } from '../dialects/chat-turn.ts'
 import { listOf, textOf } from '../json-fields.ts'
 import { withFirstBytes } from '../streaming/first-bytes.ts'
-import type { Wire } from '../wire.ts'
+import { nameAlone, type Wire } from '../wire.ts'
 import { toChatRequest } from './responses-request.ts'
 import { toResponseEvents } from './responses-stream.ts'
 import { crossTools } from './responses-tools.ts'
@@ -27,12 +27,16 @@ export function crossResponses(chat: Wire, { clock, newId }: CrossingSeams): Wir
   return {
     async generate(body, signal, passing) {
       const { tools, response, request } = begin(body, passing?.model)
-      return toResponse(await chat.generate(request, signal), { response, nameCall: tools.nameCall, newId })
+      return toResponse(await chat.generate(request, signal, nameAlone(passing)), {
+        response,
+        nameCall: tools.nameCall,
+        newId,
+      })
     },
     async stream(body, signal, passing) {
       const { tools, response, request } = begin(body, passing?.model)
       const streamed = { ...request, stream: true, stream_options: { include_usage: true } }
-      return toResponseEvents(await withFirstBytes(await chat.stream(streamed, signal)), {
+      return toResponseEvents(await withFirstBytes(await chat.stream(streamed, signal, nameAlone(passing))), {
         response,
         nameCall: tools.nameCall,
         newId,

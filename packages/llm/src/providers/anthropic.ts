@@ -38,7 +38,7 @@ const plug = definePlug({
       ...options,
       type: 'anthropic',
       settings,
-      secret: apiKey,
+      secrets: () => [apiKey],
       schemas: followsReferences,
       signatures: anthropicSignatures,
       providerOptions: toThinkingOptions,

@@ -35,7 +35,7 @@ const plug = definePlug({
       ...options,
       type: 'bedrock',
       settings,
-      secret: key ?? secret,
+      secrets: () => [key, secret, session],
       schemas: bedrockSchemas,
       signatures: bedrockSignatures,
       providerOptions: (body) => toBedrockOptions(body, settings.extra_body),

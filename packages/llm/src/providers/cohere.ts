@@ -21,7 +21,7 @@ function cohereAs(type: string): ProviderPlug {
         ...options,
         type,
         settings,
-        secret: settings.api_key,
+        secrets: () => [settings.api_key],
         schemas: plainSchemas,
         signatures: noSignatures,
         async load(model) {

@@ -22,7 +22,7 @@ const plug = definePlug({
       ...options,
       type: 'gemini',
       settings,
-      secret: apiKey,
+      secrets: () => [apiKey],
       schemas: geminiSchemas,
       signatures: googleSignatures,
       providerOptions: toGoogleOptions,

@@ -14,7 +14,11 @@ export interface GoogleTokenOptions {
   readonly clock: Clock
 }
 
-export type GoogleToken = (signal: AbortSignal) => Promise<string>
+export interface GoogleToken {
+  (signal: AbortSignal): Promise<string>
+  /** The one in use and the one before it, which requests under way may still bear. */
+  readonly presented: () => readonly Secret[]
+}
 
 const tokenAddress = 'https://oauth2.googleapis.com/token'
 const machineAddress = 'http://metadata.google.internal/computeMetadata/v1/instance/service-accounts/default/token'
@@ -40,13 +44,15 @@ export function createGoogleToken(options: GoogleTokenOptions): GoogleToken {
   const { clock } = options
   let kept: { token: Secret; until: number } | undefined
   let asking: Promise<Secret> | undefined
+  let presented: readonly Secret[] = []
 
   const fetchToken = async (): Promise<Secret> => {
     const answer = await askForToken(options)
     kept = { token: new Secret(answer.access_token), until: clock.now() + answer.expires_in * 1_000 - marginMs }
+    presented = [kept.token, ...presented].slice(0, 2)
     return kept.token
   }
-  return async (signal) => {
+  const current = async (signal: AbortSignal): Promise<string> => {
     if (kept !== undefined && clock.now() < kept.until) return kept.token.reveal()
     // Whoever asks first asks for all of them; one that leaves ends nobody else's waiting.
     asking ??= fetchToken().finally(() => (asking = undefined))
@@ -54,6 +60,7 @@ export function createGoogleToken(options: GoogleTokenOptions): GoogleToken {
     signal.throwIfAborted()
     return token.reveal()
   }
+  return Object.assign(current, { presented: () => presented })
 }
 
 const answerSchema = z.looseObject({ access_token: z.string().min(1), expires_in: z.number() })

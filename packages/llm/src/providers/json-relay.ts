@@ -34,19 +34,19 @@ type Headers = Readonly<Record<string, string>>
  * for our credentials in an error.
  */
 export function relayJson(relay: JsonRelay): Wire {
-  const partyOf = ({ model }: JsonObject, own: Headers = {}): ProviderParty => ({
+  const partyOf = ({ model }: JsonObject, passing: Passing | undefined, own: Headers = {}): ProviderParty => ({
     provider: relay.type,
-    model: textOf(model),
+    model: passing?.model ?? textOf(model),
     credentials: [...(relay.apiKey === undefined ? [] : [relay.apiKey]), ...credentialsIn(own)],
   })
 
   return {
     async generate(body, signal, passing) {
-      let party = partyOf(body)
+      let party = partyOf(body, passing)
       using deadline = startDeadline(relay.clock, relay.timeoutMs, signal)
       try {
         const own = await relay.headers(deadline.signal)
-        party = partyOf(body, own)
+        party = partyOf(body, passing, own)
         const response = await post(relay, body, { signal: deadline.signal, passing, own, streamed: false })
         if (!isSuccess(response.status)) throw await readError(party, response)
         return parseAnswer(await response.text(maxAnswerBytes), party)
@@ -55,10 +55,10 @@ export function relayJson(relay: JsonRelay): Wire {
       }
     },
     async stream(body, signal, passing) {
-      let party = partyOf(body)
+      let party = partyOf(body, passing)
       try {
         const own = await relay.headers(signal)
-        party = partyOf(body, own)
+        party = partyOf(body, passing, own)
         const response = await post(relay, body, { signal, passing, own, streamed: true })
         if (!isSuccess(response.status)) throw await readError(party, response)
         return relayBytes(response.body, party, signal)

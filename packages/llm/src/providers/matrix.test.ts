@@ -105,6 +105,19 @@ const rows: Row[] = [
     headers: bearer,
     signs: 'thoughts',
   },
+  {
+    model: 'bedrock/anthropic.claude-of-a-session',
+    settings: (api_base) => ({
+      api_base,
+      aws_access_key_id: 'AKIA',
+      aws_secret_access_key: 'sk-canary',
+      aws_session_token: 'token-canary',
+    }),
+    answers: bedrockAnswers,
+    path: (streamed) => `/model/anthropic.claude-of-a-session/${streamed ? 'converse-stream' : 'converse'}`,
+    headers: { 'x-amz-security-token': 'token-canary' },
+    signs: 'thoughts',
+  },
   ...['cohere', 'cohere_chat'].map((provider) => ({
     model: `${provider}/command-fake`,
     settings: (origin: string) => ({ ...key, api_base: `${origin}/v2` }),
@@ -131,9 +144,9 @@ function withTokens(real: Outbound): Outbound {
 
 async function* noBytes(): AsyncGenerator<Uint8Array> {}
 
-/** Vertex has none that a provider could repeat. */
+/** What it was presented with, and might repeat. */
 function secretOf({ headers }: Row): string {
-  return headers === token ? 'us' : 'sk-canary'
+  return JSON.stringify(headers).includes('token-canary') ? 'token-canary' : 'sk-canary'
 }
 
 const tools = ['look', 'count'].map((name) => ({
@@ -246,7 +259,7 @@ describe.each(rows)('$model', (row) => {
       const failure: unknown = await asking.catch((error: unknown) => error)
       expect(failure).toMatchObject({ code: 'PROVIDER_ERROR', details: { provider: { status: 429 } } })
       expect(failure instanceof Error ? failure.message : '').toContain('Too much for')
-      expect(JSON.stringify([failure, String(failure)])).not.toContain('sk-canary')
+      expect(JSON.stringify([failure, String(failure)])).not.toContain('-canary')
     },
   )
 })

@@ -49,7 +49,7 @@ export function openAiShaped(options: OpenAiShaped): LlmProvider {
     ...chat,
     schemas: options.followsReferences === true ? followsReferences : plainSchemas,
     strictSchemas,
-    embed: (body, signal) => embeddings.generate(body, signal),
+    embed: (body, signal, passing) => embeddings.generate(body, signal, passing),
     completions: at('completions', asItIs),
   }
   if (has === 'none') return provider

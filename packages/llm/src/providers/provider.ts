@@ -1,6 +1,6 @@
 import type { Clock, JsonObject, NewId, Outbound, Plug, Secret } from '@toolgate/core'
 import type { SchemaProfile, StrictProfile } from '../schemas/profiles.ts'
-import type { Wire } from '../wire.ts'
+import type { Passing, Wire } from '../wire.ts'
 
 /** What every provider plug is given by the composition root. */
 export interface ProviderOptions {
@@ -23,7 +23,7 @@ export interface LlmProvider extends Wire {
   /** How it takes those of functions with `strict: true`; absent: as any other. */
   readonly strictSchemas?: StrictProfile | undefined
   /** OpenAI's `/embeddings`. Absent where the provider has none. */
-  embed?(body: JsonObject, signal: AbortSignal): Promise<JsonObject>
+  embed?(body: JsonObject, signal: AbortSignal, passing?: Passing): Promise<JsonObject>
   /** OpenAI's older `/completions`. Absent where the provider has none. */
   readonly completions?: Wire | undefined
 }
@@ -48,7 +48,7 @@ export interface ProviderPlug extends Plug<ProviderOptions, LlmProvider> {
   readonly variables?: Readonly<Record<string, string>>
 }
 
-/** What went wrong is told with the provider's and the model's name, never with a credential. */
+/** What went wrong is told with the provider's name and the model's, as the client knows it, never with a credential. */
 export interface ProviderParty {
   readonly provider: string
   readonly model: string

@@ -64,13 +64,13 @@ const geminiPlug = definePlug({
   type: 'vertex_ai',
   schema,
   create: (settings, options: ProviderOptions): LlmProvider => {
-    const { publishers, headers, fetch } = platformOf(settings, options)
+    const { publishers, headers, fetch, token } = platformOf(settings, options)
     const base = `${publishers}/google`
     const crossed = crossedProvider({
       ...options,
       type: 'vertex_ai',
       settings,
-      secret: undefined,
+      secrets: token.presented,
       schemas: geminiSchemas,
       signatures: googleSignatures,
       providerOptions: toGoogleOptions,
@@ -91,14 +91,14 @@ const claudePlug = definePlug({
   type: 'vertex_ai',
   schema,
   create: (settings, options: ProviderOptions): LlmProvider => {
-    const { publishers, headers, fetch } = platformOf(settings, options)
+    const { publishers, headers, fetch, token } = platformOf(settings, options)
     const addressOf = ({ model }: JsonObject, streamed: boolean) =>
       `${publishers}/anthropic/models/${encodeURIComponent(textOf(model))}:${streamed ? 'streamRawPredict' : 'rawPredict'}`
     const crossed = crossedProvider({
       ...options,
       type: 'vertex_ai',
       settings,
-      secret: undefined,
+      secrets: token.presented,
       schemas: followsReferences,
       signatures: anthropicSignatures,
       providerOptions: toThinkingOptions,

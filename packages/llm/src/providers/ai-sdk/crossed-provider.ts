@@ -19,8 +19,8 @@ import { toChatEvents } from './stream-to-chat.ts'
 export interface CrossedProvider extends ProviderOptions {
   readonly type: string
   readonly settings: CommonSettings
-  /** Taken out of what the provider says. */
-  readonly secret: Secret | undefined
+  /** What it is presented with at the moment: taken out of what it says. */
+  readonly secrets: () => readonly (Secret | undefined)[]
   readonly schemas: SchemaProfile
   /** Under which name the package carries the signatures of thoughts. */
   readonly signatures: SignatureKeys
@@ -31,9 +31,13 @@ export interface CrossedProvider extends ProviderOptions {
 }
 
 export function crossedProvider(options: CrossedProvider): LlmProvider {
-  const { type, clock, newId, settings, secret, schemas, signatures } = options
-  const credentials = [...(secret === undefined ? [] : [secret]), ...credentialsIn(settings.extra_headers ?? {})]
-  const partyOf = ({ model }: JsonObject): ProviderParty => ({ provider: type, model: textOf(model), credentials })
+  const { type, clock, newId, settings, secrets, schemas, signatures } = options
+  const written = credentialsIn(settings.extra_headers ?? {})
+  const partyOf = ({ model }: JsonObject, passing: Passing | undefined): ProviderParty => ({
+    provider: type,
+    model: passing?.model ?? textOf(model),
+    credentials: [...secrets().filter((secret) => secret !== undefined), ...written],
+  })
 
   const begin = async (asked: JsonObject, abortSignal: AbortSignal, passing: Passing | undefined) => {
     const body = projectTools(refuseUnsupported(asked, settings), { dialect: 'chat', profile: schemas })
@@ -59,7 +63,7 @@ export function crossedProvider(options: CrossedProvider): LlmProvider {
         const { head, call, model } = await begin(body, deadline.signal, passing)
         return toChatCompletion(await model.doGenerate(call), head)
       } catch (error) {
-        throw toFailure(error, partyOf(body), signal)
+        throw toFailure(error, partyOf(body, passing), signal)
       }
     },
     async stream(body, signal, passing) {
@@ -68,10 +72,10 @@ export function crossedProvider(options: CrossedProvider): LlmProvider {
         const { head, call, model } = await begin(body, deadline.signal, passing)
         const { stream } = await model.doStream(call)
         const events = toChatEvents(stream, { head, includeUsage: wantsUsage(body) })
-        return bounded(events, deadline, (error) => toFailure(error, partyOf(body), signal))
+        return bounded(events, deadline, (error) => toFailure(error, partyOf(body, passing), signal))
       } catch (error) {
         deadline[Symbol.dispose]()
-        throw toFailure(error, partyOf(body), signal)
+        throw toFailure(error, partyOf(body, passing), signal)
       }
     },
   }
