@@ -17,10 +17,10 @@ export interface Credential {
   /** What whose it is has set of the server's variables; a process is started with them. Absent: none. */
   variables?(): ReadonlyMap<string, Secret>
   /**
-   * The upstream refused it, with this HTTP status where one is known. Drops whatever was cached for it and says whether resolving
+   * The upstream refused it, with this HTTP status and this `WWW-Authenticate` where they are known. Drops whatever was cached for it and says whether resolving
    * again can yield another one: only then is the call tried a second time.
    */
-  rejected(status?: number): boolean
+  rejected(status?: number, challenge?: string): boolean
   /** A page on which whose it is can connect an account at the server. Absent, or undefined: there is none. */
   connectUrl?(): string | undefined
   /** What whose it is learns where the server refuses it and no other is to be had. Absent, or undefined: that there is a sign-in to do. */
@@ -90,7 +90,7 @@ export interface PresentedCredential {
   readonly scope: Scope
   readonly headers: ReadonlyMap<string, Secret>
   /** As {@link Credential.rejected}. */
-  rejected(status?: number): boolean
+  rejected(status?: number, challenge?: string): boolean
 }
 
 /** How the gateway is known to a server's authorization server. */

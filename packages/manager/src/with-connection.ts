@@ -42,14 +42,14 @@ export async function withConnection<Result>(
       return await withSession(ways, request, credential)
     } catch (error) {
       if (!isRejection(error)) throw error
-      if (!credential.rejected(error.details.upstream_status)) throw signInOr(error, server, credential)
+      if (!isReplaceable(credential, error)) throw signInOr(error, server, credential)
     }
     const fresh = await request.resolve()
     try {
       return await withSession(ways, request, fresh)
     } catch (error) {
       if (!isRejection(error)) throw error
-      fresh.rejected(error.details.upstream_status)
+      isReplaceable(fresh, error)
       throw signInOr(error, server, fresh)
     }
   } finally {
@@ -109,6 +109,11 @@ function witnessOf(
   { scope }: Credential,
 ): string | undefined {
   return scope.kind === 'shared' && !transport.sendsHeaders ? undefined : caller?.principal.id
+}
+
+/** Whether resolving again can yield another one; whoever presented it hears how it was refused. */
+function isReplaceable(credential: Credential, { details }: GatewayError): boolean {
+  return credential.rejected(details.upstream_status, details.challenge)
 }
 
 function isRejection(error: unknown): error is GatewayError {

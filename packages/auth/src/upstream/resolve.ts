@@ -120,7 +120,7 @@ export function createCredentialSource(options: CredentialSourceOptions): Explai
         type: gatewayType(server, own),
         scope: own?.scope ?? sharedScope,
         headers: () => headers,
-        rejected: (status) => own?.rejected(status) ?? false,
+        rejected: (...answer) => own?.rejected(...answer) ?? false,
       }
     },
   }
@@ -193,7 +193,7 @@ function assemble({ server, caller, own, brought, variables, scopeOf, connectUrl
     headers: () => headers,
     variables: () => variables.values,
     // What a caller brought comes again with its next request only.
-    rejected: (status) => own?.rejected(status) ?? false,
+    rejected: (...answer) => own?.rejected(...answer) ?? false,
     connectUrl: () => pageOf(server, connectUrl),
     refusal: () =>
       own === undefined || server.auth.userKey === undefined

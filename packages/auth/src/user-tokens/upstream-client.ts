@@ -64,6 +64,11 @@ export interface SignInStart {
   readonly verifier: string
 }
 
+/** Where a browser comes back to, and what is to be asked for beside what the server says, unless the operator says it all. */
+export interface AskedSignIn extends OwnAddresses {
+  readonly scopes?: readonly string[]
+}
+
 export interface UpstreamClientOptions {
   readonly outbound: Outbound
   readonly guardedOutbound: Outbound
@@ -86,7 +91,7 @@ const timeoutMs = 10_000
 const maxBytes = 256 * 1024
 
 export interface UpstreamClient {
-  start(at: SignInAt, own: OwnAddresses, signal: AbortSignal): Promise<SignInStart>
+  start(at: SignInAt, asked: AskedSignIn, signal: AbortSignal): Promise<SignInStart>
   finish(
     answer: {
       readonly code: string
@@ -120,7 +125,7 @@ export function createUpstreamClient(options: UpstreamClientOptions): UpstreamCl
   }
 
   return {
-    start: (at, own, signal) => within(at, signal, (fetchFn) => startAt(at, own, fetchFn)),
+    start: (at, asked, signal) => within(at, signal, (fetchFn) => startAt(at, asked, fetchFn)),
     finish: ({ code, verifier, redirectUri, ...answer }, { at, party }, signal) =>
       within(at, signal, async (fetchFn) => {
         const iss = comparableIssuer(answer.iss, party)
@@ -147,10 +152,14 @@ export function createUpstreamClient(options: UpstreamClientOptions): UpstreamCl
   }
 }
 
-async function startAt(at: SignInAt, own: OwnAddresses, fetchFn: FetchLike): Promise<SignInStart> {
+async function startAt(
+  at: SignInAt,
+  { scopes: more = [], ...own }: AskedSignIn,
+  fetchFn: FetchLike,
+): Promise<SignInStart> {
   const { registrationUrl, readsDocuments, scopes, ...found } = await discover(at, fetchFn)
   const { metadata, issuer, resource } = found
-  const scope = (at.client.scopes.length > 0 ? at.client.scopes : scopes).join(' ')
+  const scope = (at.client.scopes.length > 0 ? at.client.scopes : [...new Set([...scopes, ...more])]).join(' ')
   const client = await clientFor(at, { issuer, metadata, registrationUrl, readsDocuments, fetchFn, own })
   const { authorizationUrl, codeVerifier } = await startAuthorization(issuer, {
     metadata,

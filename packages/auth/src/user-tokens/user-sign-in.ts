@@ -20,6 +20,7 @@ import type { OpenTokens, TokenSeal } from './token-seal.ts'
 import type { UpstreamClient } from './upstream-client.ts'
 import type { UserTokenStore } from './user-token-store.ts'
 import type { TokenContext } from './user-tokens.ts'
+import type { WantedScopes } from './wanted-scopes.ts'
 
 export interface UserSignIn {
   begin(context: TokenContext, own: OwnAddresses, signal: AbortSignal): Promise<SignInLeg>
@@ -31,6 +32,7 @@ export interface UserSignInOptions {
   readonly store: UserTokenStore
   readonly upstream: UpstreamClient
   readonly seal: TokenSeal
+  readonly wanted: Pick<WantedScopes, 'beyond'>
   readonly clock: Clock
   readonly newId: NewId
 }
@@ -47,7 +49,7 @@ const legSchema = z.object({
   redirectUri: z.string(),
 })
 
-export function createUserSignIn({ store, upstream, seal, clock, newId }: UserSignInOptions): UserSignIn {
+export function createUserSignIn({ store, upstream, seal, wanted, clock, newId }: UserSignInOptions): UserSignIn {
   const save = async ({ holder, identity }: TokenContext, { tokens, scopes }: Got) =>
     store.save(holder, async () => ({
       id: newId('user_token'),
@@ -60,8 +62,10 @@ export function createUserSignIn({ store, upstream, seal, clock, newId }: UserSi
     }))
 
   return {
-    async begin({ at, identity }, own, signal) {
-      const { party, url, verifier } = await upstream.start(at, own, signal)
+    async begin({ at, holder, identity }, own, signal) {
+      const former = await store.find(holder)
+      const more = former?.identity === identity ? wanted.beyond(former) : []
+      const { party, url, verifier } = await upstream.start(at, { ...own, scopes: more }, signal)
       return { url, kept: JSON.stringify({ identity, party, verifier, redirectUri: own.redirectUri }) }
     },
     async finish(context, { code, iss, kept }, signal) {

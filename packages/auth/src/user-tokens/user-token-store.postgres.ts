@@ -16,6 +16,7 @@ import { and, eq, isNull, lte, or, sql } from 'drizzle-orm'
 import {
   type HeldKind,
   holderKey,
+  mostWantedScopes,
   type TokenHolder,
   userTokenChangesChannel,
   type UserTokenStore,
@@ -72,6 +73,7 @@ export function createPostgresUserTokenStore({ db }: Pick<Database, 'db'>, newId
         if (removed.length > 0) await record(within, holder, 'user_token.disconnect')
         return removed.length > 0
       }),
+    want: ({ id }, scopes) => writeStore(db, (within) => want(within, id, scopes)),
     claim: (row, forMs) => askStore(() => claim(db, row, forMs)),
     settle: (row, outcome) => writeStore(db, (within) => settle(within, row, outcome)),
   }
@@ -87,6 +89,13 @@ async function claim(db: Queries, row: Claimed, forMs: number): Promise<boolean>
     .where(and(isStill(row), eq(userTokens.needsSignIn, false), free))
     .returning({ id: userTokens.id })
   return claimed.length > 0
+}
+
+async function want(within: Queries, id: string, scopes: readonly string[]): Promise<void> {
+  const isThis = eq(userTokens.id, id)
+  const [row] = await within.select({ wanted: userTokens.wantedScopes }).from(userTokens).where(isThis).for('update')
+  const wantedScopes = [...new Set([...(row?.wanted ?? []), ...scopes])].slice(0, mostWantedScopes)
+  await within.update(userTokens).set({ wantedScopes }).where(isThis)
 }
 
 async function settle(

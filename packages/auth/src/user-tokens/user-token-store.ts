@@ -6,6 +6,9 @@ export const userTokenChangesChannel = 'user_tokens'
 /** Of the management events, which tell of sign-ins and sign-outs. */
 export const userTokenType = 'user_token'
 
+/** Of one holder. A server that wants a scope of its own for each request gets no further. */
+export const mostWantedScopes = 50
+
 /** `variables`: what the user set of those that the server declares, beside the credential. */
 export type HeldKind = 'credential' | 'variables'
 
@@ -50,6 +53,8 @@ export interface UserTokenStore {
     row: Pick<UserTokenRow, 'id' | 'version'>,
     outcome: RefreshedTokens | 'needs_sign_in' | 'failed',
   ): Promise<UserTokenRow | undefined>
+  /** Adds to what the server wants beyond what was granted. */
+  want(row: Pick<UserTokenRow, 'id'>, scopes: readonly string[]): Promise<void>
   /** Who signed in or out since the mark of an earlier answer, by {@link holderKey}, with some overlap; without a mark nobody. */
   changedSince(mark: Date | undefined, signal?: AbortSignal): Promise<ObjectChanges>
 }

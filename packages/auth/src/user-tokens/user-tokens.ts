@@ -25,6 +25,7 @@ import { createSignInRelay } from './sign-in-relay.ts'
 import { identityOf } from './token-identity.ts'
 import { createTokenSeal, type OpenTokens } from './token-seal.ts'
 import { createUserSignIn } from './user-sign-in.ts'
+import { createWantedScopes, type WantedScopes } from './wanted-scopes.ts'
 import { registeredClient, type SignInAt, type UpstreamClient, type UserTokenClient } from './upstream-client.ts'
 import { gatheredReads } from './gathered-reads.ts'
 import type { UserTokenMemory } from './user-token-memory.ts'
@@ -71,7 +72,8 @@ export function createUserTokens(options: UserTokensOptions): UserTokens {
   const { store, memory, clock } = options
   const seal = createTokenSeal(options.sealer)
   const refresh = createTokenRefresh({ ...options, seal, forget: memory.forget, expect: memory.expect })
-  const signIn = createUserSignIn({ ...options, seal })
+  const wanted = createWantedScopes({ ...options, expect: memory.expect })
+  const signIn = createUserSignIn({ ...options, seal, wanted })
 
   const { find } = gatheredReads(store)
   const known = createKnownTokens({ store: { find, remove: store.remove }, seal, memory })
@@ -100,7 +102,7 @@ export function createUserTokens(options: UserTokensOptions): UserTokens {
           if (owner === undefined) return undefined
           const context = contextOf(server, owner)
           const known = await usable(context, signal)
-          return known && presented(known, context, refresh)
+          return known && presented(known, context, { refused: refresh.refused, wanted })
         },
         async status(server, owner) {
           const row = await find({ owner, serverId: server.id })
@@ -149,7 +151,7 @@ export function ownerOf({ source, id }: Principal): string | undefined {
 function presented(
   { row, tokens }: KnownTokens,
   context: TokenContext,
-  refresh: Pick<TokenRefresh, 'refused'>,
+  { refused, wanted }: { readonly refused: TokenRefresh['refused']; readonly wanted: WantedScopes },
 ): PresentedCredential {
   const { holder } = context
   return {
@@ -157,6 +159,9 @@ function presented(
     // Who connects anew may be somebody else there; who only gets a new token is not.
     scope: { kind: 'holder', holder: `${holder.owner}#${row.id}` },
     headers: new Map([['authorization', new Secret(`Bearer ${tokens.access.reveal()}`)]]),
-    rejected: (status) => refresh.refused(row, context, status),
+    rejected(status, challenge) {
+      if (status === 403) wanted.note(row, challenge)
+      return refused(row, context, status)
+    },
   }
 }

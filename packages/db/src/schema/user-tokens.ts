@@ -15,6 +15,8 @@ export const userTokens = pgTable(
     /** Tokens, and the client that they were given to: JSON, sealed for this row. */
     sealed: text().notNull(),
     scopes: text().array().notNull(),
+    /** What the server has wanted beyond them. Null: nothing. */
+    wantedScopes: text('wanted_scopes').array(),
     /** Null: the server did not say. */
     expiresAt: timestamp('expires_at', { withTimezone: true }),
     refreshable: boolean().notNull(),
