@@ -246,6 +246,20 @@ describe('a server at AWS', () => {
     },
   )
 
+  verifies('identity:sigv4', 'is set aside with a region that would lead elsewhere, or nowhere', async () => {
+    const told = recordingLog()
+    const regions = { spaced: 'eu central-1', led: 'x@127.0.0.1:1/' }
+    const servers = Object.entries(regions).map(
+      ([name, aws_region_name]) =>
+        [name, { ...roled('http://127.0.0.1:1'), aws_sts_endpoint: undefined, aws_region_name }] as const,
+    )
+    await using here = await boot({ log: told, config: { mcp_servers: Object.fromEntries(servers) } })
+    expect(await here.json('/v1/mcp/server')).toEqual([])
+    for (const name of Object.keys(regions)) {
+      expect(told.lines.join('\n')).toContain(`mcp_servers.${name}.aws_region_name must be the name of a region`)
+    }
+  })
+
   verifies('identity:gateway-key-stays', 'never sees the key that signs, and no log does', async () => {
     for (const { raw } of upstream.requests) expect(raw).not.toContain(secret)
     expect(log.lines.join('\n')).not.toContain(secret)

@@ -23,7 +23,11 @@ const schema = z
     aws_access_key_id: secretSetting,
     aws_secret_access_key: secretSetting,
     aws_session_token: secretSetting,
-    aws_region_name: z.string().nullish(),
+    /** A part of addresses. */
+    aws_region_name: z
+      .string()
+      .regex(/^[a-z0-9-]{0,64}$/, 'must be the name of a region, such as eu-central-1')
+      .nullish(),
     aws_service_name: z.string().nullish(),
     aws_role_name: z
       .string()
