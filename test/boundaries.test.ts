@@ -51,6 +51,13 @@ describe('boundaries', () => {
     ).toEqual(['packages/core/src/clock.ts'])
   })
 
+  it('packages of providers are loaded when they are first used', () => {
+    const loaded = where(/import\('@ai-sdk\//)
+    expect(loaded).not.toEqual([])
+    // Types cost nothing at run time; `@ai-sdk/provider` is what all of them share: shapes and errors.
+    expect(where(/^import (?!type )[^;]*? from '@ai-sdk\/(?!provider')/m)).toEqual([])
+  })
+
   // The global `fetch` is refused by the linter.
   it('only outbound opens HTTP connections', () => {
     expect(where(/from 'undici'|globalThis\.fetch\(/).toSorted()).toEqual([

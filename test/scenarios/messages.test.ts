@@ -194,11 +194,13 @@ describe('a message to another model', () => {
   })
 
   it('fails in its dialect, before and within its stream', async () => {
-    world.play({ status: 429, json: { error: { message: 'slow down' } } })
-    await expect(client().messages.create(params({}))).rejects.toMatchObject({
-      status: 429,
-      error: { error: { type: 'rate_limit_error' } },
-    })
+    for (const [status, type] of [
+      [429, 'rate_limit_error'],
+      [500, 'api_error'],
+    ] as const) {
+      world.play({ status, json: { error: { message: 'slow down', type: 'their_type' } } })
+      await expect(client().messages.create(params({}))).rejects.toMatchObject({ status, error: { error: { type } } })
+    }
     world.play({ events: completionEvents(completion({ content: 'Half' })).slice(0, 2) })
     await expect(stream({})).rejects.toMatchObject({ message: expect.stringContaining('stopped in the middle') })
   })

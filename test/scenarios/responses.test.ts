@@ -320,6 +320,28 @@ describe('a response with gateway tools', () => {
   })
 })
 
+describe('a stream that breaks off', () => {
+  const said = completionEvents(completion({ content: 'Half of it.' })).slice(0, 2)
+  const native = nativeEvents(nativeResponse([says('Half')]))
+  const begun = 'events' in native ? (native.events ?? []).slice(0, -1) : []
+
+  for (const [model, tools, events] of [
+    ['crossed', [], said],
+    ['crossed', mcp(), said],
+    ['gpt', [], begun],
+  ] as const) {
+    verifies('responses:one-lifecycle', `numbers its error as the next event: ${model}, ${tools.length}`, async () => {
+      world.play({ events, afterwards: 'cut' })
+      const response = await world.gateway.request('/v1/responses', {
+        body: { model, input: 'x', stream: true, tools },
+      })
+      const numbers = [...(await response.text()).matchAll(/"sequence_number":(\d+)/g)].map(([, at]) => Number(at))
+      expect(numbers.length).toBeGreaterThan(3)
+      expect(numbers).toEqual(numbers.map((_, index) => (numbers[0] ?? 0) + index))
+    })
+  }
+})
+
 describe('a provider that has Responses itself', () => {
   verifies('responses:relayed', 'is relayed byte for byte, unknown fields and ids included', async () => {
     const odd = { ...nativeResponse([says('Hi.')]), future_field: { a: [1] } }

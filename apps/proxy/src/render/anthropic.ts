@@ -1,7 +1,10 @@
 import { type GatewayError, isJsonObject, type JsonObject } from '@toolgate/core'
 import { type RenderedError, renderOpenAiError } from './openai.ts'
 
-/** Failures in Anthropic's envelope: `{"type": "error", "error": {"type", "message"}}`. Its types follow the status. */
+/**
+ * Failures in Anthropic's envelope: `{"type": "error", "error": {"type", "message"}}`. Its types follow the status, but for those that a provider
+ * has told in that envelope: the types of others are no words of Anthropic's.
+ */
 
 const types: ReadonlyMap<number, string> = new Map([
   [401, 'authentication_error'],
@@ -16,8 +19,9 @@ const types: ReadonlyMap<number, string> = new Map([
 export function renderAnthropicError(error: GatewayError): RenderedError & { readonly body: JsonObject } {
   const { status } = renderOpenAiError(error)
   const { provider, errorCode } = error.details
-  const told = isJsonObject(provider?.body) ? provider.body['error'] : undefined
-  const own = provider?.status === status && isJsonObject(told) && typeof told['type'] === 'string' ? told : undefined
+  const { type: envelope, error: told } = isJsonObject(provider?.body) ? provider.body : {}
+  const isOwn = provider?.status === status && envelope === 'error' && isJsonObject(told)
+  const own = isOwn && typeof told['type'] === 'string' ? told : undefined
   return {
     status,
     body: {

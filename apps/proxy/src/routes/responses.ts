@@ -1,9 +1,8 @@
 import { GatewayError, isJsonObject, type JsonObject } from '@toolgate/core'
 import {
-  numberedEvents,
   outcomeReport,
   openResponsesClientStream,
-  relayStream,
+  relayResponses,
   responsesDialect,
   type Send,
   type StoredResponses,
@@ -84,7 +83,7 @@ function responding(options: ResponsesOptions) {
       return context.json(report.whole(response))
     }
     const bytes = await models.stream(caller, asking)
-    return eventStream(relayStream(report.stream(native ? bytes : keepingResponse(bytes, save)), toErrorEvent))
+    return eventStream(relayResponses(report.stream(native ? bytes : keepingResponse(bytes, save)), toErrorFields))
   }
 }
 
@@ -142,10 +141,10 @@ function renderError(error: GatewayError): JsonObject {
   return renderOpenAiError(error).body
 }
 
-function toErrorEvent(error: GatewayError): Uint8Array {
+function toErrorFields(error: GatewayError): JsonObject {
   const told = renderError(error)['error']
   const { message, code, param } = isJsonObject(told) ? told : {}
-  return numberedEvents()('error', { code: code ?? null, message: message ?? error.message, param: param ?? null })
+  return { code: code ?? null, message: message ?? error.message, param: param ?? null }
 }
 
 function unknownResponse(id: string): GatewayError {

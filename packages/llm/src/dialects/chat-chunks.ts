@@ -45,11 +45,13 @@ export function providerStreamError(body: JsonObject): GatewayError {
   const error = isJsonObject(body['error']) ? body['error'] : { message: body['error'] ?? null }
   const { message, code, status } = error
   const numeric = [status, code].find((value) => typeof value === 'number' && value >= 400 && value <= 599)
+  // Anthropic's envelope, by which the types in it are known for Anthropic's.
+  const envelope = body['type'] === 'error' ? { type: 'error' } : {}
   const shown = typeof message === 'string' && message !== '' ? message : 'no message'
   // The tool loop behind a crossing has said it already.
   const told = shown.startsWith(inTheMiddle) ? shown : `${inTheMiddle}${shown.slice(0, 1_000)}`
   return new GatewayError('PROVIDER_ERROR', told, {
-    details: { provider: { status: typeof numeric === 'number' ? numeric : 502, body: { error } } },
+    details: { provider: { status: typeof numeric === 'number' ? numeric : 502, body: { ...envelope, error } } },
   })
 }
 

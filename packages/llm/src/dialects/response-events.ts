@@ -7,8 +7,8 @@ const encoder = new TextEncoder()
 
 export type WriteEvent = (type: string, fields: JsonObject) => Uint8Array
 
-export function numberedEvents(): WriteEvent {
-  let sequence = 0
+export function numberedEvents(from = 0): WriteEvent {
+  let sequence = from
   return (type, fields) => {
     const event = { ...fields, type, sequence_number: sequence }
     sequence += 1
