@@ -1,8 +1,11 @@
+import { createSealer, deriveSealingKey } from '@toolgate/auth'
+import { Secret } from '@toolgate/core'
 import { userTokens } from '@toolgate/db'
 import { openTestDatabase } from '@toolgate/testing/database'
+import { startRawMcpServer } from '@toolgate/testing/mcp-raw'
 import { isNotNull, sql } from 'drizzle-orm'
 import { describe, expect } from 'vitest'
-import { boot, recordingLog } from '../boot.ts'
+import { boot, type Booted, recordingLog } from '../boot.ts'
 import { verifies } from '../verifies.ts'
 import { startUserTokenWorld } from './user-token-world.ts'
 
@@ -99,6 +102,35 @@ describe('accounts at servers', () => {
       expect(await here.json('/v1/mcp/user-credentials', { key })).toMatchObject([{ server_name: 'keyed' }])
     },
   )
+
+  verifies('oauth:user-tokens', 'outlive a gateway that knows their server as it was before', async () => {
+    const database = await openTestDatabase()
+    await using _ = { [Symbol.asyncDispose]: () => database.close() }
+    await using former = await startRawMcpServer()
+    await using next = await startRawMcpServer()
+    const sealer = createSealer({ keys: [deriveSealingKey(new Secret('a key of this test'))] })
+    const start = (url: string) => {
+      const repo = { url, auth_type: 'oauth2', oauth2_flow: 'authorization_code' }
+      const keyed = { url, auth_type: 'api_key', is_byok: true }
+      const shared = { ...database, close: async () => {} }
+      return boot({ database: shared, sealer, config: { mcp_servers: { repo, keyed } } })
+    }
+    await using here = await start(former.url)
+    await using replaced = await start(next.url)
+    const key = await here.makeKey({ user_id: 'ada', object_permission: { mcp_servers: ['repo', 'keyed'] } })
+    await replaced.json('/v1/mcp/server/repo/oauth-user-credential', { key, body: { access_token: 'token' } })
+    await replaced.json('/v1/mcp/server/keyed/user-credential', { key, body: { credential: 'key-of-ada' } })
+    const called = (gateway: Booted, status: number) =>
+      Promise.all(
+        ['repo', 'keyed'].map((server_id) =>
+          gateway.json('/mcp-rest/tools/call', { key, status, body: { server_id, name: 'echo', arguments: {} } }),
+        ),
+      )
+    await called(here, 401)
+    expect(await database.db.select().from(userTokens)).toHaveLength(2)
+    await called(replaced, 200)
+    expect(former.requests.filter(({ raw }) => /Bearer token|key-of-ada/.test(raw))).toEqual([])
+  })
 
   verifies(
     'oauth:user-tokens',

@@ -26,10 +26,11 @@ export function createHeldSecrets({ store, memory, seal, known, clock, newId }: 
     const identity = createHash('sha256')
       .update(JSON.stringify(['held', kind, text]))
       .digest('hex')
+    const knownSince = new Date(clock.now())
     const holderOf = (server: ServerDefinition, owner: string) => ({ owner, serverId: server.id, kind })
     return {
       async read(server, owner) {
-        const found = await known(holderOf(server, owner), identity)
+        const found = await known(holderOf(server, owner), { identity, knownSince })
         return found && { id: found.row.id, secret: found.tokens.access, keptAt: found.row.connectedAt }
       },
       async keep({ server, owner }, next) {

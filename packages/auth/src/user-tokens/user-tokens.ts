@@ -20,7 +20,7 @@ import type { UserTokenRow } from '@toolgate/db'
 import type { Sealer } from '../tokens/sealing.ts'
 import { createTokenRefresh, type TokenRefresh } from './token-refresh.ts'
 import { createHeldSecrets, type HeldSecrets } from './held-secrets.ts'
-import { createKnownTokens } from './known-tokens.ts'
+import { createKnownTokens, type ServerIdentity } from './known-tokens.ts'
 import { createSignInRelay } from './sign-in-relay.ts'
 import { identityOf } from './token-identity.ts'
 import { createTokenSeal, type OpenTokens } from './token-seal.ts'
@@ -62,10 +62,9 @@ export interface KnownTokens {
 }
 
 /** Everything about the tokens of one server and one set of what its operator says. */
-export interface TokenContext {
+export interface TokenContext extends ServerIdentity {
   readonly at: SignInAt
   readonly holder: TokenHolder
-  readonly identity: string
 }
 
 export function createUserTokens(options: UserTokensOptions): UserTokens {
@@ -90,10 +89,12 @@ export function createUserTokens(options: UserTokensOptions): UserTokens {
     relay: (client) => createSignInRelay(client, options.upstream),
     held: createHeldSecrets({ ...options, seal, known }),
     of: (client) => {
+      const knownSince = new Date(clock.now())
       const contextOf = (server: ServerDefinition, owner: string): TokenContext => ({
         at: { name: server.name, address: server.address, client },
         holder: { owner, serverId: server.id },
         identity: identityOf(server, client),
+        knownSince,
       })
       return {
         ...registeredClient(client),
@@ -138,7 +139,7 @@ interface UsableTokensOptions {
 /** The tokens of a holder that can be presented now; undefined where there is a sign-in to do. */
 function createUsableTokens({ known: read, refresh }: UsableTokensOptions) {
   return async (context: TokenContext, signal: AbortSignal): Promise<KnownTokens | undefined> => {
-    const known = await read(context.holder, context.identity)
+    const known = await read(context.holder, context)
     return known && refresh.current(known, context, signal)
   }
 }
