@@ -21,6 +21,7 @@ import type { Sealer } from '../tokens/sealing.ts'
 import { createTokenRefresh, type TokenRefresh } from './token-refresh.ts'
 import { createHeldSecrets, type HeldSecrets } from './held-secrets.ts'
 import { createKnownTokens, type ServerIdentity } from './known-tokens.ts'
+import { createSignOut } from './sign-out.ts'
 import { createSignInRelay } from './sign-in-relay.ts'
 import { identityOf } from './token-identity.ts'
 import { createTokenSeal, type OpenTokens } from './token-seal.ts'
@@ -72,6 +73,7 @@ export function createUserTokens(options: UserTokensOptions): UserTokens {
   const seal = createTokenSeal(options.sealer)
   const refresh = createTokenRefresh({ ...options, seal, forget: memory.forget, expect: memory.expect })
   const wanted = createWantedScopes({ ...options, expect: memory.expect })
+  const signOut = createSignOut({ ...options, seal })
   const signIn = createUserSignIn({ ...options, seal, wanted })
 
   const { find } = gatheredReads(store)
@@ -109,11 +111,7 @@ export function createUserTokens(options: UserTokensOptions): UserTokens {
           const row = await find({ owner, serverId: server.id })
           return row?.identity === identityOf(server, client) ? statusOf(row) : undefined
         },
-        async remove(server, owner) {
-          const holder = { owner, serverId: server.id }
-          memory.forget(holder)
-          return store.remove(holder)
-        },
+        remove: (server, owner) => signOut(contextOf(server, owner)),
         async keep({ server, owner, signal }, tokens) {
           const context = contextOf(server, owner)
           const row = await signIn.keep(context, tokens, signal)
