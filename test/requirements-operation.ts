@@ -16,6 +16,10 @@ export const operationRequirements = {
     statement:
       'Everything that is sealed is sealed anew with another key while gateways go on; what is left is counted, and nothing is ever lost.',
   },
+  'calls:leave-nothing': {
+    status: 'held',
+    statement: 'What a call needed is forgotten when it is over, and not when old memory is collected.',
+  },
   'health:honest': {
     status: 'held',
     pain: 23,

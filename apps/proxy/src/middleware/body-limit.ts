@@ -1,5 +1,6 @@
 import { GatewayError } from '@toolgate/core'
 import { bodyLimit as streamedBodyLimit } from 'hono/body-limit'
+import { requestHeader } from '../request-header.ts'
 import type { Passage } from './joined.ts'
 
 /**
@@ -13,12 +14,12 @@ export function bodyLimit(maxBytes: number): Passage {
   const counted = streamedBodyLimit({ maxSize: maxBytes, onError: refuse })
   const count: Passage = async (context, next) => void (await counted(context, next))
   return function bodyLimit(context, next) {
-    const length = context.req.header('content-length')
+    const length = requestHeader(context, 'content-length')
     if (length !== undefined) {
       if (Number(length) > maxBytes) refuse()
       return next()
     }
-    if (context.req.header('transfer-encoding') === undefined) return next()
+    if (requestHeader(context, 'transfer-encoding') === undefined) return next()
     return count(context, next)
   }
 }

@@ -3,6 +3,7 @@ import type { Secret } from '@toolgate/core'
 import type { ManagedServer } from '@toolgate/manager'
 import type { Context } from 'hono'
 import type { Aim, AppEnv } from '../app-env.ts'
+import { requestHeader } from '../request-header.ts'
 import type { Passage } from './joined.ts'
 
 export interface McpDebugOptions {
@@ -46,7 +47,7 @@ export function mcpDebug({ credentials }: McpDebugOptions): Passage {
       )
   }
   return function mcpDebug(context, next) {
-    const isWanted = context.req.header('x-litellm-mcp-debug')?.trim().toLowerCase() === 'true'
+    const isWanted = requestHeader(context, 'x-litellm-mcp-debug')?.trim().toLowerCase() === 'true'
     return isWanted ? told(context, next) : next()
   }
 }

@@ -4,6 +4,7 @@ import type { AppEnv } from '../app-env.ts'
 import { doorOf } from '../door.ts'
 import type { Metrics } from '../metrics.ts'
 import { mayHoldOwnSecret, printablePath } from '../printable-path.ts'
+import { requestHeader } from '../request-header.ts'
 import type { Passage } from './joined.ts'
 
 /** A client's own request id is kept where it is short and plain, so that it cannot forge lines or flood the log. */
@@ -23,7 +24,7 @@ export function requestLog({
 }): Passage {
   return async function requestLog(context, next) {
     const started = clock.monotonic()
-    const presented = context.req.header('x-request-id')
+    const presented = requestHeader(context, 'x-request-id')
     const requestId = presented !== undefined && isSane(presented) ? presented : newId('req')
     context.set('requestId', requestId)
     answerWith(context, { 'x-request-id': requestId, 'x-litellm-call-id': requestId })
