@@ -1,9 +1,9 @@
 import { setTimeout } from 'node:timers/promises'
-import { completion, toolCall } from '@toolgate/testing/llm-server'
+import { completion, type LlmServer, toolCall } from '@toolgate/testing/llm-server'
 import { type RawMcpServer, resultFor, startRawMcpServer } from '@toolgate/testing/mcp-raw'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { verifies } from '../verifies.ts'
-import { type ChatWorld, reportOf, resultsIn, startChatWorld, toParams } from './chat-world.ts'
+import { type ChatWorld, mcp, reportOf, resultsIn, startChatWorld, toParams } from './chat-world.ts'
 
 const longResult = 'A line of a long report.\n'.repeat(20)
 const behind = new AsyncDisposableStack()
@@ -26,7 +26,18 @@ beforeAll(async () => {
   const slow = behind.use(
     await startRawMcpServer((request) => (request.message['method'] === 'tools/call' ? 'hang' : undefined)),
   )
-  world = behind.use(await startChatWorld({ servers: { srv: { url: server.url }, slow: { url: slow.url } } }))
+  const models = (llm: LlmServer) => [
+    {
+      model_name: 'words',
+      litellm_params: {
+        model: 'openai/words',
+        api_base: `${llm.origin}/v1`,
+        api_key: 'sk',
+        use_chat_completions_api: true,
+      },
+    },
+  ]
+  world = behind.use(await startChatWorld({ servers: { srv: { url: server.url }, slow: { url: slow.url } }, models }))
 })
 afterAll(() => behind.disposeAsync())
 
@@ -166,6 +177,23 @@ describe('a result that is too long for the model', () => {
     const other = await world.gateway.makeKey()
     expect((await world.gateway.request(address, { key: other })).status).toBe(404)
   })
+
+  for (const [path, asked] of [
+    ['/v1/messages', { messages: [{ role: 'user', content: 'go' }], max_tokens: 9 }],
+    ['/v1/responses', { input: 'go' }],
+    ['/v1beta/models/words:generateContent', { contents: [{ role: 'user', parts: [{ text: 'go' }] }] }],
+  ] as const) {
+    for (const stream of [false, true]) {
+      verifies('chat:long-results', `is found whole by clients of ${path}, streamed: ${stream}`, async () => {
+        world.play(calling(), completion({ content: 'Read.' }))
+        const door = stream ? path.replace('generateContent', 'streamGenerateContent') : path
+        const body = { model: 'words', ...asked, stream, tools: mcp(), mcp_limits: { max_result_characters: 30 } }
+        const text = await (await world.gateway.request(door, { body })).text()
+        const [, id] = /"full_result_id":\s*"([^"]+)"/.exec(text) ?? []
+        expect(await (await world.gateway.request(`/v1/tool_results/${id}`)).text()).toBe(longResult)
+      })
+    }
+  }
 
   it('is not kept where the model was shown all of it', async () => {
     world.play(calling(), completion({ content: 'Read.' }))

@@ -24,7 +24,7 @@ export interface CallContext {
 export type ToolEvent = { readonly call: TurnCall; readonly tool: LoopTool } & (
   | { readonly type: 'started' }
   | { readonly type: 'progress'; readonly progress: JsonObject }
-  | { readonly type: 'finished'; readonly text: string; readonly failed: boolean }
+  | ({ readonly type: 'finished' } & Pick<ToolOutcome, 'text' | 'failed' | 'fullResultId'>)
 )
 
 export interface ExecutionOptions<Tool extends LoopTool> {
@@ -70,7 +70,7 @@ async function answerCall<Tool extends LoopTool>(
   const { tool } = decision
   await options.onTool?.({ type: 'started', call, tool })
   const outcome = decision.kind === 'repeat' ? repeated(decision) : await ran(decision, options)
-  await options.onTool?.({ type: 'finished', call, tool, text: outcome.text, failed: outcome.failed })
+  await options.onTool?.({ ...outcome, type: 'finished', tool })
   return outcome
 }
 

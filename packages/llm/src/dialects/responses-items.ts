@@ -37,8 +37,13 @@ export function beginCall(call: TurnCall, tool: LoopTool | undefined, newId: New
   }
 }
 
-export function finishedCall(item: JsonObject, { text, failed }: Pick<ToolOutcome, 'text' | 'failed'>): JsonObject {
-  return failed ? { ...item, status: 'failed', error: text } : { ...item, status: 'completed', output: text }
+/** `full_result_id` is ours: it finds the whole of a result that is shown in part. */
+export function finishedCall(
+  item: JsonObject,
+  { text, failed, fullResultId }: Pick<ToolOutcome, 'text' | 'failed' | 'fullResultId'>,
+): JsonObject {
+  const told = failed ? { status: 'failed', error: text } : { status: 'completed', output: text }
+  return { ...item, ...told, ...(fullResultId !== undefined && { full_result_id: fullResultId }) }
 }
 
 export function argumentsOf({ arguments: input, raw }: TurnCall): string {
