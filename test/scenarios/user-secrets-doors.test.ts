@@ -101,3 +101,38 @@ describe('keys and variables of users, to a caller who asks why', () => {
     )
   }
 })
+
+describe('variables that their server refuses', () => {
+  verifies('identity:user-variables', 'are to be set anew, and lead to no sign-in', async () => {
+    const values = { TOKEN: 'former-of-amy', TENANT: 'tenant-of-amy' }
+    await gateway.json(variablesPath('filled'), { key: amy, body: { values } })
+    const challenge = 'Bearer resource_metadata="https://elsewhere.example/"'
+    upstream.answer(({ headers }) =>
+      headers['x-token'] === 'Key former-of-amy'
+        ? { status: 401, headers: { 'www-authenticate': challenge } }
+        : undefined,
+    )
+    const body = { server_id: 'filled', name: 'echo', arguments: {} }
+    expect(await gateway.json('/mcp-rest/tools/call', { key: amy, body, status: 412 })).toMatchObject({
+      detail: {
+        error: 'missing_user_env_vars',
+        server: 'filled',
+        missing: ['TOKEN', 'TENANT'],
+        setup_url: expect.stringContaining('/user-env-vars'),
+        message: expect.stringContaining('refused'),
+      },
+    })
+    const [path, message] = doorsWithReasons['MCP']?.('filled') ?? []
+    const answer = await gateway.request(path ?? '', { key: amy, headers: reasons, body: message ?? {} })
+    expect([answer.status, answer.headers.get('www-authenticate')]).toEqual([200, null])
+    expect(await answer.text()).not.toMatch(/elsewhere\.example|of-amy/)
+    // Who brings a credential is told of that, by the server.
+    const headers = { 'x-mcp-filled-authorization': 'Bearer brought' }
+    await gateway.json('/mcp-rest/tools/call', { key: amy, headers, body, status: 401 })
+    await gateway.json(variablesPath('filled'), { key: amy, body: { values: { TOKEN: 'next-of-amy' } } })
+    await gateway.json('/mcp-rest/tools/call', { key: amy, body })
+    expect(seen()?.['x-token']).toBe('Key next-of-amy')
+    upstream.answer(() => undefined)
+    await gateway.request(variablesPath('filled'), { key: amy, method: 'DELETE' })
+  })
+})

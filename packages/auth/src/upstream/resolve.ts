@@ -20,7 +20,7 @@ import { environmentValues, filledStaticHeaders } from './request-templates.ts'
 import { createServerHeaders, serverHeaderName } from './server-headers.ts'
 import { writeBareValue } from './static-value.ts'
 import { userKeyMissing, userKeyRefused } from './user-key.ts'
-import { requiredVariables, type SetVariables } from './user-variables.ts'
+import { requiredVariables, userVariablesRefused, type SetVariables } from './user-variables.ts'
 
 /**
  * What the gateway presents at one server for one caller. The one place with the order of precedence:
@@ -195,10 +195,13 @@ function assemble({ server, caller, own, brought, variables, scopeOf, connectUrl
     // What a caller brought comes again with its next request only.
     rejected: (...answer) => own?.rejected(...answer) ?? false,
     connectUrl: () => pageOf(server, connectUrl),
-    refusal: () =>
-      own === undefined || server.auth.userKey === undefined
-        ? undefined
-        : userKeyRefused(server, setupUrl?.(server, 'user-credential')),
+    refusal() {
+      if (own !== undefined && server.auth.userKey !== undefined) {
+        return userKeyRefused(server, setupUrl?.(server, 'user-credential'))
+      }
+      const isTheirs = own === undefined && brings.length === 0 && variables.values.size > 0
+      return isTheirs ? userVariablesRefused(server, setupUrl?.(server, 'user-env-vars')) : undefined
+    },
   }
 }
 

@@ -46,22 +46,34 @@ export async function requiredVariables(
   const found = await setVariables(server, caller && ownerOf(caller.principal))
   const missing = missingVariables(server, found.values)
   if (missing.length === 0) return found
-  const url = setupUrl?.(server)
-  throw new GatewayError(
-    'USER_VARIABLES_MISSING',
-    `Server "${server.name}" needs variables that each user sets, and these are not set: ${missing.join(', ')}.` +
-      (url === undefined ? '' : ` Set them with POST ${url}`),
-    {
-      details: {
-        server: server.name,
-        server_id: server.id,
-        server_name: server.name,
-        missing,
-        ...(url !== undefined && { setup_url: url }),
-        stage: 'credential',
-      },
+  const what = `needs variables that each user sets, and these are not set: ${missing.join(', ')}`
+  throw variablesToSet(server, { what, missing, url: setupUrl?.(server) })
+}
+
+/** All of them are to be set anew: which one it was the server does not say, and to sign in, as it may say, would not help. */
+export function userVariablesRefused(server: ServerDefinition, url: string | undefined): GatewayError {
+  const missing = (server.userVariables?.declared ?? []).map(({ name }) => name)
+  return variablesToSet(server, { what: 'refused what was asked with the variables that you have set', missing, url })
+}
+
+interface ToSet {
+  readonly what: string
+  readonly missing: readonly string[]
+  readonly url: string | undefined
+}
+
+function variablesToSet({ name, id }: ServerDefinition, { what, missing, url }: ToSet): GatewayError {
+  const where = url === undefined ? '' : ` Set them with POST ${url}`
+  return new GatewayError('USER_VARIABLES_MISSING', `Server "${name}" ${what}.${where}`, {
+    details: {
+      server: name,
+      server_id: id,
+      server_name: name,
+      missing,
+      ...(url !== undefined && { setup_url: url }),
+      stage: 'credential',
     },
-  )
+  })
 }
 
 /** Of a document as it is kept. */
