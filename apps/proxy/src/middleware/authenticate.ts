@@ -55,7 +55,8 @@ export function authenticate(options: AuthenticateOptions): Passage {
     const admittedAt = clock.now()
     const still = async (by: AbortSignal) => refuseElsewhere(await admit(credential, by, admittedAt), path)
     const principal = refuseElsewhere(await admit(credential, signal), path)
-    const brought = await withoutOwnKeys(forwarded, signal)
+    const filtered = withoutOwnKeys(forwarded, signal)
+    const brought = filtered instanceof Promise ? await filtered : filtered
     const request = { requestId: context.get('requestId'), traceId: newId('trace'), door: doorOf(path) }
     const caller: Caller = {
       principal,

@@ -7,7 +7,7 @@ import { textsIn } from './carries.ts'
  * Takes out of what a caller brought every value that holds a virtual key or a token of this gateway: not only the one that counts is
  * nobody else's business. Values without anything that could be one cost nothing; other vendors' keys look alike and stay.
  */
-export type WithoutOwnKeys = (forwarded: Forwarded, signal: AbortSignal) => Promise<Forwarded>
+export type WithoutOwnKeys = (forwarded: Forwarded, signal: AbortSignal) => Forwarded | Promise<Forwarded>
 
 /** Finds a key or a token by its hash. Anything found is this gateway's, also what is blocked or has expired. */
 export type FindKey = (hash: string, signal: AbortSignal) => Promise<object | undefined>
@@ -16,15 +16,26 @@ export type FindKey = (hash: string, signal: AbortSignal) => Promise<object | un
 const mostLookUps = 32
 
 export function createOwnKeyFilter({ keys }: { readonly keys: { readonly find: FindKey } }): WithoutOwnKeys {
-  return async (forwarded, signal) => {
+  return (forwarded, signal) => {
     const values = valuesOf(forwarded)
     const own = new Set(values.filter((value) => textsIn(value.reveal()).some(holdsTokenOfTheGateway)))
     const suspects = values.filter((value) => !own.has(value) && !candidates(value).next().done)
-    if (suspects.length === 0 && own.size === 0) return forwarded
-    const isOwn = lookingUp(keys, signal)
-    for (const value of suspects) if (await holdsAny(value, isOwn)) own.add(value)
-    return own.size === 0 ? forwarded : without(own, forwarded)
+    if (suspects.length === 0) return own.size === 0 ? forwarded : without(own, forwarded)
+    return withoutKeys(forwarded, { suspects, own, isOwn: lookingUp(keys, signal) })
   }
+}
+
+async function withoutKeys(forwarded: Forwarded, { suspects, own, isOwn }: Suspicion): Promise<Forwarded> {
+  const all = new Set(own)
+  for (const value of suspects) if (await holdsAny(value, isOwn)) all.add(value)
+  return all.size === 0 ? forwarded : without(all, forwarded)
+}
+
+interface Suspicion {
+  readonly suspects: readonly Secret[]
+  /** What is known to hold something of the gateway's. */
+  readonly own: ReadonlySet<Secret>
+  readonly isOwn: (key: Secret) => Promise<boolean>
 }
 
 /** Whether a text holds what could be a key or a token of this gateway, without finding out whether it is one. */

@@ -20,7 +20,7 @@ import { environmentValues, filledStaticHeaders } from './request-templates.ts'
 import { createServerHeaders, serverHeaderName } from './server-headers.ts'
 import { writeBareValue } from './static-value.ts'
 import { userKeyMissing, userKeyRefused } from './user-key.ts'
-import { requiredVariables, userVariablesRefused, type SetVariables } from './user-variables.ts'
+import { noVariables, requiredVariables, type SetVariables, userVariablesRefused } from './user-variables.ts'
 
 /**
  * What the gateway presents at one server for one caller. The one place with the order of precedence:
@@ -88,7 +88,8 @@ export function createCredentialSource(options: CredentialSourceOptions): Explai
       if (own === undefined && !isBrought && server.auth.userKey !== undefined) {
         throw userKeyMissing(server, setupUrl?.(server, 'user-credential'))
       }
-      const variables = await variablesFor(server, caller)
+      // Most servers declare none, and then there is nothing to wait for.
+      const variables = server.userVariables === undefined ? noVariables : await variablesFor(server, caller)
       return assemble({ server, caller, own, brought, variables, scopeOf, connectUrl, setupUrl })
     },
     async plan(server, caller, { onlyServer }) {

@@ -14,15 +14,15 @@ export interface SetVariables {
   readonly scope: Scope
 }
 
-const nothing: SetVariables = { values: new Map(), scope: sharedScope }
+export const noVariables: SetVariables = { values: new Map(), scope: sharedScope }
 const documentSchema = z.record(z.string(), z.string())
 
 /** What this user has set, without what is not declared any more. */
 export async function setVariables(server: ServerDefinition, owner: string | undefined): Promise<SetVariables> {
   const { userVariables: variables } = server
-  if (variables === undefined || owner === undefined) return nothing
+  if (variables === undefined || owner === undefined) return noVariables
   const held = await variables.held?.read(server, owner)
-  if (held === undefined) return nothing
+  if (held === undefined) return noVariables
   const known = readVariables(held.secret)
   const declared = variables.declared.flatMap(({ name }): [string, Secret][] => {
     const value = known.get(name)
@@ -42,7 +42,7 @@ export async function requiredVariables(
   caller: Caller | undefined,
   setupUrl: ((server: ServerDefinition) => string) | undefined,
 ): Promise<SetVariables> {
-  if (server.userVariables === undefined) return nothing
+  if (server.userVariables === undefined) return noVariables
   const found = await setVariables(server, caller && ownerOf(caller.principal))
   const missing = missingVariables(server, found.values)
   if (missing.length === 0) return found
