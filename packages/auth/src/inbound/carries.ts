@@ -15,26 +15,26 @@ export function carries(value: string, credential: Secret | undefined): boolean 
   return textsIn(value).some((text) => (key.length < shortestTelling ? bare(text) === key : text.includes(key)))
 }
 
-/** What a value says: as it is, percent-decoded, and as the user and password of `Basic`. */
+/** What a value says: as it is, and where it is written so percent-decoded, and the user and password of `Basic`. */
 export function textsIn(value: string): readonly string[] {
-  return [value, percentDecoded(value), basicDecoded(value)]
+  return [value, percentDecoded(value), basicDecoded(value)].filter((text) => text !== undefined)
 }
 
 function bare(text: string): string {
   return text.trim().replace(/^bearer\s+/i, '')
 }
 
-function percentDecoded(text: string): string {
-  if (!text.includes('%')) return text
+function percentDecoded(text: string): string | undefined {
+  if (!text.includes('%')) return undefined
   try {
     return decodeURIComponent(text)
   } catch {
-    // Not percent-encoded: it has been looked at as it is.
-    return text
+    // Not percent-encoded: it is looked at as it is.
+    return undefined
   }
 }
 
-function basicDecoded(text: string): string {
+function basicDecoded(text: string): string | undefined {
   const [, encoded] = /^\s*basic\s+(\S+)/i.exec(text) ?? []
-  return encoded === undefined ? text : Buffer.from(encoded, 'base64').toString('utf8')
+  return encoded === undefined ? undefined : Buffer.from(encoded, 'base64').toString('utf8')
 }

@@ -70,7 +70,7 @@ async function holdsAny(value: Secret, isOwn: (key: Secret) => Promise<boolean>)
 }
 
 function* candidates(value: Secret): Generator<Secret> {
-  for (const text of new Set(textsIn(value.reveal()))) {
+  for (const text of textsIn(value.reveal())) {
     for (const key of keysIn(text)) if (couldBeKey(key.reveal())) yield key
     yield* accessTokensIn(text)
   }
