@@ -48,6 +48,10 @@ export const llmRequirements = {
     statement:
       'Who asks is told in the stream when tools start, advance and finish, in chunks that standard SDKs pass over.',
   },
+  'chat:signs-of-life': {
+    status: 'held',
+    statement: 'While tools run a stream has comments, at every LLM door, so that nobody on the way takes it for dead.',
+  },
   'chat:hang-up-stops-all': {
     status: 'held',
     statement: 'A client that hangs up ends the model and the tools that work for it at once.',

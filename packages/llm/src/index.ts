@@ -1,5 +1,6 @@
 export { openChatClientStream } from './dialects/chat-client-stream.ts'
 export type { ClientStream, Send } from './dialects/client-stream.ts'
+export { withSignsOfLife } from './streaming/signs-of-life.ts'
 export { relayResponses } from './streaming/relay-responses.ts'
 export { relayStream, type StreamHooks, streamToolLoop } from './streaming/stream-tool-loop.ts'
 export { type NamedDeployment, withIds } from './deployment-ids.ts'

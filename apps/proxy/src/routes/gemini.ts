@@ -9,6 +9,7 @@ import {
   relayStream,
   type Send,
   streamToolLoop,
+  withSignsOfLife,
   toEvent,
   toJsonArray,
   withMcpEntries,
@@ -93,7 +94,7 @@ function wireOf(options: LoopServices, context: Context<AppEnv>, request: Gemini
     const crossed = crossGemini(loopAsChat(options, request, renderError), options)
     return {
       generate: () => crossed.generate(body, caller.signal),
-      stream: () => crossed.stream(body, caller.signal),
+      stream: async () => withSignsOfLife(await crossed.stream(body, caller.signal), options),
     }
   }
   const asking = { dialect: 'gemini', body, passing, onServed } as const

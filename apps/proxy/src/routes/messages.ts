@@ -8,6 +8,7 @@ import {
   relayStream,
   type Send,
   streamToolLoop,
+  withSignsOfLife,
   toMessageEvent,
 } from '@toolgate/llm'
 import { type Context, Hono } from 'hono'
@@ -92,7 +93,8 @@ async function answerWithTools(
   }
   const crossed = crossMessages(loopAsChat(options, request, renderError), options)
   if (!isStreamed) return context.json(await crossed.generate(body, caller.signal))
-  return eventStream(relayStream(report.stream(await crossed.stream(body, caller.signal)), toErrorEvent))
+  const bytes = withSignsOfLife(await crossed.stream(body, caller.signal), { clock })
+  return eventStream(relayStream(report.stream(bytes), toErrorEvent))
 }
 
 /** Cheap and unlimited, as clients ask for it often: Anthropic's own count, else an estimate. */
