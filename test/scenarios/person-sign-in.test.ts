@@ -23,6 +23,14 @@ beforeAll(async () => {
     }),
   )
   upstream = behind.use(await startRawMcpServer())
+  const account = {
+    url: upstream.url,
+    auth_type: 'oauth2',
+    oauth2_flow: 'authorization_code',
+    client_id: 'toolgate',
+    authorization_url: 'https://accounts.example.com/authorize',
+    token_url: 'https://accounts.example.com/token',
+  }
   settings = {
     general_settings: {
       mcp_sign_in: {
@@ -36,7 +44,7 @@ beforeAll(async () => {
       litellm_jwtauth: {
         admin_jwt_scope: 'openid',
         role_mappings: [
-          { role: 'crew', mcp_servers: ['git', 'account'] },
+          { role: 'crew', mcp_servers: ['git', 'account', 'other-account'] },
           { role: 'boss', internal_role: 'proxy_admin', mcp_servers: ['wiki'] },
         ],
       },
@@ -44,14 +52,9 @@ beforeAll(async () => {
     mcp_servers: {
       git: { url: upstream.url, extra_headers: ['authorization'] },
       wiki: { url: upstream.url },
-      account: {
-        url: upstream.url,
-        auth_type: 'oauth2',
-        oauth2_flow: 'authorization_code',
-        client_id: 'toolgate',
-        authorization_url: 'https://accounts.example.com/authorize',
-        token_url: 'https://accounts.example.com/token',
-      },
+      account,
+      // Of two nobody is led on to either.
+      'other-account': account,
     },
   }
   gateway = behind.use(await boot({ config: settings, clock, log, env: { PROXY_BASE_URL: base } }))

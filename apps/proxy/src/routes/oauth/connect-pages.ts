@@ -18,13 +18,21 @@ ${keyForm({ action, pending, fault, hint, buttons: html`<button>Go on</button>` 
   return { status: fault === undefined ? 200 : 403, title: `Connect ${server}`, body, ownForm: true }
 }
 
-export function leavePage({ server, target }: { server: string; target: URL }): ShownPage {
+export interface LeavePage {
+  readonly server: string
+  readonly target: URL
+  /** Where who does not want to goes on; absent: nowhere. */
+  readonly onward: string | undefined
+}
+
+export function leavePage({ server, target, onward }: LeavePage): ShownPage {
   return {
     status: 200,
     title: `Sign in at ${target.host}`,
     body: html`<h1>Sign in at <strong>${target.host}</strong></h1>
 <p>That is where “${server}” has its users sign in. You come back here afterwards.</p>
-<div class="buttons"><a class="button" href="${target.href}" rel="noreferrer">Sign in at ${target.host}</a></div>`,
+<div class="buttons"><a class="button" href="${target.href}" rel="noreferrer">Sign in at ${target.host}</a></div>
+${onward === undefined ? '' : html`<p class="hint"><a href="${onward}">Go on without “${server}”</a></p>`}`,
   }
 }
 

@@ -11,15 +11,7 @@ import {
   type PendingRequests,
   signedInPersonSchema,
 } from '@toolgate/auth'
-import {
-  GatewayError,
-  type NewId,
-  nothingForwarded,
-  type Principal,
-  Secret,
-  silentPeer,
-  type UserTokenAccess,
-} from '@toolgate/core'
+import { GatewayError, type NewId, type Principal, Secret, type UserTokenAccess } from '@toolgate/core'
 import type { Gateway, ManagedServer, Registry } from '@toolgate/manager'
 import type { Context } from 'hono'
 import type { AppEnv } from '../../app-env.ts'
@@ -32,6 +24,7 @@ import { readForm } from './form.ts'
 import { ownAddresses } from './own-addresses.ts'
 import { showPage, unlessTooMany } from './page.ts'
 import { tryKey } from './key-tries.ts'
+import { isOfEveryServer, onlySignIn, permitted, permittedAt } from './permitted.ts'
 
 export interface ConnectServices {
   readonly authenticate: Authenticate
@@ -120,17 +113,22 @@ export function createConnectDoor(options: ConnectOptions): ConnectDoor {
     comeBack: createComingBack(options),
     async connectFirst(context, { audience, ...waiting }) {
       const { signal } = context.req.raw
-      const [named, ...others] = mcpEndpointOf(audience)?.names ?? []
-      if (named === undefined || others.length > 0) return undefined
       const { consenter } = waiting
       const principal = await options.authorizationServer.consenters.admit(consenter, signal)
       const owner = principal && ownerOf(principal)
-      const server = principal && permitted(principal, named, { ...options, signal })
-      if (owner === undefined || server === undefined) return undefined
-      if (server.auth.relay !== undefined) return leave(context, { server, owner, consenter, waiting }, options)
+      if (principal === undefined || owner === undefined) return undefined
+      const endpoint = mcpEndpointOf(audience)
+      const isForAll = endpoint !== undefined && isOfEveryServer(endpoint)
+      const server = isForAll
+        ? onlySignIn(principal, { ...options, signal })
+        : permittedAt(endpoint, principal, { ...options, signal })
+      if (server === undefined) return undefined
+      const leaving = { server, owner, consenter, waiting }
+      if (server.auth.relay !== undefined) return leave(context, leaving, options)
       if (server.auth.userTokens === undefined) return undefined
       const status = await server.auth.userTokens.status(server, owner)
-      return status?.needsSignIn === false ? undefined : leave(context, { server, owner, consenter, waiting }, options)
+      if (status?.needsSignIn === false) return undefined
+      return isForAll ? leaveIfPossible(context, leaving, options) : leave(context, leaving, options)
     },
   }
 }
@@ -179,7 +177,7 @@ function createComingBack(options: ConnectOptions): ConnectDoor['comeBack'] {
         ? undefined
         : { parameters: new URLSearchParams(then), issuer, consenter }
     const code = searchParams.get('code')
-    if (code === null && waiting !== undefined) return resume(context, waiting, false)
+    if (code === null && waiting !== undefined) return resume(context, waiting, leg.has('optional'))
     if (code === null) throw oauthError('access_denied', 'The server did not let you in, or you said no there.')
     const server = registry.find(id)
     if (server === undefined) throw oauthError('invalid_request', 'The server is not there any more.')
@@ -197,12 +195,28 @@ interface Leaving {
   readonly owner: string
   readonly consenter: Consenter | undefined
   readonly waiting?: WaitingSignIn
+  /** What waits goes on without it as well. */
+  readonly isOptional?: boolean
+}
+
+/** Nobody's sign-in at everything hangs on one server: where that cannot be asked, its calls will say so. */
+async function leaveIfPossible(
+  context: Context<AppEnv>,
+  leaving: Leaving,
+  options: ConnectServices,
+): Promise<Response | undefined> {
+  try {
+    return await leave(context, { ...leaving, isOptional: true }, options)
+  } catch (error) {
+    if (error instanceof GatewayError) return undefined
+    throw error
+  }
 }
 
 /** Where the person goes on to: a link and no redirect, so that the page's policy need not know where that is. */
 async function leave(
   context: Context<AppEnv>,
-  { server, owner, consenter, waiting }: Leaving,
+  { server, owner, consenter, waiting, isOptional = false }: Leaving,
   { publicAddress, connecting }: ConnectServices,
 ): Promise<Response> {
   const base = publicAddress.of(context)
@@ -216,13 +230,17 @@ async function leave(
       : await relay.begin({ server, signal }, back)
   const parameters = new URLSearchParams({ server: server.id, owner, kept, ...(relay !== undefined && { relay: '' }) })
   if (own) parameters.set('own', '')
+  if (isOptional) parameters.set('optional', '')
   if (waiting !== undefined) parameters.set('then', waiting.parameters.toString())
   if (consenter !== undefined) parameters.set('key', consenter.keyHash)
   if (consenter?.person != null) parameters.set('person', JSON.stringify(consenter.person))
   const leg = { parameters, issuer: waiting?.issuer ?? '' }
   const target = new URL(url)
-  target.searchParams.set('state', await connecting.legs.seal(leg, markBrowser(context, base)))
-  return showPage(context, leavePage({ server: server.name, target }))
+  const state = await connecting.legs.seal(leg, markBrowser(context, base))
+  target.searchParams.set('state', state)
+  const without = new URLSearchParams({ error: 'access_denied', state })
+  const onward = isOptional ? `${back.redirectUri}?${without.toString()}` : undefined
+  return showPage(context, leavePage({ server: server.name, target, onward }))
 }
 
 /**
@@ -232,17 +250,6 @@ async function leave(
 function requireWayBack(context: Context<AppEnv>, server: string | undefined): void {
   if (context.req.param('server') === server) return
   throw oauthError('invalid_request', 'This is the answer of another server than the one that was asked. Start again.')
-}
-
-/** What this key may use, by the name that the link has. What it may not use reads like what does not exist. */
-export function permitted(
-  principal: Principal,
-  named: string,
-  { gateway, newId, signal }: Pick<ConnectServices, 'gateway' | 'newId'> & { readonly signal: AbortSignal },
-): ManagedServer | undefined {
-  const request = { requestId: newId('req'), traceId: newId('trace'), door: 'oauth' }
-  const caller = { principal, forwarded: nothingForwarded, signal, request, peer: silentPeer }
-  return gateway.select(caller, [named]).servers[0]
 }
 
 function notPermitted(named: string): GatewayError {
