@@ -54,7 +54,11 @@ const from = (address: string): Pick<Booted, 'fetch'> => ({
   fetch: async (input, init) => {
     const request = new Request(input, init)
     request.headers.set('x-forwarded-for', address)
-    const incoming = { socket: { remoteAddress: '10.0.0.1' }, rawHeaders: [] }
+    const incoming = {
+      socket: { remoteAddress: '10.0.0.1' },
+      headers: Object.fromEntries(request.headers),
+      rawHeaders: [],
+    }
     return gateway.app.fetch(request, { incoming })
   },
 })
