@@ -1,4 +1,5 @@
-import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
+import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client'
+import { gatheringCounter, gatheringHistogram } from './gathered-metrics.ts'
 import { createModelMetrics, type ModelMetrics } from './model-metrics.ts'
 import { createServerMetrics, type ServerMetrics } from './server-metrics.ts'
 
@@ -20,26 +21,26 @@ export function createMetrics(): Metrics {
   const registry = new Registry()
   const registers = [registry]
   collectDefaultMetrics({ register: registry })
-  const requests = new Counter({
+  const countRequest = gatheringCounter({
     name: 'toolgate_requests_total',
     help: 'HTTP requests by door, method and status.',
     labelNames: ['door', 'method', 'status'],
     registers,
   })
-  const requestSeconds = new Histogram({
+  const observeRequestSeconds = gatheringHistogram({
     name: 'toolgate_request_duration_seconds',
     help: 'Time from the request read to the answer written.',
     labelNames: ['door'],
     buckets: latencyBuckets,
     registers,
   })
-  const calls = new Counter({
+  const countCall = gatheringCounter({
     name: 'toolgate_calls_total',
     help: 'Calls to upstream servers and models by outcome.',
     labelNames: ['kind', 'server', 'outcome'],
     registers,
   })
-  const callSeconds = new Histogram({
+  const observeCallSeconds = gatheringHistogram({
     name: 'toolgate_call_duration_seconds',
     help: 'Time of a call inside the gateway, the upstream included.',
     labelNames: ['kind', 'server'],
@@ -52,12 +53,12 @@ export function createMetrics(): Metrics {
     ...createModelMetrics(registry),
     countUnhandledRejection: unhandledRejectionCounter(registers),
     observeRequest({ door, method, status, seconds }) {
-      requests.inc({ door, method, status: String(status) })
-      requestSeconds.observe({ door }, seconds)
+      countRequest(door, method, String(status))
+      observeRequestSeconds(seconds, door)
     },
     observeCall({ kind, server, outcome, seconds }) {
-      calls.inc({ kind, server, outcome })
-      callSeconds.observe({ kind, server }, seconds)
+      countCall(kind, server, outcome)
+      observeCallSeconds(seconds, kind, server)
     },
     watchDroppedRows(read) {
       void new Gauge({
