@@ -10,6 +10,7 @@ import { bannerFor } from './banner.ts'
 import type { StartOptions } from './cli/parse-arguments.ts'
 import { readEnvironment } from './config/env.ts'
 import { type LoadedConfig, loadConfig } from './config/load.ts'
+import { IdentifiedResponse } from './identified-response.ts'
 import { type GatewaySecrets, resolveSecrets, type SecretSources } from './generated-secrets.ts'
 import { createLogger } from './log.ts'
 import { openStore } from './open-store.ts'
@@ -131,7 +132,8 @@ async function compose(options: ServicesOptions): Promise<Services> {
 
 /** Listens, or says in one line why not. */
 async function listen(services: Services, { port, host }: { port: number; host: string }): Promise<Server> {
-  const server = createAdaptorServer({ fetch: createApp(services).fetch })
+  const { fetch } = createApp(services)
+  const server = createAdaptorServer({ fetch, serverOptions: { ServerResponse: IdentifiedResponse } })
   if (!(server instanceof Server)) throw new TypeError('the adaptor made no HTTP/1 server')
   try {
     server.listen(port, host)

@@ -4,6 +4,7 @@ import type { AppEnv } from '../app-env.ts'
 import { doorOf } from '../door.ts'
 import type { Metrics } from '../metrics.ts'
 import { mayHoldOwnSecret, printablePath } from '../printable-path.ts'
+import { IdentifiedResponse } from '../identified-response.ts'
 import { requestHeader } from '../request-header.ts'
 import type { Passage } from './joined.ts'
 
@@ -56,8 +57,6 @@ function isSane(requestId: string): boolean {
 /** Behind the server headers go straight to the answer: a `Headers` for each would have to be copied and sorted there. */
 function answerWith(context: Context<AppEnv>, headers: Readonly<Record<string, string>>): void {
   const { outgoing } = context.env ?? {}
-  for (const [name, value] of Object.entries(headers)) {
-    if (outgoing === undefined) context.header(name, value)
-    else outgoing.setHeader(name, value)
-  }
+  if (outgoing instanceof IdentifiedResponse) outgoing.ownHeaders = headers
+  else for (const [name, value] of Object.entries(headers)) context.header(name, value)
 }
