@@ -1,3 +1,4 @@
+import type { MaybePromise } from './maybe-promise.ts'
 import type { Caller } from './caller.ts'
 import type { GatewayError } from './errors.ts'
 import type { OutboundRequest } from './outbound.ts'
@@ -59,7 +60,7 @@ export interface UpstreamAuth {
   /** True where only a user's token opens the server; discovery then reports `needs_auth`. */
   readonly needsUserToken: boolean
   /** Nothing to present is an answer (`undefined`). Rejects with a {@link GatewayError} that names the server. */
-  present(request: PresentRequest): Promise<PresentedCredential | undefined>
+  present(request: PresentRequest): MaybePromise<PresentedCredential | undefined>
   /** Whether this caller brings a token that can be exchanged for one of this server. Absent: it exchanges none. */
   exchanges?(caller: Caller): boolean
   /**

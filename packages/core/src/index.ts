@@ -71,6 +71,7 @@ export {
   type OutboundRequest,
   type OutboundResponse,
 } from './outbound.ts'
+export type { MaybePromise } from './maybe-promise.ts'
 export { firstMisspelt, nearestName } from './nearest.ts'
 export { encodeOutcome, isFailedOutcome, outcomeError, type OutcomeStatus, type ServerOutcome } from './outcome.ts'
 export { silentPeer } from './peer.ts'

@@ -137,7 +137,7 @@ export function createGateway(options: GatewayOptions): Gateway {
         const { kind, name, rename } = addressOf(method, params)
         trace.publicName = name
         const onlyServer = only ? (within ?? soleServer(caller, reach)) : undefined
-        const target = await names.locate({
+        const located = names.locate({
           caller,
           kind,
           name,
@@ -146,6 +146,7 @@ export function createGateway(options: GatewayOptions): Gateway {
           includes: permittedTo(caller, reach),
           reach,
         })
+        const target = located instanceof Promise ? await located : located
         const request = { caller, trace, method, params: rename(target?.name ?? name) }
         const call = authorize({ ...request, kind, publicName: name, target, ...rules })
         if (mayRun?.(call.target, name) === false) throw needsApproval(name)

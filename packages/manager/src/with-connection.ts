@@ -71,7 +71,8 @@ async function withSession<Result>(
   for (let isSecond = false; ; isSecond = true) {
     let lease: Lease | undefined
     try {
-      lease = await pool.acquire({ server, credential, caller, perCaller, signal })
+      const lent = pool.acquire({ server, credential, caller, perCaller, signal })
+      lease = lent instanceof Promise ? await lent : lent
       const level = caller?.peer.logLevel
       if (level !== undefined) await tellLogLevel(lease, { level, headers: credential.headers(), signal })
       const result = await use(lease.connection, credential)

@@ -1,4 +1,4 @@
-import type { Principal, Secret } from '@toolgate/core'
+import type { MaybePromise, Principal, Secret } from '@toolgate/core'
 
 export interface Moment {
   readonly signal: AbortSignal
@@ -11,10 +11,10 @@ export interface Moment {
 
 /**
  * One way to prove who calls. Answers with a principal; yields (`undefined`) what is not its kind of credential; or
- * throws why a credential of its kind is no good, at once where it has nothing to wait for. A failure here is not logged: another method may accept the credential.
+ * throws why a credential of its kind is no good. A failure here is not logged: another method may accept the credential.
  */
 export interface Authenticator {
   /** For logs. */
   readonly name: string
-  authenticate(credential: Secret, moment: Moment): Promise<Principal | undefined> | Principal | undefined
+  authenticate(credential: Secret, moment: Moment): MaybePromise<Principal | undefined>
 }

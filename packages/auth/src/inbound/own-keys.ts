@@ -1,4 +1,4 @@
-import { type Forwarded, Secret } from '@toolgate/core'
+import { type Forwarded, type MaybePromise, Secret } from '@toolgate/core'
 import { couldBeKey, hashKey, keysIn } from '../keys/key-format.ts'
 import { accessTokensIn, holdsTokenOfTheGateway } from '../oauth/tokens.ts'
 import { textsIn } from './carries.ts'
@@ -7,7 +7,7 @@ import { textsIn } from './carries.ts'
  * Takes out of what a caller brought every value that holds a virtual key or a token of this gateway: not only the one that counts is
  * nobody else's business. Values without anything that could be one cost nothing; other vendors' keys look alike and stay.
  */
-export type WithoutOwnKeys = (forwarded: Forwarded, signal: AbortSignal) => Forwarded | Promise<Forwarded>
+export type WithoutOwnKeys = (forwarded: Forwarded, signal: AbortSignal) => MaybePromise<Forwarded>
 
 /** Finds a key or a token by its hash. Anything found is this gateway's, also what is blocked or has expired. */
 export type FindKey = (hash: string, signal: AbortSignal) => Promise<object | undefined>

@@ -12,6 +12,6 @@ export const none = definePlug<typeof schema, UpstreamAuthOptions, UpstreamAuth>
     type: 'none',
     forwardsAuthorization: false,
     needsUserToken: false,
-    present: async () => undefined,
+    present: () => undefined,
   }),
 })

@@ -18,7 +18,7 @@ export function definePassThroughPlug(type: string): Plug<UpstreamAuthOptions, U
       forwardsAuthorization: true,
       needsUserToken: true,
       relay: userTokens?.relay(signInClient(settings)),
-      present: async () => undefined,
+      present: () => undefined,
     }),
   })
 }

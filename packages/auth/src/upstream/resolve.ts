@@ -84,7 +84,8 @@ export function createCredentialSource(options: CredentialSourceOptions): Explai
       const { signal } = caller
       const brought = broughtFor(server, caller, onlyServer)
       const isBrought = identifying(server, brought).length > 0
-      const own = isBrought ? undefined : await server.auth.present({ server, caller, signal })
+      const presented = isBrought ? undefined : server.auth.present({ server, caller, signal })
+      const own = presented instanceof Promise ? await presented : presented
       if (own === undefined && !isBrought && server.auth.userKey !== undefined) {
         throw userKeyMissing(server, setupUrl?.(server, 'user-credential'))
       }

@@ -71,7 +71,7 @@ function staticValueAuth({ type, header, write }: StaticValueDefinition, value: 
     type,
     forwardsAuthorization: false,
     needsUserToken: value === undefined,
-    present: async () => presented,
+    present: () => presented,
     writeValue,
   }
 }

@@ -1,4 +1,4 @@
-import { type Caller, GatewayError, type Target } from '@toolgate/core'
+import { type MaybePromise,  type Caller, GatewayError, type Target } from '@toolgate/core'
 import { type Catalog, patienceMs } from '../catalog/catalog.ts'
 import type { Listing } from '../catalog/listing.ts'
 import type { Basis } from '../catalog/offer-memory.ts'
@@ -36,7 +36,7 @@ export interface NameMap {
    * a URI, with `TOOL_HELD` where nothing but a tool that waits for its approval bears it, and, where the name is another of
    * the servers', with `TOOL_SERVER_MISMATCH`.
    */
-  locate(request: LocateRequest): Promise<Target<ManagedServer> | undefined>
+  locate(request: LocateRequest): MaybePromise<Target<ManagedServer> | undefined>
   namer(request: NamerRequest): Promise<Naming>
 }
 
@@ -108,21 +108,25 @@ export function createNameMap(options: NameMapOptions): NameMap {
 
   const locateWithin = locatingWithin({ view, fetch })
 
+  const locateByReading = async (request: LocateRequest): Promise<Target<ManagedServer> | undefined> => {
+    const { server, kind, name } = request
+    const { readings, spell } = await (server ? locateWithin(request, server) : locateAnywhere(request))
+    const [first, ...others] = readings
+    if (others.length > 0) throw kind === 'resource' ? sharedUri(name, readings) : ambiguous(name, readings.map(spell))
+    const target = kind === 'tool' ? await notHeld(request, first) : first
+    return target && { kind, ...target }
+  }
+
   return {
     get rules() {
       return rules()
     },
-    async locate(request) {
+    locate(request) {
       const { server, kind, name } = request
       // The way of nearly every call: what the server lists under this very name is meant, whatever else it could mean.
       const own = server && { server, name }
       if (own && lists(catalog, request, server) && view.frame(request).allows(own)) return { kind, ...own }
-      const { readings, spell } = await (server ? locateWithin(request, server) : locateAnywhere(request))
-      const [first, ...others] = readings
-      if (others.length > 0)
-        throw kind === 'resource' ? sharedUri(name, readings) : ambiguous(name, readings.map(spell))
-      const target = kind === 'tool' ? await notHeld(request, first) : first
-      return target && { kind, ...target }
+      return locateByReading(request)
     },
     async namer(request) {
       const seen = await view.over(request, registry.list().filter(request.includes))

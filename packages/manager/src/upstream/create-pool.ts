@@ -1,4 +1,4 @@
-import {
+import { type MaybePromise, 
   type Cancel,
   type Clock,
   connectionKey,
@@ -95,15 +95,18 @@ class ConnectionPool implements Pool {
     return this.#byKey.size
   }
 
-  async acquire(request: AcquireRequest): Promise<Lease> {
-    const { server, signal } = request
+  acquire(request: AcquireRequest): MaybePromise<Lease> {
+    const { server } = request
     const place = placeOf(request, {
       isSessionless: (memory) => this.#sessionless.has(memory),
       callId: () => this.#newId('connection'),
     })
     const key = connectionKey(server, place.scope, place.isolation)
-    const ready = this.#usable(key)
-    if (ready !== undefined) return ready.lend()
+    return this.#usable(key)?.lend() ?? this.#made(key, place, request)
+  }
+
+  async #made(key: string, place: Place, request: AcquireRequest): Promise<Lease> {
+    const { server, signal } = request
     try {
       for (let attempt = 1; ; attempt += 1) {
         const made = await this.#flights(key, signal, (flight) => this.#create(key, place, { request, flight }))

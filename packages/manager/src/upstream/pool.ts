@@ -1,4 +1,4 @@
-import type { Caller, Credential } from '@toolgate/core'
+import type { Caller, Credential, MaybePromise } from '@toolgate/core'
 import type { ManagedServer } from '../registry/managed-server.ts'
 import type { Connection } from './connection.ts'
 import type { ToldLevel } from './log-level.ts'
@@ -9,7 +9,7 @@ export interface Pool {
    * A connection that belongs to exactly this server, credential and caller. Concurrent callers of one key share one
    * handshake. Rejects with a `GatewayError` naming server and stage.
    */
-  acquire(request: AcquireRequest): Promise<Lease>
+  acquire(request: AcquireRequest): MaybePromise<Lease>
   /** Closes what belongs to other revisions of this server, or to it altogether; calls in flight finish first. */
   retire(serverId: string, currentRevision?: string): void
   /** Closes what was made for this downstream session alone, because it ended. */
