@@ -1,4 +1,4 @@
-import { type OutgoingHttpHeader, type OutgoingHttpHeaders, ServerResponse } from 'node:http'
+import { type IncomingMessage, type OutgoingHttpHeader, type OutgoingHttpHeaders, ServerResponse } from 'node:http'
 
 type Headers = OutgoingHttpHeaders | OutgoingHttpHeader[]
 
@@ -6,7 +6,7 @@ type Headers = OutgoingHttpHeaders | OutgoingHttpHeader[]
  * A response that carries headers of its own beside those that it is written with, and sends all of them in one piece: where
  * one was set before, Node takes the others apart and checks each of them again.
  */
-export class IdentifiedResponse extends ServerResponse {
+export class IdentifiedResponse<Request extends IncomingMessage> extends ServerResponse<Request> {
   /** Where the answer has one of these as well, that one counts. */
   ownHeaders: Readonly<Record<string, string>> = {}
 

@@ -80,7 +80,7 @@ describe('whose connection it is', () => {
   it('is one handshake for fifty callers at once', async () => {
     const pool = poolOf()
     const { server, connections, release } = upstreamOf({}, { held: true })
-    const leases = Array.from({ length: 50 }, () => pool.acquire(requestOf(server)))
+    const leases = Array.from({ length: 50 }, async () => await pool.acquire(requestOf(server)))
     release()
     expect(new Set((await Promise.all(leases)).map(({ connection }) => connection)).size).toBe(1)
     expect(connections).toHaveLength(1)
