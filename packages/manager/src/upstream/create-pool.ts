@@ -1,4 +1,5 @@
-import { type MaybePromise, 
+import {
+  type MaybePromise,
   type Cancel,
   type Clock,
   connectionKey,
