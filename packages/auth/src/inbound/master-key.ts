@@ -25,7 +25,7 @@ const principal: Principal = {
 export function masterKeyAuthenticator(masterKey: Secret): Authenticator {
   return {
     name: 'master_key',
-    authenticate(credential) {
+    async authenticate(credential) {
       return masterKey.equals(credential.reveal()) ? principal : undefined
     },
   }

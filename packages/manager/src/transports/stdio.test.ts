@@ -191,8 +191,8 @@ describe('a child process', () => {
     )
     const settled = vi.fn<() => void>()
     connecting.then(settled, settled)
-    // One timer for spawning, then two for the handshake: from there on it is the clock that decides.
-    await vi.waitUntil(() => clock.pending === 2)
+    // One timer for spawning, then three for the handshake: from there on it is the clock that decides.
+    await vi.waitUntil(() => clock.pending === 3)
     clock.advance(59_999)
     await Promise.resolve()
     expect(settled).not.toHaveBeenCalled()

@@ -27,13 +27,10 @@ export class InFlightCall implements Disposable {
 
   readonly #clock: Clock
   readonly #idleTimeoutMs: number
-  readonly #totalTimeoutMs: number
-  /** Monotonic. */
-  readonly #endsAtMs: number
   readonly #callerToken: JsonValue | undefined
   readonly #caller: AbortSignal
-  /** Of whichever clock runs out first. */
-  #cancelTimer: Cancel = () => {}
+  readonly #cancelTotal: Cancel
+  #cancelIdle: Cancel = () => {}
   #signal: AbortSignal | undefined
   #holds = 0
   #over = false
@@ -47,14 +44,15 @@ export class InFlightCall implements Disposable {
     this.peer = request.peer
     this.#clock = clock
     this.#idleTimeoutMs = request.idleTimeoutMs
-    this.#totalTimeoutMs = request.totalTimeoutMs
-    this.#endsAtMs = clock.monotonic() + request.totalTimeoutMs
     this.#callerToken = progressTokenOf(request.params)
     const params = this.#callerToken === undefined ? request.params : withProgressToken(request.params, id)
     this.message = { jsonrpc: '2.0', id, method: request.method, params }
 
     this.#caller = request.signal
     this.#caller.addEventListener('abort', this.#leave, { once: true })
+    this.#cancelTotal = clock.after(request.totalTimeoutMs, () =>
+      this.fail(timedOut(this.place, request.totalTimeoutMs)),
+    )
     this.alive()
   }
 
@@ -66,20 +64,17 @@ export class InFlightCall implements Disposable {
 
   /** A sign of life: the idle time starts again. The total does not. */
   alive(): void {
-    this.#cancelTimer()
-    if (this.#over) return
-    const leftMs = Math.ceil(this.#endsAtMs - this.#clock.monotonic())
-    const [waitMs, timeoutMs] =
-      this.#holds === 0 && this.#idleTimeoutMs < leftMs
-        ? [this.#idleTimeoutMs, this.#idleTimeoutMs]
-        : [leftMs, this.#totalTimeoutMs]
-    this.#cancelTimer = this.#clock.after(waitMs, () => this.fail(timedOut(this.place, timeoutMs)))
+    this.#cancelIdle()
+    if (this.#holds > 0 || this.#over) return
+    this.#cancelIdle = this.#clock.after(this.#idleTimeoutMs, () =>
+      this.fail(timedOut(this.place, this.#idleTimeoutMs)),
+    )
   }
 
   /** The upstream waits for the caller, not the other way round: until disposed, its silence is no idle time. */
   hold(): Disposable {
     this.#holds += 1
-    this.alive()
+    this.#cancelIdle()
     return {
       [Symbol.dispose]: () => {
         this.#holds -= 1
@@ -110,7 +105,8 @@ export class InFlightCall implements Disposable {
   [Symbol.dispose](): void {
     if (this.#over) return
     this.#over = true
-    this.#cancelTimer()
+    this.#cancelTotal()
+    this.#cancelIdle()
     this.#caller.removeEventListener('abort', this.#leave)
     // A question to the caller that nobody waits for any more; without one there is nothing to stop.
     if (this.#holds > 0) this.cancellation.abort(new DOMException('The call is over.', 'AbortError'))
