@@ -1,4 +1,4 @@
-import type { MaybePromise, Principal, Secret } from '@toolgate/core'
+import type { Principal, Secret } from '@toolgate/core'
 
 export interface Moment {
   readonly signal: AbortSignal
@@ -16,5 +16,5 @@ export interface Moment {
 export interface Authenticator {
   /** For logs. */
   readonly name: string
-  authenticate(credential: Secret, moment: Moment): MaybePromise<Principal | undefined>
+  authenticate(credential: Secret, moment: Moment): Promise<Principal | undefined>
 }

@@ -1,5 +1,5 @@
-import { type ErrorCode, type GatewayError, type Principal, type Secret, toGatewayError } from '@toolgate/core'
-import type { Authenticator, Moment } from './authenticator.ts'
+import { type ErrorCode, type GatewayError, toGatewayError } from '@toolgate/core'
+import type { Authenticator } from './authenticator.ts'
 
 /**
  * What a failure says about the credential: "no good" is the weakest, since another way may know it; "known and not
@@ -16,15 +16,14 @@ const ranks: Partial<Record<ErrorCode, number>> = {
 const couldNotFindOut = 3
 
 /** Asks in order; the first principal wins. Else throws the most telling failure, or yields where all do. */
-export function firstOf(authenticators: readonly Authenticator[]) {
+export function firstOf(authenticators: readonly Authenticator[]): Authenticator {
   return {
     name: authenticators.map(({ name }) => name).join(', '),
-    async authenticate(credential: Secret, moment: Moment): Promise<Principal | undefined> {
+    async authenticate(credential, moment) {
       let failure: GatewayError | undefined
       for (const authenticator of authenticators) {
         try {
-          const found = authenticator.authenticate(credential, moment)
-          const principal = found instanceof Promise ? await found : found
+          const principal = await authenticator.authenticate(credential, moment)
           if (principal !== undefined) return principal
         } catch (error) {
           moment.signal.throwIfAborted()
