@@ -2,7 +2,8 @@ import { isJsonObject, type JsonObject, type JsonValue } from '@toolgate/core'
 import { array, assert, asyncProperty, constantFrom, record } from 'fast-check'
 import { afterAll, beforeAll, describe, expect } from 'vitest'
 import { verifies } from '../verifies.ts'
-import { type LlmDoor, llmDoors } from './llm-doors/doors.ts'
+import type { LlmDoor } from './llm-doors/door.ts'
+import { llmDoors } from './llm-doors/doors.ts'
 import { type DoorWorld, type Round, startDoorWorld } from './llm-doors/world.ts'
 
 /**

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect } from 'vitest'
 import { verifies } from '../verifies.ts'
-import { type LlmDoor, llmDoors } from './llm-doors/doors.ts'
+import type { LlmDoor } from './llm-doors/door.ts'
+import { llmDoors } from './llm-doors/doors.ts'
 import { type DoorWorld, type Round, startDoorWorld } from './llm-doors/world.ts'
 
 /** What answers call their model: `gpt-fake`, `claude-fake` and `gemini-fake` are the names that providers know, and never told. */
