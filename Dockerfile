@@ -2,6 +2,7 @@
 FROM node:24-slim AS install
 WORKDIR /app
 COPY package.json pnpm-lock.yaml pnpm-workspace.yaml turbo.json tsconfig.base.json ./
+COPY patches ./patches
 COPY apps ./apps
 COPY packages ./packages
 # The image brings Node itself, so the optional Node packages of the workspace stay out.

@@ -161,7 +161,14 @@ describe('Dockerfile', () => {
     expect(sources.filter((source) => !existsSync(join(root, source)))).toEqual([])
     expect(sources.filter((source) => ignored.some((pattern) => matchesGlob(source, pattern)))).toEqual([])
     // `pnpm install` reads the manifest of every package, the server its own files, the migrations and a configuration.
-    for (const needed of ['pnpm-lock.yaml', 'pnpm-workspace.yaml', 'package.json', 'migrations', 'config.yaml']) {
+    for (const needed of [
+      'pnpm-lock.yaml',
+      'pnpm-workspace.yaml',
+      'patches',
+      'package.json',
+      'migrations',
+      'config.yaml',
+    ]) {
       expect(sources).toContain(needed)
     }
     const manifests = globSync('{apps,packages}/*/package.json', { cwd: root })

@@ -27,6 +27,8 @@ export async function openPostgres(url: Secret, clock: Clock = systemClock): Pro
     max: connectionLimit ?? defaultConnections,
     connect_timeout: connectTimeoutSeconds,
     backoff: (attempts) => Math.min(longestBackoffSeconds, 0.05 * 2 ** attempts),
+    // Drizzle reads arrays itself; the driver's own look at the types is a query of which nobody hears that it failed.
+    fetch_types: false,
     // NOTICE is chatter such as "schema exists, skipping"; the driver would print it.
     onnotice() {},
     connection: {
