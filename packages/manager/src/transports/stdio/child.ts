@@ -99,8 +99,9 @@ export class Child {
     })
   }
 
+  /** Undefined once it has exited: the number may be somebody else's then. */
   get pid(): number | undefined {
-    return this.#process.pid
+    return this.#exit === undefined ? this.#process.pid : undefined
   }
 
   /** Resolves when the child's pipe has taken it. Rejects where too much waits already, or when the child ends first. */

@@ -29,7 +29,8 @@ export interface ChildLife {
 
 /** What can be read of a child while it is the latest. */
 export interface ChildFacts {
-  readonly pid: number | undefined
+  /** Undefined once it has exited. */
+  pid(): number | undefined
   stderr(): string
   junkLines(): number
 }
@@ -39,7 +40,6 @@ export function createHistory(clock: Clock): History {
   let isFirstStart = true
   let lastExit: ChildExit | undefined
   let latest: ChildFacts | undefined
-  const running = new Set<ChildFacts>()
 
   const begin = (): ChildLife => {
     let facts: ChildFacts | undefined
@@ -57,7 +57,6 @@ export function createHistory(clock: Clock): History {
       started(started) {
         facts = started
         latest = started
-        running.add(started)
         restarts.starting()
       },
       cameUp() {
@@ -68,7 +67,6 @@ export function createHistory(clock: Clock): History {
       closing: () => void settle(false),
       ended(exit) {
         lastExit = exit
-        if (facts !== undefined) running.delete(facts)
         return settle(true)
       },
     }
@@ -86,7 +84,7 @@ export function createHistory(clock: Clock): History {
     },
     begin,
     diagnostics: () => ({
-      pid: latest !== undefined && running.has(latest) ? latest.pid : undefined,
+      pid: latest?.pid(),
       stderr: latest?.stderr(),
       junkLines: latest?.junkLines(),
       restarts: restarts.count,

@@ -53,7 +53,7 @@ export class Pipes {
       },
     })
     this.#child = child
-    life.started({ pid: child.pid, stderr: this.#stderr.text, junkLines: () => this.#junkLines })
+    life.started({ pid: () => child.pid, stderr: this.#stderr.text, junkLines: () => this.#junkLines })
     // Whoever wanted it left while it was starting.
     if (this.#closed) void this.close()
   }
