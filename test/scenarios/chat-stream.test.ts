@@ -5,21 +5,14 @@ import { type SdkMcpServer, startMcpServer } from '@toolgate/testing/mcp-server'
 import OpenAI from 'openai'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { verifies } from '../verifies.ts'
-import { type ChatWorld, clientFunction, mcp, reportOf, resultsIn, startChatWorld, toParams } from './chat-world.ts'
+import { claude } from './chat-models.ts'
+import { clientFunction, mcp, reportOf, resultsIn, startChatWorld, toParams } from './chat-world.ts'
+import { startToolWorld, type ToolWorld } from './tool-world.ts'
 
 const behind = new AsyncDisposableStack()
-let world: ChatWorld
-let server: SdkMcpServer
+let world: ToolWorld<SdkMcpServer>
 beforeAll(async () => {
-  server = behind.use(await startMcpServer())
-  world = behind.use(
-    await startChatWorld({
-      servers: { srv: { url: server.url } },
-      models: ({ origin }) => [
-        { model_name: 'claude', litellm_params: { model: 'anthropic/claude-fake', api_base: origin, api_key: 'sk-a' } },
-      ],
-    }),
-  )
+  world = behind.use(await startToolWorld(startMcpServer, { models: (llm) => [claude(llm)] }))
 })
 afterAll(() => behind.disposeAsync())
 
@@ -181,8 +174,9 @@ describe('a stream that cannot go on', () => {
 })
 
 describe('a client that goes away', () => {
-  const cancelled = () => server.requests.filter(({ rpcMethod }) => rpcMethod === 'notifications/cancelled').length
-  const calling = () => server.requests.filter(({ rpcMethod }) => rpcMethod === 'tools/call').length
+  const cancelled = () =>
+    world.server.requests.filter(({ rpcMethod }) => rpcMethod === 'notifications/cancelled').length
+  const calling = () => world.server.requests.filter(({ rpcMethod }) => rpcMethod === 'tools/call').length
   const waiting = completion({ content: 'Hold on.', tool_calls: [toolCall('srv-wait', {})] })
   let remote: OpenAI
   beforeAll(async () => {

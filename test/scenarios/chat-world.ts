@@ -2,9 +2,10 @@ import { isJsonObject, type JsonObject, type JsonValue } from '@toolgate/core'
 import { type CallRow, calls, type Database } from '@toolgate/db'
 import { openTestDatabase } from '@toolgate/testing/database'
 import { completionEvents, type LlmServer, type ScriptedAnswer, startLlmServer } from '@toolgate/testing/llm-server'
-import OpenAI from 'openai'
+import type OpenAI from 'openai'
 import { expect, vi } from 'vitest'
 import { boot, type BootOptions, type Booted } from '../boot.ts'
+import { openAiSdk } from './sdk-clients.ts'
 
 /** A gateway with one scripted model behind it, asked with the official SDK. */
 export interface ChatWorld extends AsyncDisposable {
@@ -28,7 +29,7 @@ export interface ChatWorld extends AsyncDisposable {
 
 export type Completed = OpenAI.Chat.Completions.ChatCompletion
 
-interface ChatWorldOptions extends Omit<BootOptions, 'config'> {
+export interface ChatWorldOptions extends Omit<BootOptions, 'config'> {
   readonly servers?: object
   /** Beside `gpt`, which the scripted model serves. */
   readonly models?: (llm: LlmServer) => object[]
@@ -71,8 +72,7 @@ export async function startChatWorld({
       ],
     },
   })
-  const client: ChatWorld['client'] = (key = gateway.masterKey) =>
-    new OpenAI({ apiKey: key, baseURL: 'http://toolgate.test/v1', fetch: gateway.fetch, maxRetries: 0 })
+  const client: ChatWorld['client'] = (key = gateway.masterKey) => openAiSdk(gateway, { apiKey: key, maxRetries: 0 })
 
   return {
     gateway,

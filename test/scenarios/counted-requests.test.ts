@@ -2,25 +2,19 @@ import { completion, message } from '@toolgate/testing/llm-server'
 import { type RawMcpServer, startRawMcpServer } from '@toolgate/testing/mcp-raw'
 import { afterAll, beforeAll, describe, expect } from 'vitest'
 import { verifies } from '../verifies.ts'
-import { type ChatWorld, clientFunction, mcp, startChatWorld } from './chat-world.ts'
+import { claude, gemini } from './chat-models.ts'
+import { clientFunction, mcp } from './chat-world.ts'
+import { startToolWorld, type ToolWorld } from './tool-world.ts'
 
 /** What a provider is told that only counts, and of servers that it is to call itself. */
 const behind = new AsyncDisposableStack()
 const card = '4111 1111 1111 1111'
-let world: ChatWorld
-let server: RawMcpServer
+let world: ToolWorld<RawMcpServer>
 beforeAll(async () => {
-  server = behind.use(await startRawMcpServer())
   world = behind.use(
-    await startChatWorld({
-      servers: { srv: { url: server.url } },
-      config: {
-        guardrails: [{ guardrail_name: 'pii', litellm_params: { guardrail: 'pii', mode: 'pre_call' } }],
-      },
-      models: ({ origin }) => [
-        { model_name: 'claude', litellm_params: { model: 'anthropic/claude-x', api_base: origin, api_key: 'sk-p' } },
-        { model_name: 'gemini', litellm_params: { model: 'gemini/g', api_base: origin, api_key: 'sk-p' } },
-      ],
+    await startToolWorld(startRawMcpServer, {
+      config: { guardrails: [{ guardrail_name: 'pii', litellm_params: { guardrail: 'pii', mode: 'pre_call' } }] },
+      models: (llm) => [claude(llm), gemini(llm)],
     }),
   )
 })
@@ -48,7 +42,7 @@ describe('a request whose tokens are counted', () => {
     expect(world.asked).toEqual([
       {
         ...messages,
-        model: 'claude-x',
+        model: 'claude-fake',
         messages: [{ role: 'user', content: '<CREDIT_CARD>' }],
         tools: [own],
       },

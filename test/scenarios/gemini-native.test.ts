@@ -2,25 +2,15 @@ import { isJsonObject, type JsonObject, type JsonValue } from '@toolgate/core'
 import { type SdkMcpServer, startMcpServer } from '@toolgate/testing/mcp-server'
 import { afterAll, beforeAll, describe, expect } from 'vitest'
 import { verifies } from '../verifies.ts'
-import { type ChatWorld, mcp, startChatWorld } from './chat-world.ts'
+import { gemini } from './chat-models.ts'
+import { mcp } from './chat-world.ts'
+import { startToolWorld, type ToolWorld } from './tool-world.ts'
 
 /** The tool loop behind `/v1beta` on a Gemini model: every round is in Gemini's dialect. */
 const behind = new AsyncDisposableStack()
-let world: ChatWorld
-let server: SdkMcpServer
+let world: ToolWorld<SdkMcpServer>
 beforeAll(async () => {
-  server = behind.use(await startMcpServer())
-  world = behind.use(
-    await startChatWorld({
-      servers: { srv: { url: server.url } },
-      models: ({ origin }) => [
-        {
-          model_name: 'gemini',
-          litellm_params: { model: 'gemini/gemini-fake', api_base: origin, api_key: 'google-key' },
-        },
-      ],
-    }),
-  )
+  world = behind.use(await startToolWorld(startMcpServer, { models: (llm) => [gemini(llm)] }))
 })
 afterAll(() => behind.disposeAsync())
 

@@ -6,27 +6,16 @@ import { type SdkMcpServer, startMcpServer } from '@toolgate/testing/mcp-server'
 import { geminiAnswers } from '@toolgate/testing/provider-answers'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { verifies } from '../verifies.ts'
-import { type ChatWorld, mcp, messagesIn, offeredIn, resultsIn, startChatWorld } from './chat-world.ts'
+import { gemini, geminiKey } from './chat-models.ts'
+import { mcp, messagesIn, offeredIn, resultsIn } from './chat-world.ts'
+import { startToolWorld, type ToolWorld } from './tool-world.ts'
 
 /** `/v1beta` with the official SDK: `gemini` is Google's, `gpt` is asked for chat completions. */
 const behind = new AsyncDisposableStack()
-const googleKey = 'google-key-canary'
-let world: ChatWorld
-let server: SdkMcpServer
+let world: ToolWorld<SdkMcpServer>
 let origin: string
 beforeAll(async () => {
-  server = behind.use(await startMcpServer())
-  world = behind.use(
-    await startChatWorld({
-      servers: { srv: { url: server.url } },
-      models: (llm) => [
-        {
-          model_name: 'gemini',
-          litellm_params: { model: 'gemini/gemini-fake', api_base: llm.origin, api_key: googleKey },
-        },
-      ],
-    }),
-  )
+  world = behind.use(await startToolWorld(startMcpServer, { models: (llm) => [gemini(llm)] }))
   const listening = behind.use(await serveOnLoopback(world.gateway.app.fetch))
   origin = listening.origin
 })
@@ -82,7 +71,7 @@ describe('a request to Gemini', () => {
     const sent = world.llm.requests.at(-1)
     expect(sent).toMatchObject({
       path: '/v1beta/models/gemini-fake:generateContent',
-      headers: { 'x-goog-api-key': googleKey },
+      headers: { 'x-goog-api-key': geminiKey },
     })
     expect(sent?.body).toEqual(body)
     expect(JSON.stringify(sent)).not.toContain(world.gateway.masterKey)

@@ -1,38 +1,23 @@
-import Anthropic from '@anthropic-ai/sdk'
+import type Anthropic from '@anthropic-ai/sdk'
 import { isJsonObject, type JsonObject } from '@toolgate/core'
 import { message, messageEvents } from '@toolgate/testing/llm-server'
 import { type SdkMcpServer, startMcpServer } from '@toolgate/testing/mcp-server'
 import { afterAll, beforeAll, describe, expect } from 'vitest'
 import { verifies } from '../verifies.ts'
-import { type ChatWorld, mcp, messagesIn, startChatWorld } from './chat-world.ts'
+import { claude, claudeKey } from './chat-models.ts'
+import { mcp, messagesIn } from './chat-world.ts'
+import { anthropicSdk } from './sdk-clients.ts'
+import { startToolWorld, type ToolWorld } from './tool-world.ts'
 
 /** The tool loop behind `/v1/messages` on a Claude model, with the official SDK: every round is in Anthropic's dialect. */
 const behind = new AsyncDisposableStack()
-let world: ChatWorld
-let server: SdkMcpServer
+let world: ToolWorld<SdkMcpServer>
 beforeAll(async () => {
-  server = behind.use(await startMcpServer())
-  world = behind.use(
-    await startChatWorld({
-      servers: { srv: { url: server.url } },
-      models: ({ origin }) => [
-        {
-          model_name: 'claude',
-          litellm_params: { model: 'anthropic/claude-fake', api_base: origin, api_key: 'sk-ant' },
-        },
-      ],
-    }),
-  )
+  world = behind.use(await startToolWorld(startMcpServer, { models: (llm) => [claude(llm)] }))
 })
 afterAll(() => behind.disposeAsync())
 
-const client = () =>
-  new Anthropic({
-    apiKey: world.gateway.masterKey,
-    baseURL: 'http://toolgate.test',
-    fetch: world.gateway.fetch,
-    maxRetries: 0,
-  })
+const client = () => anthropicSdk(world.gateway, { maxRetries: 0 })
 
 const cached = { type: 'ephemeral' }
 const own = { name: 'get_weather', input_schema: { type: 'object', odd: true }, cache_control: cached }
@@ -94,7 +79,7 @@ describe.each([false, true])('a message with gateway tools to Claude, streamed: 
     expect(world.llm.requests.slice(-2)).toMatchObject(
       [1, 2].map(() => ({
         path: '/v1/messages?beta=true',
-        headers: { 'anthropic-beta': 'a-1,b-2', 'x-api-key': 'sk-ant' },
+        headers: { 'anthropic-beta': 'a-1,b-2', 'x-api-key': claudeKey },
       })),
     )
   })

@@ -1,4 +1,4 @@
-import Anthropic from '@anthropic-ai/sdk'
+import type Anthropic from '@anthropic-ai/sdk'
 import { isJsonObject, type JsonObject } from '@toolgate/core'
 import {
   completion,
@@ -11,36 +11,20 @@ import {
 import { type SdkMcpServer, startMcpServer } from '@toolgate/testing/mcp-server'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { verifies } from '../verifies.ts'
-import { type ChatWorld, mcp, messagesIn, offeredIn, resultsIn, startChatWorld } from './chat-world.ts'
+import { claude, claudeKey } from './chat-models.ts'
+import { mcp, messagesIn, offeredIn, resultsIn } from './chat-world.ts'
+import { anthropicSdk } from './sdk-clients.ts'
+import { startToolWorld, type ToolWorld } from './tool-world.ts'
 
 /** `/v1/messages` with the official SDK: `claude` is Anthropic's, `gpt` is asked for chat completions. */
 const behind = new AsyncDisposableStack()
-const anthropicKey = 'sk-ant-canary'
-let world: ChatWorld
-let server: SdkMcpServer
+let world: ToolWorld<SdkMcpServer>
 beforeAll(async () => {
-  server = behind.use(await startMcpServer())
-  world = behind.use(
-    await startChatWorld({
-      servers: { srv: { url: server.url } },
-      models: ({ origin }) => [
-        {
-          model_name: 'claude',
-          litellm_params: { model: 'anthropic/claude-fake', api_base: origin, api_key: anthropicKey },
-        },
-      ],
-    }),
-  )
+  world = behind.use(await startToolWorld(startMcpServer, { models: (llm) => [claude(llm)] }))
 })
 afterAll(() => behind.disposeAsync())
 
-const client = () =>
-  new Anthropic({
-    apiKey: world.gateway.masterKey,
-    baseURL: 'http://toolgate.test',
-    fetch: world.gateway.fetch,
-    maxRetries: 0,
-  })
+const client = () => anthropicSdk(world.gateway, { maxRetries: 0 })
 
 type Params = Anthropic.MessageCreateParamsNonStreaming
 
@@ -72,7 +56,7 @@ describe('a message to Anthropic', () => {
     const answer = await world.gateway.json('/v1/messages?beta=true', { body, headers })
     expect(answer).toEqual(odd)
     const sent = world.llm.requests.at(-1)
-    expect(sent).toMatchObject({ path: '/v1/messages?beta=true', headers: { ...headers, 'x-api-key': anthropicKey } })
+    expect(sent).toMatchObject({ path: '/v1/messages?beta=true', headers: { ...headers, 'x-api-key': claudeKey } })
     expect(sent?.body).toEqual({ ...body, model: 'claude-fake' })
     expect(JSON.stringify(sent)).not.toContain(world.gateway.masterKey)
 

@@ -5,28 +5,22 @@ import { type SdkMcpServer, startMcpServer } from '@toolgate/testing/mcp-server'
 import type OpenAI from 'openai'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { verifies } from '../verifies.ts'
-import { type ChatWorld, mcp, messagesIn, resultsIn, startChatWorld } from './chat-world.ts'
+import { crossed } from './chat-models.ts'
+import { mcp, messagesIn, resultsIn } from './chat-world.ts'
+import { startToolWorld, type ToolWorld } from './tool-world.ts'
 
 /** `/v1/responses` with the official SDK: `crossed` has chat completions alone, `gpt` has Responses itself. */
 const behind = new AsyncDisposableStack()
-let world: ChatWorld
-let server: SdkMcpServer
+let world: ToolWorld<SdkMcpServer>
 beforeAll(async () => {
-  server = behind.use(await startMcpServer())
   world = behind.use(
-    await startChatWorld({
-      servers: { srv: { url: server.url } },
-      models: ({ origin }) => [
+    await startToolWorld(startMcpServer, {
+      models: (llm) => [
+        crossed(llm),
         {
-          model_name: 'crossed',
-          litellm_params: {
-            model: 'openai/chat-only',
-            api_base: `${origin}/v1`,
-            api_key: 'sk-b',
-            use_chat_completions_api: true,
-          },
+          model_name: 'old',
+          litellm_params: { model: 'openai/old', api_base: `${llm.origin}/old/v1`, api_key: 'sk-c' },
         },
-        { model_name: 'old', litellm_params: { model: 'openai/old', api_base: `${origin}/old/v1`, api_key: 'sk-c' } },
       ],
     }),
   )
@@ -38,7 +32,7 @@ type Parsed = OpenAI.Responses.Response
 
 const params = (request: object): Params => JSON.parse(JSON.stringify({ model: 'crossed', input: 'go', ...request }))
 const create = (request: object, key?: string) => world.client(key).responses.create(params(request))
-const executed = () => server.requests.filter(({ rpcMethod }) => rpcMethod === 'tools/call').length
+const executed = () => world.server.requests.filter(({ rpcMethod }) => rpcMethod === 'tools/call').length
 
 async function stream(request: object) {
   const events: OpenAI.Responses.ResponseStreamEvent[] = []

@@ -1,4 +1,3 @@
-import Anthropic from '@anthropic-ai/sdk'
 import { createAnthropic } from '@ai-sdk/anthropic'
 import { createOpenAI } from '@ai-sdk/openai'
 import { isJsonObject, type JsonObject } from '@toolgate/core'
@@ -6,51 +5,28 @@ import { Agent, OpenAIChatCompletionsModel, OpenAIResponsesModel, Runner, setTra
 import { completion, completionEvents, type ScriptedAnswer, toolCall } from '@toolgate/testing/llm-server'
 import { type SdkMcpServer, startMcpServer } from '@toolgate/testing/mcp-server'
 import { streamText } from 'ai'
-import OpenAI from 'openai'
 import { afterAll, beforeAll, describe, expect } from 'vitest'
 import { verifies } from '../verifies.ts'
-import { type ChatWorld, resultsIn, startChatWorld } from './chat-world.ts'
+import { crossed } from './chat-models.ts'
+import { resultsIn } from './chat-world.ts'
+import { anthropicSdk, openAiSdk } from './sdk-clients.ts'
+import { startToolWorld, type ToolWorld } from './tool-world.ts'
 
 /**
  * The official SDKs as judges, each with a stream of its own door, in front of a model that writes its streams as carelessly as
  * models in the field do. Whatever it does, the tool runs once and the SDK has one answer.
  */
 const behind = new AsyncDisposableStack()
-let world: ChatWorld
-let server: SdkMcpServer
+let world: ToolWorld<SdkMcpServer>
 beforeAll(async () => {
   setTracingDisabled(true)
-  server = behind.use(await startMcpServer())
-  world = behind.use(
-    await startChatWorld({
-      servers: { srv: { url: server.url } },
-      models: ({ origin }) => [
-        {
-          model_name: 'words',
-          litellm_params: {
-            model: 'openai/x',
-            api_base: `${origin}/v1`,
-            api_key: 'sk',
-            use_chat_completions_api: true,
-          },
-        },
-      ],
-    }),
-  )
+  world = behind.use(await startToolWorld(startMcpServer, { models: (llm) => [crossed(llm)] }))
 })
 afterAll(() => behind.disposeAsync())
 
-const base = 'http://toolgate.test'
 const headers = { 'x-mcp-servers': 'srv' }
 const prompt = 'go'
-const openAi = (maxRetries = 0) =>
-  new OpenAI({
-    apiKey: world.gateway.masterKey,
-    baseURL: `${base}/v1`,
-    fetch: world.gateway.fetch,
-    defaultHeaders: headers,
-    maxRetries,
-  })
+const openAi = (maxRetries = 0) => openAiSdk(world.gateway, { defaultHeaders: headers, maxRetries })
 
 async function readAll(texts: AsyncIterable<string>): Promise<string> {
   const pieces: string[] = []
@@ -83,38 +59,36 @@ async function runAgent(model: OpenAIChatCompletionsModel | OpenAIResponsesModel
   return text
 }
 
-const vercel = () => ({ apiKey: world.gateway.masterKey, baseURL: `${base}/v1`, fetch: world.gateway.fetch })
+const vercel = () => ({
+  apiKey: world.gateway.masterKey,
+  baseURL: 'http://toolgate.test/v1',
+  fetch: world.gateway.fetch,
+})
 
 /** Asks once, streaming, and has the whole text of the answer. */
 const judges: Record<string, (maxRetries?: number) => Promise<string>> = {
   'OpenAI, chat': async (maxRetries) => {
     const stream = openAi(maxRetries).chat.completions.stream({
-      model: 'words',
+      model: 'crossed',
       messages: [{ role: 'user', content: prompt }],
     })
     return (await stream.finalContent()) ?? ''
   },
   'OpenAI, responses': async (maxRetries) => {
-    const stream = openAi(maxRetries).responses.stream({ model: 'words', input: prompt })
+    const stream = openAi(maxRetries).responses.stream({ model: 'crossed', input: prompt })
     return (await stream.finalResponse()).output_text
   },
   'Anthropic, messages': async (maxRetries = 0) => {
-    const client = new Anthropic({
-      apiKey: world.gateway.masterKey,
-      baseURL: base,
-      fetch: world.gateway.fetch,
-      defaultHeaders: headers,
-      maxRetries,
-    })
+    const client = anthropicSdk(world.gateway, { defaultHeaders: headers, maxRetries })
     return client.messages
-      .stream({ model: 'words', max_tokens: 100, messages: [{ role: 'user', content: prompt }] })
+      .stream({ model: 'crossed', max_tokens: 100, messages: [{ role: 'user', content: prompt }] })
       .finalText()
   },
-  'Vercel AI, chat': (maxRetries = 0) => readVercel(createOpenAI(vercel()).chat('words'), maxRetries),
-  'Vercel AI, responses': (maxRetries = 0) => readVercel(createOpenAI(vercel()).responses('words'), maxRetries),
-  'Vercel AI, messages': (maxRetries = 0) => readVercel(createAnthropic(vercel())('words'), maxRetries),
-  'OpenAI Agents, chat': (maxRetries) => runAgent(new OpenAIChatCompletionsModel(openAi(maxRetries), 'words')),
-  'OpenAI Agents, responses': (maxRetries) => runAgent(new OpenAIResponsesModel(openAi(maxRetries), 'words')),
+  'Vercel AI, chat': (maxRetries = 0) => readVercel(createOpenAI(vercel()).chat('crossed'), maxRetries),
+  'Vercel AI, responses': (maxRetries = 0) => readVercel(createOpenAI(vercel()).responses('crossed'), maxRetries),
+  'Vercel AI, messages': (maxRetries = 0) => readVercel(createAnthropic(vercel())('crossed'), maxRetries),
+  'OpenAI Agents, chat': (maxRetries) => runAgent(new OpenAIChatCompletionsModel(openAi(maxRetries), 'crossed')),
+  'OpenAI Agents, responses': (maxRetries) => runAgent(new OpenAIResponsesModel(openAi(maxRetries), 'crossed')),
 }
 
 const called = completionEvents(

@@ -7,30 +7,22 @@ import {
   type ScriptedAnswer,
   toolCall,
 } from '@toolgate/testing/llm-server'
-import { startMcpServer } from '@toolgate/testing/mcp-server'
+import { type SdkMcpServer, startMcpServer } from '@toolgate/testing/mcp-server'
 import { geminiAnswers } from '@toolgate/testing/provider-answers'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { verifies } from '../verifies.ts'
-import { type ChatWorld, mcp, startChatWorld } from './chat-world.ts'
+import { claude, crossed, gemini } from './chat-models.ts'
+import { mcp } from './chat-world.ts'
+import { startToolWorld, type ToolWorld } from './tool-world.ts'
 
 /** Streams that are over before their provider has counted. A token that is asked costs a dollar, one that is answered ten. */
 const behind = new AsyncDisposableStack()
-let world: ChatWorld
+let world: ToolWorld<SdkMcpServer>
 beforeAll(async () => {
-  const server = behind.use(await startMcpServer())
   const prices = { input_cost_per_token: 1, output_cost_per_token: 10 }
-  const entry = (name: string, params: object) => ({
-    model_name: name,
-    litellm_params: { api_key: 'sk-p', ...prices, ...params },
-  })
   world = behind.use(
-    await startChatWorld({
-      servers: { srv: { url: server.url } },
-      models: ({ origin }) => [
-        entry('chat', { model: 'openai/chat', api_base: `${origin}/v1`, use_chat_completions_api: true }),
-        entry('claude', { model: 'anthropic/claude-fake', api_base: origin }),
-        entry('gemini', { model: 'gemini/gemini-fake', api_base: origin }),
-      ],
+    await startToolWorld(startMcpServer, {
+      models: (llm) => [crossed, claude, gemini].map((model) => model(llm, prices)),
     }),
   )
 })
@@ -55,23 +47,23 @@ interface Left {
 }
 
 const messages = [{ role: 'user', content: question }]
-const gemini = geminiAnswers.stream({ text: words, calls: [{ id: 'c', name: 'f', input: {} }] })
+const geminiStream = geminiAnswers.stream({ text: words, calls: [{ id: 'c', name: 'f', input: {} }] })
 const left: Record<string, Left> = {
   'chat completions': {
     path: '/v1/chat/completions',
-    model: 'chat',
+    model: 'crossed',
     body: { messages, stream: true },
     answer: unfinished(chatEvents, 3),
   },
   'text completions': {
     path: '/v1/completions',
-    model: 'chat',
+    model: 'crossed',
     body: { prompt: question, stream: true },
     answer: unfinished([`data: {"choices":[{"text":${JSON.stringify(words)}}]}\n\n`, ''], 1),
   },
   responses: {
     path: '/v1/responses',
-    model: 'chat',
+    model: 'crossed',
     body: { input: question, stream: true },
     answer: unfinished(chatEvents, 3),
   },
@@ -85,7 +77,7 @@ const left: Record<string, Left> = {
     path: '/v1beta/models/gemini:streamGenerateContent?alt=sse',
     model: 'gemini',
     body: { contents: [{ role: 'user', parts: [{ text: question }] }] },
-    answer: unfinished('events' in gemini ? gemini.events : [], 1),
+    answer: unfinished('events' in geminiStream ? geminiStream.events : [], 1),
   },
 }
 
@@ -150,7 +142,7 @@ describe('a stream that breaks off', () => {
   verifies('limits:left-streams', 'costs what it had said', async () => {
     world.play({ events: chatEvents.slice(0, -3), afterwards: 'cut' })
     const headers = { 'x-request-id': 'broken-off' }
-    const body = { model: 'chat', messages, stream: true }
+    const body = { model: 'crossed', messages, stream: true }
     await (await world.gateway.request('/v1/chat/completions', { headers, body })).text()
     const [row] = await world.rows(1, (one) => one.requestId === 'broken-off')
     expect(row).toMatchObject({ estimated: true, outcome: 'PROVIDER_UNREACHABLE' })
@@ -165,7 +157,7 @@ describe('a stream that is read to its end', () => {
   ])('is counted and not estimated, %s', async (name, events) => {
     world.play({ events })
     const headers = { 'x-request-id': `whole-${name.replaceAll(' ', '-')}` }
-    const body = { model: 'chat', messages, stream: true }
+    const body = { model: 'crossed', messages, stream: true }
     await (await world.gateway.request('/v1/chat/completions', { headers, body })).text()
     const [row] = await world.rows(1, (one) => one.requestId === headers['x-request-id'])
     expect(row).toMatchObject({ promptTokens: 10, completionTokens: 5, spend: 60, estimated: null })
@@ -175,7 +167,7 @@ describe('a stream that is read to its end', () => {
     const use = completion({ content: words, tool_calls: [toolCall('srv-echo', { message: 'hi' })] })
     world.play(use, completion({ content: words }))
     const headers = { 'x-request-id': 'whole-loop' }
-    const body = { model: 'chat', messages, stream: true, tools: mcp() }
+    const body = { model: 'crossed', messages, stream: true, tools: mcp() }
     await (await world.gateway.request('/v1/chat/completions', { headers, body })).text()
     const rows = await world.rows(2, (one) => one.requestId === 'whole-loop' && one.kind === 'generation')
     expect(rows.map(({ estimated, spend }) => [estimated, spend])).toEqual([

@@ -4,11 +4,12 @@ import { type RawMcpServer, resultFor, startRawMcpServer } from '@toolgate/testi
 import { APIError } from 'openai'
 import { afterAll, beforeAll, describe, expect } from 'vitest'
 import { verifies } from '../verifies.ts'
-import { type ChatWorld, clientFunction, mcp, startChatWorld } from './chat-world.ts'
+import { claude, crossed } from './chat-models.ts'
+import { clientFunction, mcp } from './chat-world.ts'
+import { startToolWorld, type ToolWorld } from './tool-world.ts'
 
 const behind = new AsyncDisposableStack()
-let world: ChatWorld
-let server: RawMcpServer
+let world: ToolWorld<RawMcpServer>
 
 const tree = {
   type: 'object',
@@ -25,30 +26,17 @@ const tools = [
 ]
 
 beforeAll(async () => {
-  server = behind.use(
-    await startRawMcpServer((request) => {
-      const { method } = request.message
-      if (method === 'tools/list') return { body: resultFor(request, { tools }) }
-      const found = { content: [{ type: 'text', text: 'found' }] }
-      return method === 'tools/call' ? { body: resultFor(request, found) } : undefined
-    }),
-  )
   world = behind.use(
-    await startChatWorld({
-      servers: { srv: { url: server.url } },
-      models: ({ origin }) => [
-        {
-          model_name: 'crossed',
-          litellm_params: {
-            model: 'openai/chat-only',
-            api_base: `${origin}/v1`,
-            api_key: 'sk-b',
-            use_chat_completions_api: true,
-          },
-        },
-        { model_name: 'claude', litellm_params: { model: 'anthropic/claude-x', api_base: origin, api_key: 'sk-ant' } },
-      ],
-    }),
+    await startToolWorld(
+      () =>
+        startRawMcpServer((request) => {
+          const { method } = request.message
+          if (method === 'tools/list') return { body: resultFor(request, { tools }) }
+          const found = { content: [{ type: 'text', text: 'found' }] }
+          return method === 'tools/call' ? { body: resultFor(request, found) } : undefined
+        }),
+      { models: (llm) => [crossed(llm), claude(llm)] },
+    ),
   )
 })
 afterAll(() => behind.disposeAsync())
@@ -103,7 +91,7 @@ describe('schemas of tools', () => {
         completion({ content: 'ok' }),
       )
       await world.complete()
-      expect(server.received('tools/call').at(-1)?.message['params']).toMatchObject({
+      expect(world.server.received('tools/call').at(-1)?.message['params']).toMatchObject({
         name: 'search',
         arguments: { $filter: 'a', other: 1 },
       })

@@ -1,47 +1,27 @@
-import Anthropic from '@anthropic-ai/sdk'
 import { completion, toolCall } from '@toolgate/testing/llm-server'
 import { type RawMcpServer, startRawMcpServer } from '@toolgate/testing/mcp-raw'
-import OpenAI from 'openai'
 import { afterAll, beforeAll, describe, expect } from 'vitest'
 import { verifies } from '../verifies.ts'
-import { type ChatWorld, mcp, startChatWorld } from './chat-world.ts'
+import { crossed } from './chat-models.ts'
+import { mcp } from './chat-world.ts'
+import { anthropicSdk, openAiSdk } from './sdk-clients.ts'
+import { startToolWorld, type ToolWorld } from './tool-world.ts'
 
 /** SDKs as their users have them: they repeat by themselves what fails. */
 const behind = new AsyncDisposableStack()
-let world: ChatWorld
-let server: RawMcpServer
+let world: ToolWorld<RawMcpServer>
 beforeAll(async () => {
-  server = behind.use(await startRawMcpServer())
-  world = behind.use(
-    await startChatWorld({
-      servers: { srv: { url: server.url } },
-      models: ({ origin }) => [
-        {
-          model_name: 'crossed',
-          litellm_params: {
-            model: 'openai/x',
-            api_base: `${origin}/v1`,
-            api_key: 'sk-p',
-            use_chat_completions_api: true,
-          },
-        },
-      ],
-    }),
-  )
+  world = behind.use(await startToolWorld(startRawMcpServer, { models: (llm) => [crossed(llm)] }))
 })
 afterAll(() => behind.disposeAsync())
 
 const messages = [{ role: 'user', content: 'go' }] as const
 const asking = (more: object) => JSON.parse(JSON.stringify({ model: 'crossed', tools: mcp(), ...more }))
-const openAi = () =>
-  new OpenAI({ apiKey: world.gateway.masterKey, baseURL: 'http://toolgate.test/v1', fetch: world.gateway.fetch })
-const anthropic = () =>
-  new Anthropic({ apiKey: world.gateway.masterKey, baseURL: 'http://toolgate.test', fetch: world.gateway.fetch })
 
 const doors: [string, (more: object) => Promise<unknown>][] = [
-  ['chat completions', (more) => openAi().chat.completions.create(asking({ messages, ...more }))],
-  ['Responses', (more) => openAi().responses.create(asking({ input: 'go', ...more }))],
-  ['Messages', (more) => anthropic().messages.create(asking({ messages, max_tokens: 9, ...more }))],
+  ['chat completions', (more) => openAiSdk(world.gateway).chat.completions.create(asking({ messages, ...more }))],
+  ['Responses', (more) => openAiSdk(world.gateway).responses.create(asking({ input: 'go', ...more }))],
+  ['Messages', (more) => anthropicSdk(world.gateway).messages.create(asking({ messages, max_tokens: 9, ...more }))],
 ]
 
 async function readAll(answer: unknown): Promise<void> {
@@ -63,9 +43,9 @@ describe('a request that fails after its tools have run', () => {
           const calls = completion({ content: null, tool_calls: [toolCall('srv-echo', {})] })
           const failure = { status: 500, json: { error: { message: 'down' } } }
           world.play(calls, failure, calls, failure, calls, failure)
-          const before = server.received('tools/call').length
+          const before = world.server.received('tools/call').length
           await expect(create({ stream }).then(readAll)).rejects.toThrow('down')
-          expect(server.received('tools/call')).toHaveLength(before + 1)
+          expect(world.server.received('tools/call')).toHaveLength(before + 1)
         },
       )
     }
@@ -73,7 +53,7 @@ describe('a request that fails after its tools have run', () => {
 
   verifies('models:retries', 'is told from one that has run none', async () => {
     world.play({ status: 503, json: { error: { message: 'down' } } }, completion({ content: 'fine' }))
-    expect(await openAi().chat.completions.create(asking({ messages }))).toMatchObject({
+    expect(await openAiSdk(world.gateway).chat.completions.create(asking({ messages }))).toMatchObject({
       choices: [{ message: { content: 'fine' } }],
     })
   })
