@@ -2,7 +2,7 @@ import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/cli
 import { isJsonObject, type JsonObject } from '@toolgate/core'
 import type { Database } from '@toolgate/db'
 import { boot, type Booted } from '../boot.ts'
-import { base, browse } from '../scenarios/oauth-browser.ts'
+import { base, browse, wayOn } from '../scenarios/oauth-browser.ts'
 
 /** The suite knows its client by the address of a document alone; here it is the operator who says so. */
 const documentOfSuite = 'https://conformance-test.local/client-metadata.json'
@@ -85,7 +85,7 @@ async function publishedIssuer(url: string): Promise<string | undefined> {
 async function connect(gateway: Booted, key: string): Promise<void> {
   const browser = browse(gateway)
   const leave = await browser.send(await browser.open('/connect/judge'), { key })
-  const link = /class="button" href="([^"]*)"/.exec(leave.text)?.[1]?.replaceAll('&amp;', '&')
+  const link = wayOn(leave.text)
   if (link === undefined) throw new Error(`no way to the server: ${wordsOf(leave.text)}`)
   const page = await browser.open(await followed(new URL(link)))
   if (!page.text.includes('is connected')) throw new Error(`not connected: ${wordsOf(page.text)}`)

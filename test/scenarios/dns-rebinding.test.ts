@@ -1,12 +1,13 @@
 import { createServer } from 'node:net'
 import type { ResolveName } from '@toolgate/core'
+import { authorizationServerMetadata } from '@toolgate/testing/authorization-server-metadata'
 import { type LoopbackServer, serveOnLoopback } from '@toolgate/testing/loopback'
 import { type RawMcpServer, startRawMcpServer } from '@toolgate/testing/mcp-raw'
 import { newClientKey } from '@toolgate/testing/oidc-server'
 import { afterAll, beforeAll, beforeEach, describe, expect } from 'vitest'
 import { boot, type Booted } from '../boot.ts'
 import { verifies } from '../verifies.ts'
-import { authorizeUrl, base, browse, clientOf } from './oauth-browser.ts'
+import { authorizeUrl, base, browse, clientOf, wayOn } from './oauth-browser.ts'
 
 /**
  * An authorization server behind a name that means what it likes, each time that it is asked. One address is permitted, as if it were
@@ -49,14 +50,7 @@ function authorizationServer(request: Request): Response {
   if (pathname === '/token') return Response.json({ access_token: 'token', token_type: 'Bearer' }, { headers })
   if (!pathname.startsWith('/.well-known/oauth-authorization-server'))
     return new Response(null, { status: 404, headers })
-  const metadata = {
-    issuer,
-    authorization_endpoint: `${issuer}/authorize`,
-    token_endpoint: `${issuer}/token`,
-    registration_endpoint: `${issuer}/register`,
-    response_types_supported: ['code'],
-    code_challenge_methods_supported: ['S256'],
-  }
+  const metadata = { ...authorizationServerMetadata(issuer), registration_endpoint: `${issuer}/register` }
   return Response.json(metadata, { headers })
 }
 
@@ -140,7 +134,7 @@ const signIns = {
 } as const
 
 async function comeBack(browser: ReturnType<typeof browse>, text: string) {
-  const link = /class="button" href="([^"]*)"/.exec(text)?.[1]?.replaceAll('&amp;', '&')
+  const link = wayOn(text)
   if (link === undefined) return undefined
   const { searchParams } = new URL(link)
   const back = new URL(searchParams.get('redirect_uri') ?? base)

@@ -1,11 +1,12 @@
 import { createServer } from 'node:net'
+import { authorizationServerMetadata } from '@toolgate/testing/authorization-server-metadata'
 import { type LoopbackServer, serveOnLoopback } from '@toolgate/testing/loopback'
 import { type RawMcpServer, startRawMcpServer } from '@toolgate/testing/mcp-raw'
 import { newClientKey } from '@toolgate/testing/oidc-server'
 import { afterAll, beforeAll, describe, expect } from 'vitest'
 import { boot, type Booted, recordingLog } from '../boot.ts'
 import { verifies } from '../verifies.ts'
-import { authorizeUrl, base, browse, clientOf } from './oauth-browser.ts'
+import { authorizeUrl, base, browse, clientOf, wayOn } from './oauth-browser.ts'
 
 /** Authorization servers that MCP servers name, each with a vice of its own. One address is permitted; what is next to it is inside. */
 const behind = new AsyncDisposableStack()
@@ -18,12 +19,8 @@ let gateway: Booted
 let key: string
 
 const sound = (issuer: string) => ({
-  issuer,
-  authorization_endpoint: `${issuer}/authorize`,
-  token_endpoint: `${issuer}/token`,
+  ...authorizationServerMetadata(issuer),
   registration_endpoint: `${issuer}/register`,
-  response_types_supported: ['code'],
-  code_challenge_methods_supported: ['S256'],
   authorization_response_iss_parameter_supported: true,
 })
 type Vice = (issuer: string) => object | string | Response
@@ -120,7 +117,6 @@ beforeAll(async () => {
 })
 afterAll(() => behind.disposeAsync())
 
-const linkIn = (text: string) => /class="button" href="([^"]*)"/.exec(text)?.[1]?.replaceAll('&amp;', '&')
 const isFault = (text: string) => /role="alert"/.test(text)
 
 /** The page on which a user connects an account, or the sign-in of a client by way of the gateway, up to where it leads out. */
@@ -143,7 +139,7 @@ describe('an authorization server that only the MCP server names', () => {
     verifies('oauth:hostile-servers', `gets nobody, and nothing inside is touched, where it ${vice}`, async () => {
       for (const [kind, leave] of Object.entries(leaving)) {
         const { page } = await leave(`${nameOf(vice)}_${kind}`)
-        expect([kind, page.status >= 400, page.location, linkIn(page.text)]).toEqual([kind, true, undefined, undefined])
+        expect([kind, page.status >= 400, page.location, wayOn(page.text)]).toEqual([kind, true, undefined, undefined])
         expect(isFault(page.text)).toBe(true)
       }
       expect(knocks).toBe(0)
@@ -156,7 +152,7 @@ describe('an authorization server that only the MCP server names', () => {
       `gives nothing that counts, and nothing inside is touched, where it ${vice}`,
       async () => {
         const { browser, page } = await leaving.user(`${nameOf(vice)}_user`)
-        const link = new URL(linkIn(page.text) ?? '')
+        const link = new URL(wayOn(page.text) ?? '')
         const back = new URL('/callback', base)
         const iss = `${servers.origin}/${slug(vice)}`
         back.search = String(new URLSearchParams({ code: 'c', state: link.searchParams.get('state') ?? '', iss }))
@@ -166,7 +162,7 @@ describe('an authorization server that only the MCP server names', () => {
         expect(await gateway.json(at, { key })).toMatchObject({ has_credential: false })
 
         const relayed = await leaving.relay(`${nameOf(vice)}_relay`)
-        const state = new URL(linkIn(relayed.page.text) ?? '').searchParams.get('state') ?? ''
+        const state = new URL(wayOn(relayed.page.text) ?? '').searchParams.get('state') ?? ''
         back.search = String(new URLSearchParams({ code: 'c', state, iss }))
         const code = (await relayed.browser.open(back)).location?.searchParams.get('code') ?? ''
         const { status, body } = await clientOf(gateway).exchange(code, { client_id: await clientId() })

@@ -57,6 +57,11 @@ export function browse(gateway: Pick<Booted, 'fetch'>, at: string = base) {
   }
 }
 
+/** Where the button of a page leads: to the sign-in at the server there, or back to the application. */
+export function wayOn(page: string): string | undefined {
+  return /class="button" href="([^"]*)"/.exec(page)?.[1]?.replaceAll('&amp;', '&')
+}
+
 export const verifier = 'verifier-of-this-test-0123456789-0123456789'
 export const callback = 'http://127.0.0.1:5555/callback'
 

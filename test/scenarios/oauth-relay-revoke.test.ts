@@ -3,7 +3,7 @@ import { startRawMcpServer } from '@toolgate/testing/mcp-raw'
 import { describe, expect } from 'vitest'
 import { boot } from '../boot.ts'
 import { verifies } from '../verifies.ts'
-import { authorizeUrl, base, browse, clientOf, textOf } from './oauth-browser.ts'
+import { authorizeUrl, base, browse, clientOf, textOf, wayOn } from './oauth-browser.ts'
 
 const delegate = { auth_type: 'oauth_delegate' } as const
 const authorize = (server: string, id: string): URL =>
@@ -45,7 +45,7 @@ describe('a refresh token of a server that a client revokes', () => {
     const tokenOf = async (name: string) => {
       const browser = browse(here)
       const page = await browser.send(await browser.open(authorize(name, id)), { key: by, decision: 'allow' })
-      const link = /class="button" href="([^"]*)"/.exec(page.text)?.[1]?.replaceAll('&amp;', '&') ?? ''
+      const link = wayOn(page.text) ?? ''
       const state = new URL(link).searchParams.get('state') ?? ''
       const back = await browser.open(`${base}/callback?${new URLSearchParams({ code: 'x', state }).toString()}`)
       const code = back.location?.searchParams.get('code')

@@ -10,7 +10,7 @@ import { afterAll, beforeAll, describe, expect } from 'vitest'
 import { boot, type Booted, recordingLog } from '../boot.ts'
 import { verifies } from '../verifies.ts'
 import { application } from './oauth-application.ts'
-import { authorizeUrl, base, browse, callback, clientOf, textOf } from './oauth-browser.ts'
+import { authorizeUrl, base, browse, callback, clientOf, textOf, wayOn } from './oauth-browser.ts'
 
 /** Servers whose clients hold the server's own tokens: the gateway leads them there, keeps nothing, and lets nobody in without a key. */
 const modes = {
@@ -90,7 +90,7 @@ const signIn = async (url: string | URL, as: string, { by = key, at = gateway } 
   oidc.person = { sub: as }
   const browser = browse(at)
   const page = await browser.send(await browser.open(url), { key: by, decision: 'allow' })
-  const link = /class="button" href="([^"]*)"/.exec(page.text)?.[1]?.replaceAll('&amp;', '&')
+  const link = wayOn(page.text)
   if (link === undefined) throw new Error(`no way on: ${page.text} ${String(page.location)}`)
   const { location, text } = await browser.open(await oidc.goThrough(link))
   if (location === undefined) throw new Error(`not let in: ${text}`)
@@ -277,7 +277,7 @@ describe('what a relayed sign-in hands out', () => {
     oidc.person = { sub: 'ada' }
     const browser = browse(gateway)
     const page = await browser.send(await browser.open(authorize('named')), { key, decision: 'allow' })
-    const link = /class="button" href="([^"]*)"/.exec(page.text)?.[1]?.replaceAll('&amp;', '&') ?? ''
+    const link = wayOn(page.text) ?? ''
     const back = await oidc.goThrough(link)
     const stolen = await browse(gateway).open(back)
     expect([stolen.status, stolen.location]).toEqual([400, undefined])

@@ -3,7 +3,7 @@ import { newClientKey, type OidcServer, startOidcServer } from '@toolgate/testin
 import { afterAll, beforeAll, describe, expect } from 'vitest'
 import { boot, type Booted } from '../boot.ts'
 import { verifies } from '../verifies.ts'
-import { base, browse } from './oauth-browser.ts'
+import { base, browse, wayOn } from './oauth-browser.ts'
 
 /** Servers behind a real authorization server, which wants PKCE, `resource`, and each client to prove itself its own way. */
 const behind = new AsyncDisposableStack()
@@ -83,7 +83,7 @@ const connect = async (server: string, by: string, as: string) => {
   oidc.person = { sub: as }
   const browser = browse(gateway)
   const page = await browser.send(await browser.open(`/connect/${server}`), { key: by })
-  const link = /class="button" href="([^"]*)"/.exec(page.text)?.[1]?.replaceAll('&amp;', '&')
+  const link = wayOn(page.text)
   if (link === undefined) throw new Error(`no way on: ${page.text}`)
   return (await browser.open(await oidc.goThrough(link))).text
 }
@@ -142,7 +142,7 @@ describe('a server behind a real authorization server', () => {
     oidc.person = 'nobody'
     const browser = browse(gateway)
     const page = await browser.send(await browser.open('/connect/named'), { key: gus })
-    const link = /class="button" href="([^"]*)"/.exec(page.text)?.[1]?.replaceAll('&amp;', '&') ?? ''
+    const link = wayOn(page.text) ?? ''
     expect((await browser.open(await oidc.goThrough(link))).text).toMatch(/did not let you in/)
     expect(await call('named', gus)).toBe(401)
   })

@@ -4,7 +4,7 @@ import { type OidcServer, startOidcServer } from '@toolgate/testing/oidc-server'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { boot, type Booted, recordingLog } from '../boot.ts'
 import { verifies } from '../verifies.ts'
-import { authorizeUrl, base, browse, clientOf, type Page, textOf } from './oauth-browser.ts'
+import { authorizeUrl, base, browse, clientOf, type Page, textOf, wayOn } from './oauth-browser.ts'
 
 const secret = 'secret-of-the-gateway-at-the-provider'
 const back = `${base}/sso/callback`
@@ -123,7 +123,7 @@ describe('a person of the company', () => {
     const browser = browse(gateway)
     const { search } = authorizeUrl(clientId, { resource: `${base}/mcp/account` })
     const page = await signIn(browser, new URL(search, `${base}/account/authorize`))
-    const link = /class="button" href="([^"]*)"/.exec(page.text)?.[1]?.replaceAll('&amp;', '&') ?? ''
+    const link = wayOn(page.text) ?? ''
     const state = new URL(link).searchParams.get('state') ?? ''
     // What some servers take of one address.
     expect(state.length).toBeLessThan(4_000)

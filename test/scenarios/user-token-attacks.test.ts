@@ -1,22 +1,17 @@
+import { authorizationServerMetadata } from '@toolgate/testing/authorization-server-metadata'
 import { startRawMcpServer } from '@toolgate/testing/mcp-raw'
 import { type OauthServer, startOauthServer } from '@toolgate/testing/oauth-server'
 import { describe, expect } from 'vitest'
 import { boot, recordingLog } from '../boot.ts'
 import { verifies } from '../verifies.ts'
-import { authorizeUrl, base, browse, clientOf } from './oauth-browser.ts'
+import { authorizeUrl, base, browse, clientOf, wayOn } from './oauth-browser.ts'
 
 describe('an authorization server that only the MCP server names', () => {
   verifies('oauth:attacks', 'does not get the operator’s secret, and is told as what is missing', async () => {
     await using there = await startOauthServer()
     await using upstream = await startRawMcpServer()
     const { origin } = there
-    const endpoints = { authorization_endpoint: `${origin}/authorize`, token_endpoint: `${origin}/token` }
-    there.documents.set('/.well-known/oauth-authorization-server', {
-      issuer: origin,
-      response_types_supported: ['code'],
-      code_challenge_methods_supported: ['S256'],
-      ...endpoints,
-    })
+    there.documents.set('/.well-known/oauth-authorization-server', authorizationServerMetadata(origin))
     upstream.answer(({ path }) =>
       path.startsWith('/.well-known/oauth-protected-resource')
         ? { body: { resource: upstream.url, authorization_servers: [origin] } }
@@ -55,12 +50,8 @@ describe('authorization servers that do not say who they are', () => {
     await using upstream = await startRawMcpServer()
     const servers = Object.entries({ honest, evil }).map(([name, { origin, documents, answer }]) => {
       documents.set('/.well-known/oauth-authorization-server', {
-        issuer: origin,
-        authorization_endpoint: `${origin}/authorize`,
-        token_endpoint: `${origin}/token`,
+        ...authorizationServerMetadata(origin),
         registration_endpoint: `${origin}/register`,
-        response_types_supported: ['code'],
-        code_challenge_methods_supported: ['S256'],
       })
       const registered = { client_id: 'made-there', redirect_uris: [`${base}/callback`] }
       answer(() => ({ body: { ...registered, access_token: 'token', token_type: 'Bearer' } }))
@@ -73,7 +64,7 @@ describe('authorization servers that do not say who they are', () => {
     const browser = browse(here)
     const left = async (name: string) => {
       const { text } = await browser.send(await browser.open(`/connect/${name}`), { key })
-      const link = new URL(/class="button" href="([^"]*)"/.exec(text)?.[1]?.replaceAll('&amp;', '&') ?? '')
+      const link = new URL(wayOn(text) ?? '')
       return { back: link.searchParams.get('redirect_uri') ?? '', state: link.searchParams.get('state') ?? '' }
     }
     const [atHonest, atEvil] = [await left('honest'), await left('evil')]
@@ -123,7 +114,7 @@ describe('authorization servers that do not say who they are', () => {
     }
     const left = async (name: string) => {
       const { text } = await pageOf(name)
-      const link = new URL(/class="button" href="([^"]*)"/.exec(text)?.[1]?.replaceAll('&amp;', '&') ?? '')
+      const link = new URL(wayOn(text) ?? '')
       return { back: link.searchParams.get('redirect_uri') ?? '', state: link.searchParams.get('state') ?? '' }
     }
     const arrive = (path: string, state: string) =>

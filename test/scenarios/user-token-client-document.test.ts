@@ -1,26 +1,15 @@
-import { startRawMcpServer } from '@toolgate/testing/mcp-raw'
-import { startOauthServer } from '@toolgate/testing/oauth-server'
 import { describe, expect } from 'vitest'
 import { boot } from '../boot.ts'
 import { verifies } from '../verifies.ts'
-import { browse } from './oauth-browser.ts'
+import { browse, wayOn } from './oauth-browser.ts'
+import { startSignInServers } from './sign-in-servers.ts'
 
 const base = 'https://tools.example.com'
 
 /** An authorization server that says this of its clients, and the way to it from a gateway at this address. */
 async function startWorld(clients: object, at = base) {
   const behind = new AsyncDisposableStack()
-  const there = behind.use(await startOauthServer())
-  const upstream = behind.use(await startRawMcpServer())
-  const { origin } = there
-  there.documents.set('/.well-known/oauth-authorization-server', {
-    issuer: origin,
-    authorization_endpoint: `${origin}/authorize`,
-    token_endpoint: `${origin}/token`,
-    response_types_supported: ['code'],
-    code_challenge_methods_supported: ['S256'],
-    ...clients,
-  })
+  const { there, upstream, origin } = await startSignInServers(behind, clients)
   there.answer(({ number }) => ({
     body: { access_token: `token-${number}`, refresh_token: `refresh-${number}`, token_type: 'Bearer', expires_in: 1 },
   }))
@@ -36,7 +25,7 @@ async function startWorld(clients: object, at = base) {
     open: browser.open,
     async leave() {
       const { status, text } = await browser.send(await browser.open('/connect/repo'), { key })
-      const link = URL.parse(/class="button" href="([^"]*)"/.exec(text)?.[1]?.replaceAll('&amp;', '&') ?? '')
+      const link = URL.parse(wayOn(text) ?? '')
       const told = (name: string) => link?.searchParams.get(name) ?? ''
       return { status, text, client: told('client_id'), back: told('redirect_uri'), state: told('state') }
     },

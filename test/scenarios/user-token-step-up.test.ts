@@ -2,14 +2,14 @@ import { describe, expect, vi } from 'vitest'
 import { userTokens } from '@toolgate/db'
 import { boot } from '../boot.ts'
 import { verifies } from '../verifies.ts'
-import { base, browse } from './oauth-browser.ts'
+import { base, browse, wayOn } from './oauth-browser.ts'
 import { startUserTokenWorld } from './user-token-world.ts'
 
 /** What a person is asked to allow at the server's authorization server. */
 async function askedFor(gateway: Parameters<typeof browse>[0], key: string): Promise<string | null> {
   const browser = browse(gateway)
   const { text } = await browser.send(await browser.open('/connect/repo'), { key })
-  const link = /class="button" href="([^"]*)"/.exec(text)?.[1]?.replaceAll('&amp;', '&')
+  const link = wayOn(text)
   return new URL(link ?? '').searchParams.get('scope')
 }
 

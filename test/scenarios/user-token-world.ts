@@ -2,11 +2,11 @@ import { createSealer, deriveSealingKey } from '@toolgate/auth'
 import { Secret } from '@toolgate/core'
 import { openTestDatabase } from '@toolgate/testing/database'
 import { fakeClock } from '@toolgate/testing/fake-clock'
-import { startRawMcpServer } from '@toolgate/testing/mcp-raw'
-import { startOauthServer, type TokenEndpointAnswer } from '@toolgate/testing/oauth-server'
+import type { TokenEndpointAnswer } from '@toolgate/testing/oauth-server'
 import { expect } from 'vitest'
 import { boot, recordingLog } from '../boot.ts'
-import { base, browse } from './oauth-browser.ts'
+import { base, browse, wayOn } from './oauth-browser.ts'
+import { startSignInServers } from './sign-in-servers.ts'
 
 /** A server whose users sign in at an authorization server that does what it is told, and one user who has. */
 export async function startUserTokenWorld(
@@ -15,15 +15,7 @@ export async function startUserTokenWorld(
   where: (origin: string) => object = (issuer) => ({ issuer }),
 ) {
   const behind = new AsyncDisposableStack()
-  const there = behind.use(await startOauthServer())
-  const upstream = behind.use(await startRawMcpServer())
-  const { origin } = there
-  there.documents.set('/.well-known/oauth-authorization-server', {
-    issuer: origin,
-    authorization_endpoint: `${origin}/authorize`,
-    token_endpoint: `${origin}/token`,
-    response_types_supported: ['code'],
-    code_challenge_methods_supported: ['S256'],
+  const { there, upstream, origin } = await startSignInServers(behind, {
     token_endpoint_auth_methods_supported: ['client_secret_post'],
   })
   const minted = (more: object = tokens) =>
@@ -57,8 +49,7 @@ export async function startUserTokenWorld(
     const answer: { detail?: { connect_url?: string; error?: string } } = JSON.parse(await response.text())
     return { status: response.status, ...answer.detail }
   }
-  const linkIn = (text: string) =>
-    new URL(/class="button" href="([^"]*)"/.exec(text)?.[1]?.replaceAll('&amp;', '&') ?? '')
+  const linkIn = (text: string) => new URL(wayOn(text) ?? '')
   const stateOf = (link: URL) => encodeURIComponent(link.searchParams.get('state') ?? '')
   /** Up to the way back, which it answers. */
   const leave = async (by = key) => {

@@ -4,7 +4,7 @@ import { startRawMcpServer, type RawMcpServer } from '@toolgate/testing/mcp-raw'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { boot, type Booted } from '../boot.ts'
 import { verifies } from '../verifies.ts'
-import { authorizeUrl, base, browse, clientOf, type Page, textOf } from './oauth-browser.ts'
+import { authorizeUrl, base, browse, clientOf, type Page, textOf, wayOn } from './oauth-browser.ts'
 
 /**
  * A server whose users sign in: another gateway, with an authorization server that registers clients, wants PKCE, and ends
@@ -52,7 +52,7 @@ const isFault = (page: Page) => [page.status, /role="alert"/.test(page.text), /i
 /** To the page of the server there, and back with its answer. */
 const signInThere = async (browser: ReturnType<typeof person>, by: string): Promise<URL> => {
   const leave = await browser.send(await browser.open('/connect/repo'), { key: by })
-  const link = /class="button" href="([^"]*)"/.exec(leave.text)?.[1]?.replaceAll('&amp;', '&')
+  const link = wayOn(leave.text)
   if (link === undefined) throw new Error(`no way on: ${leave.text}`)
   return browse(there, thereOrigin).allow(link, thereKey)
 }
@@ -186,7 +186,7 @@ describe('a client that signs in at the endpoint of such a server', () => {
     const browser = person()
     const url = new URL(authorizeUrl(id, { resource: `${base}/mcp/repo` }).search, `${base}/repo/authorize`)
     const agreed = await browser.send(await browser.open(url), { key: by, decision: 'allow' })
-    const link = /class="button" href="([^"]*)"/.exec(agreed.text)?.[1]?.replaceAll('&amp;', '&')
+    const link = wayOn(agreed.text)
     const end = link === undefined ? agreed : await browser.open(await answer(link))
     return { id, visited: link !== undefined, end: end.location }
   }
