@@ -13,6 +13,7 @@ import {
   withShortPrefixes,
 } from '@toolgate/manager'
 import type { LoadedConfig } from './config/load.ts'
+import type { ServerHandles } from './config/server-entry.ts'
 import { serverId } from './config/servers.ts'
 import { oneAtATime } from './reload/one-at-a-time.ts'
 import type { BuildStored, BuiltServer } from './stored-servers/build-stored.ts'
@@ -134,11 +135,7 @@ class JoinedServers implements ServerSet {
 
   declared(): ReadonlyMap<string, string> {
     const stored = [...this.#states.values()].map(({ row: { id, name } }) => [id, name] as const)
-    const { servers } = this.#loaded.config
-    const ofFile = servers.map(({ name, common }) => [common.server_id ?? serverId(name), name] as const)
-    // Of an entry that could not be read nothing but its name is known.
-    const named = this.#configNames().map((name) => [serverId(name), name] as const)
-    return new Map([...named, ...ofFile, ...stored])
+    return new Map([...this.#configIds(), ...stored])
   }
 
   isConfigured(handle: string): boolean {
@@ -247,20 +244,28 @@ class JoinedServers implements ServerSet {
   }
 
   #configHandles(): ReadonlySet<string> {
-    const { servers } = this.#loaded.config
-    return new Set([...this.#configNames(), ...servers.map(({ name, common }) => common.server_id ?? serverId(name))])
+    return new Set([...this.#configNames(), ...this.#configIds().keys()])
   }
 
   #configNames(): readonly string[] {
-    const { config, problems } = this.#loaded
-    const named = config.servers.flatMap(({ name, common: { alias } }) =>
-      alias === undefined ? [name] : [name, alias],
-    )
-    // An entry that could not even be read is named by its path.
-    const unread = problems.flatMap(({ path: [section, name] }) =>
-      section === 'mcp_servers' && typeof name === 'string' ? [name] : [],
-    )
-    return [...named, ...unread, ...config.aliases.keys()]
+    const named = this.#configEntries().flatMap(({ name, alias }) => [name, alias])
+    return [...named.filter((name) => name !== undefined), ...this.#loaded.config.aliases.keys()]
+  }
+
+  /** Id → name. */
+  #configIds(): ReadonlyMap<string, string> {
+    const entries = this.#configEntries()
+    // Also where there is a `server_id`: it may be what is wrong with the entry, or come and go.
+    const byName = entries.flatMap(({ name }) => (name === undefined ? [] : [[serverId(name), name] as const]))
+    const said = entries.flatMap(({ name, serverId: id }) => (id === undefined ? [] : [[id, name ?? id] as const]))
+    return new Map([...byName, ...said])
+  }
+
+  /** What the entries of the file are called, also those that are left out. */
+  #configEntries(): readonly ServerHandles[] {
+    const { servers, unreadServers } = this.#loaded.config
+    const read = servers.map(({ name, common }) => ({ name, alias: common.alias, serverId: common.server_id }))
+    return [...unreadServers, ...read]
   }
 
   async #contact<Answer>(question: () => Promise<Answer>): Promise<Answer> {

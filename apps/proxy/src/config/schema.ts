@@ -9,14 +9,13 @@ import type { Report } from './report.ts'
 import { readSection } from './section.ts'
 import type { ServerKeys } from './server-auth-block.ts'
 import type { JwtVariables } from './jwt-settings.ts'
-import { readServers, type ServerEntry } from './server-entry.ts'
+import { readServers, type Servers } from './server-entry.ts'
 import { readSettings, type Settings } from './settings.ts'
 import { readVirtualKeys, type VirtualKeyEntry } from './virtual-keys.ts'
 
 /** Everything the file says, checked. It holds no plain secret, so it may be logged. */
-export interface ProxyConfig extends Settings {
+export interface ProxyConfig extends Settings, Servers {
   readonly models: readonly ModelEntry[]
-  readonly servers: readonly ServerEntry[]
   readonly virtualKeys: readonly VirtualKeyEntry[]
 }
 
@@ -43,7 +42,7 @@ export function readConfig(
   return {
     ...readSettings(sections, variables, report),
     models: readModels(sections.model_list, report),
-    servers: readServers(sections.mcp_servers, keys, report),
+    ...readServers(sections.mcp_servers, keys, report),
     virtualKeys: readVirtualKeys(sections.virtual_keys, report),
   }
 }

@@ -96,42 +96,81 @@ export interface ServerEntry {
   readonly settings: Secret
 }
 
+/** What an entry is called: its name, its alias and its `server_id`, as far as they could be read. */
+export interface ServerHandles {
+  readonly name: string | undefined
+  readonly alias: string | undefined
+  readonly serverId: string | undefined
+}
+
+export interface Servers {
+  readonly servers: readonly ServerEntry[]
+  /** Of entries that are left out. What they are called stays theirs: a grant for one of them must not come to mean another server. */
+  readonly unreadServers: readonly ServerHandles[]
+}
+
 /** A misspelt key is an error; anything else that is wrong leaves that server out and is a problem. */
-export function readServers(value: unknown, keys: ServerKeys, report: Report): ServerEntry[] {
+export function readServers(value: unknown, keys: ServerKeys, report: Report): Servers {
+  const servers: ServerEntry[] = []
+  const unreadServers: ServerHandles[] = []
   const seen = new Set<string>()
-  return listEntries(value, report).flatMap(({ path, name, entry }) => {
-    if (seen.has(name)) {
-      report.problem(path, 'has a server_name that an entry above has already')
-      return []
-    }
-    seen.add(name)
-    const knownProblems = report.problems.length
-    const server = readServer(entry, name, { keys, place: { path, report, severity: 'problem' } })
-    return server === undefined || report.problems.length > knownProblems ? [] : [server]
-  })
+  for (const named of listEntries(value, report)) {
+    const server = readNamed(named, { seen, keys, report })
+    if (server === undefined) unreadServers.push(unread(named))
+    else servers.push(server)
+  }
+  return { servers, unreadServers }
 }
 
 interface NamedEntry {
   readonly path: ConfigPath
-  readonly name: string
+  /** Undefined where a list does not say one. */
+  readonly name: string | undefined
   readonly entry: unknown
 }
 
 function listEntries(value: unknown, report: Report): NamedEntry[] {
-  if (!Array.isArray(value)) {
-    if (isJsonObject(value)) {
-      return Object.entries(value).map(([name, entry]) => ({ path: ['mcp_servers', name], name, entry }))
-    }
-    readMap(value, { path: ['mcp_servers'], report })
-    return []
+  if (Array.isArray(value)) {
+    return value.map((entry: unknown, index) => ({
+      path: ['mcp_servers', index],
+      name: wordOf(entry, 'server_name'),
+      entry,
+    }))
   }
-  return value.flatMap((entry: unknown, index) => {
-    const path = ['mcp_servers', index]
-    const name = isJsonObject(entry) ? entry['server_name'] : undefined
-    if (typeof name === 'string' && name !== '') return { path, name, entry }
-    report.problem([...path, 'server_name'], `must be a string, is ${kindOf(name)}`)
-    return []
-  })
+  const written = isJsonObject(value) ? value : readMap(value, { path: ['mcp_servers'], report })
+  return Object.entries(written ?? {}).map(([name, entry]) => ({ path: ['mcp_servers', name], name, entry }))
+}
+
+interface ReadingServers {
+  /** Names of the entries above. */
+  readonly seen: Set<string>
+  readonly keys: ServerKeys
+  readonly report: Report
+}
+
+function readNamed({ path, name, entry }: NamedEntry, { seen, keys, report }: ReadingServers): ServerEntry | undefined {
+  if (name === undefined) {
+    const said = isJsonObject(entry) ? entry['server_name'] : undefined
+    report.problem([...path, 'server_name'], `must be a string, is ${kindOf(said)}`)
+    return undefined
+  }
+  if (seen.has(name)) {
+    report.problem(path, 'has a server_name that an entry above has already')
+    return undefined
+  }
+  seen.add(name)
+  const knownProblems = report.problems.length
+  const server = readServer(entry, name, { keys, place: { path, report, severity: 'problem' } })
+  return report.problems.length > knownProblems ? undefined : server
+}
+
+function unread({ name, entry }: NamedEntry): ServerHandles {
+  return { name, alias: wordOf(entry, 'alias'), serverId: wordOf(entry, 'server_id') }
+}
+
+function wordOf(entry: unknown, key: 'server_name' | 'alias' | 'server_id'): string | undefined {
+  const word = isJsonObject(entry) ? entry[key] : undefined
+  return typeof word === 'string' && word !== '' ? word : undefined
 }
 
 export interface ReadOptions {
