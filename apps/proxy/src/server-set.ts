@@ -3,7 +3,7 @@
  * alias; a change of one never drops another, and what did not change keeps its connections. Changes of stored servers hold
  * here at once where they are made, and elsewhere within two seconds. While the store is away the last set goes on.
  */
-import type { Clock, Logger } from '@toolgate/core'
+import { type Clock, type Logger, oneAtATime } from '@toolgate/core'
 import { type Database, followChanges, type McpServerRow, type StopListening } from '@toolgate/db'
 import {
   type ManagedServer,
@@ -15,7 +15,6 @@ import {
 import type { LoadedConfig } from './config/load.ts'
 import type { ServerHandles } from './config/server-entry.ts'
 import { serverId } from './config/servers.ts'
-import { oneAtATime } from './reload/one-at-a-time.ts'
 import type { BuildStored, BuiltServer } from './stored-servers/build-stored.ts'
 import type { ServerNames } from './stored-servers/names.ts'
 import type { Seal } from './stored-servers/sealed-rows.ts'

@@ -73,6 +73,7 @@ export {
 } from './outbound.ts'
 export type { MaybePromise } from './maybe-promise.ts'
 export { firstMisspelt, nearestName } from './nearest.ts'
+export { oneAtATime } from './one-at-a-time.ts'
 export { encodeOutcome, isFailedOutcome, outcomeError, type OutcomeStatus, type ServerOutcome } from './outcome.ts'
 export { silentPeer } from './peer.ts'
 export { definePlug, type Plug, type PlugRegistry, plugRegistry } from './plug.ts'

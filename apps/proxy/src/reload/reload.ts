@@ -3,14 +3,13 @@
  * that succeeds are keys, models, servers and settings swapped. Calls under way finish on what they began with. Environment
  * variables are those that the process was started with. Refuses while the gateway drains.
  */
-import { GatewayError, type Logger, toGatewayError } from '@toolgate/core'
+import { GatewayError, type Logger, oneAtATime, toGatewayError } from '@toolgate/core'
 import type { LoadedConfig } from '../config/load.ts'
 import type { Lifecycle } from '../lifecycle.ts'
 import type { NameChanges } from './changes.ts'
 import type { KeyChanges } from './config-keys.ts'
 import type { LiveConfig } from './live-config.ts'
 import type { LiveModels } from './live-models.ts'
-import { oneAtATime } from './one-at-a-time.ts'
 
 export interface Reload {
   /**
