@@ -103,6 +103,55 @@ describe('accounts at servers', () => {
     },
   )
 
+  verifies(
+    'oauth:user-tokens',
+    'outlive an address that was mistyped for a minute, whatever is asked meanwhile',
+    async () => {
+      const database = await openTestDatabase()
+      const log = recordingLog()
+      await using there = await startRawMcpServer()
+      const configOf = (url: string) => ({
+        mcp_servers: {
+          repo: { url, auth_type: 'oauth2', oauth2_flow: 'authorization_code' },
+          keyed: { url, auth_type: 'api_key', is_byok: true },
+          tickets: { url, env_vars: [{ name: 'TOKEN', scope: 'user' }] },
+        },
+      })
+      await using here = await boot({ database, log, config: configOf(there.url) })
+      const key = await here.makeKey({
+        user_id: 'ada',
+        object_permission: { mcp_servers: ['repo', 'keyed', 'tickets'] },
+      })
+      await here.json('/v1/mcp/server/repo/oauth-user-credential', { key, body: { access_token: 'token' } })
+      await here.json('/v1/mcp/server/keyed/user-credential', { key, body: { credential: 'key-of-ada' } })
+      await here.json('/v1/mcp/server/tickets/user-env-vars', { key, body: { values: { TOKEN: 'token' } } })
+      const connected = async () => await here.json('/v1/mcp/user-credentials', { key })
+      const before = await connected()
+      expect(before).toHaveLength(2)
+
+      const mistyped = configOf(there.url.replace('/mcp', '/mpc'))
+      const marked = async () =>
+        (await database.db.select().from(userTokens).where(isNotNull(userTokens.orphanedAt))).length
+
+      await here.reload(mistyped)
+      await here.json('/mcp-rest/tools/list', { key })
+      await here.json('/v1/mcp/server', { key })
+      expect(await connected()).toEqual([])
+      expect(await marked()).toBe(3)
+      const said = log.lines.filter((line) => line.includes('has another address or client now'))
+      expect(new Set(said.map((line) => JSON.parse(line).server))).toEqual(new Set(['repo', 'keyed', 'tickets']))
+      await here.reload(configOf(there.url))
+      expect(await connected()).toEqual(before)
+      expect(await marked()).toBe(0)
+
+      // It was none: the server has moved.
+      await here.reload(mistyped)
+      await database.db.update(userTokens).set({ orphanedAt: sql`now() - interval '31 days'` })
+      await here.reload(mistyped)
+      expect(await database.db.select().from(userTokens)).toEqual([])
+    },
+  )
+
   verifies('oauth:user-tokens', 'outlive a gateway that knows their server as it was before', async () => {
     const database = await openTestDatabase()
     await using _ = { [Symbol.asyncDispose]: () => database.close() }
@@ -127,6 +176,8 @@ describe('accounts at servers', () => {
         ),
       )
     await called(here, 401)
+    await using restarted = await start(former.url)
+    await called(restarted, 401)
     expect(await database.db.select().from(userTokens)).toHaveLength(2)
     await called(replaced, 200)
     expect(former.requests.filter(({ raw }) => /Bearer token|key-of-ada/.test(raw))).toEqual([])

@@ -78,7 +78,12 @@ export { ownClientDocument } from './user-tokens/own-client.ts'
 export { createUpstreamClient } from './user-tokens/upstream-client.ts'
 export { createUserTokenMemory, type UserTokenMemory } from './user-tokens/user-token-memory.ts'
 export { createPostgresUserTokenStore } from './user-tokens/user-token-store.postgres.ts'
-export { createOrphanedAccounts, type OrphanedAccounts } from './user-tokens/orphaned-accounts.ts'
+export {
+  createOrphanedAccounts,
+  type DeclaredServers,
+  keptIdentities,
+  type OrphanedAccounts,
+} from './user-tokens/orphaned-accounts.ts'
 export { createPostgresOrphanStore } from './user-tokens/orphaned-accounts.postgres.ts'
 export { createUserTokens, ownerOf, type UserTokens } from './user-tokens/user-tokens.ts'
 export { isForwardableHeader, isReservedUpstream } from './upstream/header-names.ts'

@@ -115,6 +115,8 @@ export interface OwnAddresses {
 
 /** Tokens of users at one server. `owner` is a principal's id; whoever asks has seen to it that it is the asker's. */
 export interface UserTokenAccess extends RegisteredClient {
+  /** What tokens are kept for, as a digest: those that are kept for another one are none. */
+  identityOf(server: ServerDefinition): string
   /** Undefined where there are none. */
   status(server: ServerDefinition, owner: string): Promise<UserTokenStatus | undefined>
   /** False where there were none. */
@@ -129,6 +131,8 @@ export interface UserTokenAccess extends RegisteredClient {
 
 /** What users hand over for one server as it is: values go in and are never told. `owner` as of {@link UserTokenAccess}. */
 export interface UserSecretAccess {
+  /** As of {@link UserTokenAccess}. */
+  identityOf(server: ServerDefinition): string
   /** Undefined where there is none. */
   read(server: ServerDefinition, owner: string): Promise<HeldSecret | undefined>
   /** Puts what `next` makes of the former one in its place. */

@@ -1,3 +1,4 @@
+import { type DeclaredServers, keptIdentities } from '@toolgate/auth'
 import {
   type Catalog,
   createPostgresStoredServers,
@@ -61,7 +62,7 @@ export function composeServers(foundation: Foundation, parts: ServersPartOptions
     clock,
     log,
   })
-  const accounts = composeOrphanedAccounts(foundation, () => serverSet.declared())
+  const accounts = composeOrphanedAccounts(foundation, () => declaredServers(serverSet, registry))
   const serverAdmin = createServerAdmin({ store, servers: serverSet, seal: sealer, forget: catalog.forget, newId, log })
   return {
     serverSet,
@@ -81,6 +82,12 @@ export function composeServers(foundation: Foundation, parts: ServersPartOptions
       await serverSet.close()
     },
   }
+}
+
+/** One that is not in use has accounts all the same, though nobody can say for which address and client. */
+function declaredServers(serverSet: Pick<ServerSet, 'declared'>, registry: Pick<Registry, 'list'>): DeclaredServers {
+  const inUse = new Map(registry.list().map((server) => [server.id, keptIdentities(server)]))
+  return new Map([...serverSet.declared()].map(([id, name]) => [id, { name, identities: inUse.get(id) }]))
 }
 
 /** A server that cannot be used is set aside with its reason; the others load. */

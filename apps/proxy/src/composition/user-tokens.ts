@@ -5,6 +5,7 @@ import {
   createUpstreamClient,
   createUserTokenMemory,
   createUserTokens,
+  type DeclaredServers,
   type OrphanedAccounts,
   type UserTokenMemory,
   type UserTokens,
@@ -43,12 +44,12 @@ export function composeUserTokens(
   })
 }
 
-/** What users have at servers that are gone. */
+/** What users have at servers that are gone, or are others now. */
 export function composeOrphanedAccounts(
   { database, clock, log }: Pick<Foundation, 'database' | 'clock' | 'log'>,
-  known: () => ReadonlyMap<string, string>,
+  declared: () => DeclaredServers,
 ): OrphanedAccounts {
-  return createOrphanedAccounts({ store: createPostgresOrphanStore(database), known, clock, log })
+  return createOrphanedAccounts({ store: createPostgresOrphanStore(database), declared, clock, log })
 }
 
 /** Where a user sets a key or variables for a server; a path where nobody here knows how the gateway is reached. */

@@ -26,11 +26,11 @@ export function createHeldSecrets({ store, memory, seal, known, clock, newId }: 
     const identity = createHash('sha256')
       .update(JSON.stringify(['held', kind, text]))
       .digest('hex')
-    const knownSince = new Date(clock.now())
     const holderOf = (server: ServerDefinition, owner: string) => ({ owner, serverId: server.id, kind })
     return {
+      identityOf: () => identity,
       async read(server, owner) {
-        const found = await known(holderOf(server, owner), { identity, knownSince })
+        const found = await known(holderOf(server, owner), identity)
         return found && { id: found.row.id, secret: found.tokens.access, keptAt: found.row.connectedAt }
       },
       async keep({ server, owner }, next) {

@@ -3,26 +3,19 @@ import type { UserTokenMemory } from './user-token-memory.ts'
 import type { TokenHolder, UserTokenStore } from './user-token-store.ts'
 import type { KnownTokens } from './user-tokens.ts'
 
-/** What a server is, to whoever has something kept for it. */
-export interface ServerIdentity {
-  readonly identity: string
-  /** When it came to be this, as far as this gateway knows. */
-  readonly knownSince: Date
-}
-
 export interface KnownTokensOptions {
-  readonly store: Pick<UserTokenStore, 'find' | 'remove'>
+  readonly store: Pick<UserTokenStore, 'find'>
   readonly seal: Pick<TokenSeal, 'open'>
   readonly memory: UserTokenMemory
 }
 
 /**
  * What a holder has, from memory or the store, and from memory a while longer where the store is away. What was kept for another
- * identity of the server is none, and is removed if it is from before this one: what came after it was got by a gateway that knows
- * the server in another way, and that one may be the newer.
+ * identity of the server is none, and stays: another gateway, or this one before a mistake in its file, may know the server as
+ * that. How long it stays is for `orphaned-accounts.ts` to say.
  */
 export function createKnownTokens({ store, seal, memory }: KnownTokensOptions) {
-  return async (holder: TokenHolder, { identity, knownSince }: ServerIdentity): Promise<KnownTokens | undefined> => {
+  return async (holder: TokenHolder, identity: string): Promise<KnownTokens | undefined> => {
     const known = memory.fresh(holder)
     if (known?.row.identity === identity) return known
     const { version } = memory
@@ -31,12 +24,8 @@ export function createKnownTokens({ store, seal, memory }: KnownTokensOptions) {
       if (last?.row.identity !== identity) throw error
       return last.row
     })
-    if (row === undefined) return undefined
-    if (row.identity !== identity) {
-      // What was got for another server, or as another client, must not reach this one. Somebody may sign in meanwhile.
-      if (row.connectedAt <= knownSince) await store.remove(holder, row.id)
-      return undefined
-    }
+    // What was got for another server, or as another client, must not reach this one.
+    if (row?.identity !== identity) return undefined
     const opened = { row, tokens: await seal.open(row.sealed, holder) }
     memory.remember(holder, opened, version)
     return opened

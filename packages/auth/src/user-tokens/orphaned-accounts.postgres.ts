@@ -1,34 +1,47 @@
 /** Orphans in the table `user_tokens`, on PGlite or Postgres. */
 import { type Database, userTokens, writeStore } from '@toolgate/db'
-import { and, inArray, isNotNull, isNull, lte, notInArray, sql } from 'drizzle-orm'
-import type { OrphansByServer, OrphanStore } from './orphaned-accounts.ts'
+import { and, inArray, isNotNull, isNull, lte, not, or, type SQL, sql } from 'drizzle-orm'
+import type { DeclaredServers, OrphansByServer, OrphanStore } from './orphaned-accounts.ts'
 
 export function createPostgresOrphanStore({ db }: Pick<Database, 'db'>): OrphanStore {
   return {
-    mark: (knownIds) =>
+    mark: (declared) =>
       writeStore(db, async (within) => {
-        const isKnown = inArray(userTokens.serverId, [...knownIds])
+        const fits = fitsOneOf(declared)
         await within
           .update(userTokens)
           .set({ orphanedAt: null })
-          .where(and(isNotNull(userTokens.orphanedAt), isKnown))
+          .where(and(isNotNull(userTokens.orphanedAt), fits))
         const marked = await within
           .update(userTokens)
           .set({ orphanedAt: sql`now()` })
-          .where(and(isNull(userTokens.orphanedAt), notInArray(userTokens.serverId, [...knownIds])))
+          .where(and(isNull(userTokens.orphanedAt), not(fits)))
           .returning({ serverId: userTokens.serverId })
         return counted(marked)
       }),
-    remove: (knownIds, afterMs) =>
+    remove: (declared, afterMs) =>
       writeStore(db, async (within) => {
         const isOld = lte(userTokens.orphanedAt, sql`now() - ${afterMs} * interval '1 millisecond'`)
         const removed = await within
           .delete(userTokens)
-          .where(and(isOld, notInArray(userTokens.serverId, [...knownIds])))
+          .where(and(isOld, not(fitsOneOf(declared))))
           .returning({ serverId: userTokens.serverId })
         return counted(removed)
       }),
   }
+}
+
+/** What is for a server as it is declared; for one of which that is not known, whatever is for it. */
+function fitsOneOf(declared: DeclaredServers): SQL {
+  const unread: string[] = []
+  const kept: SQL[] = []
+  for (const [id, { identities }] of declared) {
+    if (identities === undefined) unread.push(id)
+    for (const [kind, identity] of identities ?? []) kept.push(sql`(${id}, ${kind}, ${identity})`)
+  }
+  const { serverId, kind, identity } = userTokens
+  const isKept = kept.length > 0 ? sql`(${serverId}, ${kind}, ${identity}) in (${sql.join(kept, sql`, `)})` : undefined
+  return or(inArray(serverId, unread), isKept) ?? sql`false`
 }
 
 function counted(rows: readonly { readonly serverId: string }[]): OrphansByServer {

@@ -20,7 +20,7 @@ import type { UserTokenRow } from '@toolgate/db'
 import type { Sealer } from '../tokens/sealing.ts'
 import { createTokenRefresh, type TokenRefresh } from './token-refresh.ts'
 import { createHeldSecrets, type HeldSecrets } from './held-secrets.ts'
-import { createKnownTokens, type ServerIdentity } from './known-tokens.ts'
+import { createKnownTokens } from './known-tokens.ts'
 import { createSignOut } from './sign-out.ts'
 import { createSignInRelay } from './sign-in-relay.ts'
 import { identityOf } from './token-identity.ts'
@@ -63,9 +63,11 @@ export interface KnownTokens {
 }
 
 /** Everything about the tokens of one server and one set of what its operator says. */
-export interface TokenContext extends ServerIdentity {
+export interface TokenContext {
   readonly at: SignInAt
   readonly holder: TokenHolder
+  /** Of the server, as `identityOf` says it. */
+  readonly identity: string
 }
 
 export function createUserTokens(options: UserTokensOptions): UserTokens {
@@ -77,7 +79,7 @@ export function createUserTokens(options: UserTokensOptions): UserTokens {
   const signIn = createUserSignIn({ ...options, seal, wanted })
 
   const { find } = gatheredReads(store)
-  const known = createKnownTokens({ store: { find, remove: store.remove }, seal, memory })
+  const known = createKnownTokens({ store: { find }, seal, memory })
   const usable = createUsableTokens({ known, refresh })
   const statusOf = (row: UserTokenRow): UserTokenStatus => ({
     expiresAt: row.expiresAt,
@@ -91,15 +93,14 @@ export function createUserTokens(options: UserTokensOptions): UserTokens {
     relay: (client) => createSignInRelay(client, options.upstream),
     held: createHeldSecrets({ ...options, seal, known }),
     of: (client) => {
-      const knownSince = new Date(clock.now())
       const contextOf = (server: ServerDefinition, owner: string): TokenContext => ({
         at: { name: server.name, address: server.address, client },
         holder: { owner, serverId: server.id },
         identity: identityOf(server, client),
-        knownSince,
       })
       return {
         ...registeredClient(client),
+        identityOf: (server) => identityOf(server, client),
         async present({ server, caller, signal }) {
           const owner = caller && ownerOf(caller.principal)
           if (owner === undefined) return undefined
@@ -137,7 +138,7 @@ interface UsableTokensOptions {
 /** The tokens of a holder that can be presented now; undefined where there is a sign-in to do. */
 function createUsableTokens({ known: read, refresh }: UsableTokensOptions) {
   return async (context: TokenContext, signal: AbortSignal): Promise<KnownTokens | undefined> => {
-    const known = await read(context.holder, context)
+    const known = await read(context.holder, context.identity)
     return known && refresh.current(known, context, signal)
   }
 }
