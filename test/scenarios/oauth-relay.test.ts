@@ -1,6 +1,3 @@
-import { Client as Client2, StreamableHTTPClientTransport as Transport2 } from '@modelcontextprotocol/client'
-import { Client as Client1 } from '@modelcontextprotocol/sdk/client/index.js'
-import { StreamableHTTPClientTransport as Transport1 } from '@modelcontextprotocol/sdk/client/streamableHttp.js'
 import { fakeClock } from '@toolgate/testing/fake-clock'
 import { type ProtectedMcpServer, startProtectedMcpServer } from '@toolgate/testing/mcp-protected'
 import { type OidcServer, startOidcServer } from '@toolgate/testing/oidc-server'
@@ -9,6 +6,7 @@ import { serveOnLoopback } from '@toolgate/testing/loopback'
 import { afterAll, beforeAll, describe, expect } from 'vitest'
 import { boot, type Booted, recordingLog } from '../boot.ts'
 import { verifies } from '../verifies.ts'
+import { connect, finish, type Line, sdkLines } from './mcp-sdk-lines.ts'
 import { application } from './oauth-application.ts'
 import { authorizeUrl, base, browse, callback, clientOf, textOf, wayOn } from './oauth-browser.ts'
 
@@ -60,30 +58,12 @@ beforeAll(async () => {
 })
 afterAll(() => behind.disposeAsync())
 
-type Application = ReturnType<typeof application>
-const lines = {
-  'the maintenance line': (url: URL, authProvider: Application, headers: Record<string, string>) => ({
-    client: new Client1({ name: 'editor', version: '1' }),
-    transport: new Transport1(url, { authProvider, fetch: gateway.fetch, requestInit: { headers } }),
-  }),
-  'the current line': (url: URL, authProvider: Application, headers: Record<string, string>) => ({
-    client: new Client2({ name: 'editor', version: '2' }),
-    transport: new Transport2(url, { authProvider, fetch: gateway.fetch, requestInit: { headers } }),
-  }),
-} as const
-type Line = ReturnType<(typeof lines)[keyof typeof lines]>
-
-const useTools = async ({ client, transport }: Line): Promise<unknown> => {
-  if (client instanceof Client1 && transport instanceof Transport1) await client.connect(transport)
-  else if (client instanceof Client2 && transport instanceof Transport2) await client.connect(transport)
-  const called = await client.callTool({ name: 'echo', arguments: {} })
-  await client.close()
+const useTools = async (line: Line): Promise<unknown> => {
+  await connect(line)
+  const called = await line.client.callTool({ name: 'echo', arguments: {} })
+  await line.client.close()
   return called
 }
-const finish = (transport: Transport1 | Transport2, end: URL): Promise<void> =>
-  transport instanceof Transport1
-    ? transport.finishAuth(end.searchParams.get('code') ?? '')
-    : transport.finishAuth(end.searchParams)
 
 /** The gateway's page with the key, the server's own sign-in, and back to the client. */
 const signIn = async (url: string | URL, as: string, { by = key, at = gateway } = {}): Promise<URL> => {
@@ -98,25 +78,25 @@ const signIn = async (url: string | URL, as: string, { by = key, at = gateway } 
 }
 
 describe('a server whose clients hold its tokens', () => {
-  for (const [line, make] of Object.entries(lines)) {
+  for (const [line, make] of Object.entries(sdkLines)) {
     for (const server of Object.keys(modes)) {
       verifies('oauth:relay', `leads a client of ${line} there, which calls and refreshes (${server})`, async () => {
         const editor = application()
-        const headers = { 'x-litellm-api-key': key }
+        const signsIn = { authProvider: editor, headers: { 'x-litellm-api-key': key } }
         const as = `ada-${server}`
         const url = new URL(`/mcp/${server}`, base)
-        const first = make(url, editor, headers)
+        const first = make(gateway, url, signsIn)
         await expect(useTools(first)).rejects.toThrow(/nauthorized/)
         expect(editor.sentTo).toMatch(new RegExp(`^${base}/${server}/authorize\\?`))
         await finish(first.transport, await signIn(editor.sentTo, as))
 
-        expect(await useTools(make(url, editor, headers))).toMatchObject({ content: [{ text: '{}' }] })
+        expect(await useTools(make(gateway, url, signsIn))).toMatchObject({ content: [{ text: '{}' }] })
         expect(upstream.letIn.at(-1)).toBe(as)
         expect(upstream.requests.at(-1)?.headers.authorization).toBe(`Bearer ${editor.token}`)
 
         const [former, formerRefresh] = [editor.token, editor.refreshToken]
         editor.loseAccessToken('forgotten')
-        await useTools(make(url, editor, headers))
+        await useTools(make(gateway, url, signsIn))
         expect([former, 'forgotten']).not.toContain(editor.token)
         expect(editor.refreshToken).not.toBe(formerRefresh)
         expect(upstream.letIn.at(-1)).toBe(as)
@@ -128,19 +108,11 @@ describe('a server whose clients hold its tokens', () => {
     'oauth:relay',
     'says to whoever has a key and no token where to sign in, and not what the server says',
     async () => {
-      const response = await gateway.request(`${base}/mcp/delegate`, {
-        key,
-        headers: { accept: 'application/json, text/event-stream' },
-        body: { jsonrpc: '2.0', id: 1, method: 'tools/list' },
-      })
+      const response = await list(`${base}/mcp/delegate`, { key })
       expect(response.status).toBe(401)
       const challenge = `Bearer resource_metadata="${base}/.well-known/oauth-protected-resource/mcp/delegate"`
       expect(response.headers.get('www-authenticate')).toBe(challenge)
-      const refused = await gateway.request(`${base}/mcp/delegate`, {
-        key,
-        headers: { accept: 'application/json, text/event-stream', authorization: 'Bearer stale' },
-        body: { jsonrpc: '2.0', id: 1, method: 'tools/list' },
-      })
+      const refused = await list(`${base}/mcp/delegate`, { key, headers: { authorization: 'Bearer stale' } })
       expect([refused.status, refused.headers.get('www-authenticate')]).toEqual([401, challenge])
     },
   )
@@ -149,9 +121,11 @@ describe('a server whose clients hold its tokens', () => {
     const before = upstream.requests.length
     const { body } = await exchanged(await signIn(authorize('named'), 'eve'))
     const token = textOf(body['access_token'])
-    expect(await ping('/mcp/named', { authorization: `Bearer ${token}` })).toBe(401)
+    const authorization = `Bearer ${token}`
+    expect((await list('/mcp/named', { key: null, headers: { authorization } })).status).toBe(401)
     expect(upstream.requests.length).toBe(before)
-    expect(await ping('/mcp/named', { authorization: `Bearer ${token}`, 'x-litellm-api-key': key })).toBe(200)
+    const headers = { authorization, 'x-litellm-api-key': key }
+    expect((await list('/mcp/named', { key: null, headers })).status).toBe(200)
   })
 
   verifies(
@@ -172,14 +146,12 @@ const authorize = (server: string, id = clientId): URL =>
   new URL(`/${server}${authorizeUrl(id, { resource: `${base}/mcp/${server}` }).href.slice(base.length)}`, base)
 const exchanged = async (end: URL, fields: Record<string, string> = {}) =>
   client().exchange(end.searchParams.get('code') ?? '', { client_id: clientId, ...fields }, '/named/token')
-const ping = async (path: string, headers: Record<string, string>) =>
-  (
-    await gateway.request(path, {
-      key: null,
-      headers: { accept: 'application/json, text/event-stream', ...headers },
-      body: { jsonrpc: '2.0', id: 1, method: 'tools/list' },
-    })
-  ).status
+const list = (path: string, { headers = {}, ...by }: { key: string | null; headers?: Record<string, string> }) =>
+  gateway.request(path, {
+    ...by,
+    headers: { accept: 'application/json, text/event-stream', ...headers },
+    body: { jsonrpc: '2.0', id: 1, method: 'tools/list' },
+  })
 
 describe('what a relayed sign-in hands out', () => {
   const refusal = { status: 400, body: { error: 'invalid_grant' } }

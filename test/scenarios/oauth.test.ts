@@ -1,10 +1,8 @@
-import { Client as Client2, StreamableHTTPClientTransport as Transport2 } from '@modelcontextprotocol/client'
-import { Client as Client1 } from '@modelcontextprotocol/sdk/client/index.js'
-import { StreamableHTTPClientTransport as Transport1 } from '@modelcontextprotocol/sdk/client/streamableHttp.js'
 import { startRawMcpServer, type RawMcpServer } from '@toolgate/testing/mcp-raw'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { boot, type Booted } from '../boot.ts'
 import { verifies } from '../verifies.ts'
+import { connect, finish, sdkLines } from './mcp-sdk-lines.ts'
 import { application } from './oauth-application.ts'
 import { authorizeUrl, base, browse, callback, clientOf, textOf } from './oauth-browser.ts'
 
@@ -22,30 +20,19 @@ beforeAll(async () => {
 })
 afterAll(() => behind.disposeAsync())
 
-const lines = {
-  'the maintenance line': (url: URL, authProvider: ReturnType<typeof application>) => ({
-    client: new Client1({ name: 'editor', version: '1' }),
-    transport: new Transport1(url, { authProvider, fetch: gateway.fetch }),
-  }),
-  'the current line': (url: URL, authProvider: ReturnType<typeof application>) => ({
-    client: new Client2({ name: 'editor', version: '2' }),
-    transport: new Transport2(url, { authProvider, fetch: gateway.fetch }),
-  }),
-} as const
-
 describe('a client that is given nothing but the address', () => {
-  for (const [line, make] of Object.entries(lines)) {
+  for (const [line, make] of Object.entries(sdkLines)) {
     verifies('oauth:own-resource', `signs in with the SDK of ${line}, calls, and refreshes`, async () => {
       for (const path of ['/mcp', '/mcp/git', '/git/mcp']) {
         const editor = application()
-        const first = make(new URL(path, base), editor)
+        const first = make(gateway, new URL(path, base), { authProvider: editor })
         await expect(connect(first)).rejects.toThrow(/nauthorized/)
         const end = await browse(gateway).allow(editor.sentTo, key)
         expect(`${end.origin}${end.pathname}`).toBe(callback)
         expect(end.searchParams.get('state')).toBe('state-of-the-editor')
         await finish(first.transport, end)
 
-        const second = make(new URL(path, base), editor)
+        const second = make(gateway, new URL(path, base), { authProvider: editor })
         await connect(second)
         const name = path === '/mcp' ? 'git-echo' : 'echo'
         expect(await second.client.callTool({ name, arguments: {} })).toMatchObject({ content: [{ text: '{}' }] })
@@ -54,7 +41,7 @@ describe('a client that is given nothing but the address', () => {
         // The access token is gone; the SDK has a refresh token, and knows what to do.
         const former = editor.token
         editor.loseAccessToken()
-        const third = make(new URL(path, base), editor)
+        const third = make(gateway, new URL(path, base), { authProvider: editor })
         await connect(third)
         await third.client.close()
         expect(editor.token).toMatch(/^tgat_/)
@@ -64,18 +51,6 @@ describe('a client that is given nothing but the address', () => {
       for (const { headers } of upstream.requests) expect(JSON.stringify(headers)).not.toMatch(/tg(at|rt)_|sk-/)
     })
   }
-
-  const connect = ({ client, transport }: ReturnType<(typeof lines)[keyof typeof lines]>): Promise<void> =>
-    client instanceof Client1 && transport instanceof Transport1
-      ? client.connect(transport)
-      : client instanceof Client2 && transport instanceof Transport2
-        ? client.connect(transport)
-        : Promise.reject(new Error('two lines'))
-
-  const finish = (transport: Transport1 | Transport2, end: URL): Promise<void> =>
-    transport instanceof Transport1
-      ? transport.finishAuth(end.searchParams.get('code') ?? '')
-      : transport.finishAuth(end.searchParams)
 })
 
 describe('where to sign in', () => {

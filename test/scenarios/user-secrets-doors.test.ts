@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect } from 'vitest'
 import { boot, type Booted } from '../boot.ts'
 import { verifies } from '../verifies.ts'
 import { eagerModel, startEagerModel } from './every-door.ts'
+import { filled, keyPath, variablesPath } from './user-secret-servers.ts'
 
 const behind = new AsyncDisposableStack()
 let upstream: RawMcpServer
@@ -15,23 +16,15 @@ beforeAll(async () => {
   upstream = behind.use(await startRawMcpServer())
   model = behind.use(await startEagerModel())
   const { url } = upstream
-  const env_vars = [
-    { name: 'TOKEN', scope: 'user' },
-    { name: 'TENANT', scope: 'user' },
-    { name: 'REGION', value: 'north', scope: 'global' },
-  ]
-  const static_headers = { 'X-Token': 'Key ${TOKEN}', 'X-At': '${REGION}/${TENANT}' }
   const config = {
     model_list: [eagerModel(model)],
-    mcp_servers: { own: { url, auth_type: 'api_key', is_byok: true }, filled: { url, env_vars, static_headers } },
+    mcp_servers: { own: { url, auth_type: 'api_key', is_byok: true }, filled: { url, ...filled } },
   }
   gateway = behind.use(await boot({ config }))
   amy = await gateway.makeKey({ user_id: 'amy', object_permission: { mcp_servers: ['own', 'filled'] } })
 })
 afterAll(() => behind.disposeAsync())
 
-const keyPath = (server: string) => `/v1/mcp/server/${server}/user-credential`
-const variablesPath = (server: string) => `/v1/mcp/server/${server}/user-env-vars`
 const seen = () => upstream.received('tools/call').at(-1)?.headers
 
 /** Answers of every door that calls a tool, asked why. */

@@ -1,20 +1,12 @@
 import { type Database, userTokens } from '@toolgate/db'
 import { openTestDatabase } from '@toolgate/testing/database'
 import { startRawMcpServer, type RawMcpServer } from '@toolgate/testing/mcp-raw'
-import { scriptedStdio } from '@toolgate/testing/mcp-stdio'
 import { eq } from 'drizzle-orm'
 import { afterAll, beforeAll, describe, expect } from 'vitest'
 import { z } from 'zod'
 import { boot, type Booted, recordingLog } from '../boot.ts'
 import { verifies } from '../verifies.ts'
-
-/** Says what it was started with. */
-const confidant = scriptedStdio(`
-  const tool = { name: 'echo', inputSchema: { type: 'object' } }
-  const asked = (message) => {
-    if (message.method === 'tools/list') answer(message, { tools: [tool] })
-    if (message.method === 'tools/call') answer(message, { content: [{ type: 'text', text: process.env.TOKEN }] })
-  }`)
+import { brokenServers, keyPath, secretServers, variablesPath } from './user-secret-servers.ts'
 
 const log = recordingLog()
 const behind = new AsyncDisposableStack()
@@ -24,36 +16,15 @@ let gateway: Booted
 let database: Database
 let ada: string
 let bob: string
-const servers = ['own', 'shared', 'basic', 'filled', 'local', 'elsewhere']
+let servers: string[]
 beforeAll(async () => {
   upstream = behind.use(await startRawMcpServer())
   other = behind.use(await startRawMcpServer())
   database = await openTestDatabase()
-  const at = { url: upstream.url }
-  const env_vars = [
-    { name: 'TOKEN', scope: 'user', description: 'Your token' },
-    { name: 'TENANT', scope: 'user' },
-    { name: 'REGION', value: 'north', scope: 'global' },
-  ]
-  gateway = behind.use(
-    await boot({
-      log,
-      database,
-      config: {
-        mcp_servers: {
-          own: { ...at, auth_type: 'api_key', is_byok: true, byok_api_key_help_url: 'https://help.example.com' },
-          shared: { ...at, auth_type: 'bearer_token', authentication_token: 'of-the-operator', is_byok: true },
-          basic: { ...at, auth_type: 'basic', is_byok: true },
-          filled: { ...at, env_vars, static_headers: { 'X-Token': 'Key ${TOKEN}', 'X-At': '${REGION}/${TENANT}' } },
-          local: { ...confidant, env_vars: [{ name: 'TOKEN', scope: 'user' }], env: { TOKEN: 'Key ${TOKEN}' } },
-          elsewhere: { url: other.url, auth_type: 'none' },
-          unfit: { ...at, auth_type: 'none', is_byok: true },
-          covered: { ...at, auth_type: 'api_key', is_byok: true, static_headers: { 'X-Api-Key': 'fixed' } },
-          unset: { ...at, env_vars: [{ name: 'A' }] },
-        },
-      },
-    }),
-  )
+  const taking = secretServers(upstream.url, other.url)
+  servers = Object.keys(taking)
+  const mcp_servers = { ...taking, ...brokenServers(upstream.url) }
+  gateway = behind.use(await boot({ log, database, config: { mcp_servers } }))
   const grant = { object_permission: { mcp_servers: servers } }
   ada = await gateway.makeKey({ user_id: 'ada', ...grant })
   bob = await gateway.makeKey({ user_id: 'bob', ...grant })
@@ -62,8 +33,6 @@ afterAll(() => behind.disposeAsync())
 
 const call = (server_id: string, key: string, options: object = {}) =>
   gateway.json('/mcp-rest/tools/call', { key, body: { server_id, name: 'echo', arguments: {} }, ...options })
-const keyPath = (server: string) => `/v1/mcp/server/${server}/user-credential`
-const variablesPath = (server: string) => `/v1/mcp/server/${server}/user-env-vars`
 const seen = () => upstream.received('tools/call').at(-1)?.headers
 const explained = async (server: string, key: string) =>
   (await gateway.json(`/v1/mcp/explain?server=${server}`, { key }))['credential']
