@@ -1,7 +1,8 @@
-import { isJsonObject, type JsonObject } from '@toolgate/core'
-import { completion, completionEvents, type ScriptedAnswer, toolCall } from '@toolgate/testing/llm-server'
+import type { JsonObject } from '@toolgate/core'
+import { completion, completionEvents, toolCall } from '@toolgate/testing/llm-server'
 import { serveOnLoopback } from '@toolgate/testing/loopback'
 import { type SdkMcpServer, startMcpServer } from '@toolgate/testing/mcp-server'
+import { callItem, messageItem, responseEvents } from '@toolgate/testing/responses-answers'
 import type OpenAI from 'openai'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { verifies } from '../verifies.ts'
@@ -44,46 +45,11 @@ async function stream(request: object) {
 
 const itemTypes = ({ output }: Pick<Parsed, 'output'>) => output.map(({ type }) => type)
 
-/** A native answer, and the stream of it. */
+/** A native answer, which counts otherwise than those that are crossed. */
 function nativeResponse(output: JsonObject[], id = 'resp_native'): JsonObject {
   const usage = { input_tokens: 4, output_tokens: 2, total_tokens: 6 }
   return { id, object: 'response', created_at: 1, model: 'gpt-fake', status: 'completed', output, usage }
 }
-
-function nativeEvents(response: JsonObject): ScriptedAnswer {
-  let sequence = 0
-  const event = (type: string, fields: JsonObject) => {
-    sequence += 1
-    return `event: ${type}\ndata: ${JSON.stringify({ type, sequence_number: sequence, ...fields })}\n\n`
-  }
-  const output = Array.isArray(response['output']) ? response['output'].filter(isJsonObject) : []
-  return {
-    events: [
-      event('response.created', { response: { ...response, status: 'in_progress', output: [] } }),
-      ...output.flatMap((item, index) => [
-        event('response.output_item.added', { output_index: index, item }),
-        event('response.output_item.done', { output_index: index, item }),
-      ]),
-      event('response.completed', { response }),
-    ],
-  }
-}
-
-const says = (text: string, id = 'msg_1'): JsonObject => ({
-  id,
-  type: 'message',
-  role: 'assistant',
-  status: 'completed',
-  content: [{ type: 'output_text', text, annotations: [] }],
-})
-const calls = (name: string, input: object, id = 'call_n'): JsonObject => ({
-  id: `fc_${id}`,
-  type: 'function_call',
-  status: 'completed',
-  call_id: id,
-  name,
-  arguments: JSON.stringify(input),
-})
 
 describe('a response of a model that knows chat completions', () => {
   it('is crossed both ways, whole and streamed', async () => {
@@ -156,11 +122,10 @@ describe('a response of a model that knows chat completions', () => {
     const { origin } = behind.use(await serveOnLoopback(world.gateway.app.fetch))
     const key = await world.gateway.makeKey({ key_alias: 'leaves-early' })
     for (const model of ['gpt', 'crossed']) {
-      const content = [{ type: 'output_text', text: 'Done.', annotations: [] }]
-      const native = nativeEvents(nativeResponse([{ type: 'message', id: 'm', role: 'assistant', content }]))
+      const native = responseEvents(nativeResponse([messageItem('Done.')]))
       const whole = completionEvents(completion({ content: 'Done.' }))
       // The provider keeps its stream open: it is the client that ends it.
-      world.play({ events: model === 'gpt' && 'events' in native ? native.events : whole, afterwards: 'stay' })
+      world.play({ events: model === 'gpt' ? native : whole, afterwards: 'stay' })
       const leaving = new AbortController()
       const response = await fetch(`${origin}/v1/responses`, {
         method: 'POST',
@@ -316,8 +281,7 @@ describe('a response with gateway tools', () => {
 
 describe('a stream that breaks off', () => {
   const said = completionEvents(completion({ content: 'Half of it.' })).slice(0, 2)
-  const native = nativeEvents(nativeResponse([says('Half')]))
-  const begun = 'events' in native ? (native.events ?? []).slice(0, -1) : []
+  const begun = responseEvents(nativeResponse([messageItem('Half')])).slice(0, -1)
 
   for (const [model, tools, events] of [
     ['crossed', [], said],
@@ -338,16 +302,16 @@ describe('a stream that breaks off', () => {
 
 describe('a provider that has Responses itself', () => {
   verifies('responses:relayed', 'is relayed byte for byte, unknown fields and ids included', async () => {
-    const odd = { ...nativeResponse([says('Hi.')]), future_field: { a: [1] } }
+    const odd = { ...nativeResponse([messageItem('Hi.')]), future_field: { a: [1] } }
     world.play({ json: odd })
     const body = { model: 'gpt', input: 'x', previous_response_id: 'resp_of_openai', future: true }
     expect(await world.gateway.json('/v1/responses', { body })).toEqual(odd)
     expect(world.asked[0]).toEqual({ ...body, model: 'gpt-fake' })
 
-    const answer = nativeEvents(odd)
-    world.play(answer)
+    const events = responseEvents(odd)
+    world.play({ events })
     const streamed = await world.gateway.request('/v1/responses', { body: { ...body, stream: true } })
-    expect(await streamed.text()).toBe('events' in answer ? answer.events.join('') : '')
+    expect(await streamed.text()).toBe(events.join(''))
     expect(world.llm.requests.at(-1)?.path).toBe('/v1/responses')
     await world.rows(
       1,
@@ -358,9 +322,10 @@ describe('a provider that has Responses itself', () => {
 
   verifies('responses:one-lifecycle', 'has its own items kept, and its calls of gateway tools run', async () => {
     const thinking = { id: 'rs_1', type: 'reasoning', summary: [], encrypted_content: 'sealed' }
+    const call = callItem({ id: 'call_n', name: 'srv-echo', input: { message: 'hi' } })
     world.play(
-      nativeEvents(nativeResponse([thinking, calls('srv-echo', { message: 'hi' })])),
-      nativeEvents(nativeResponse([says('It says hi.')], 'resp_second')),
+      { events: responseEvents(nativeResponse([thinking, call])) },
+      { events: responseEvents(nativeResponse([messageItem('It says hi.')], 'resp_second')) },
     )
     const { final } = await stream({ model: 'gpt', tools: mcp() })
     expect(itemTypes(final)).toEqual(['mcp_list_tools', 'reasoning', 'mcp_call', 'message'])

@@ -6,7 +6,13 @@ import { completion, completionEvents, message, messageEvents, type ScriptedAnsw
 export interface Said {
   readonly thought?: string
   readonly text?: string
-  readonly calls?: readonly { readonly id: string; readonly name: string; readonly input: JsonObject }[]
+  readonly calls?: readonly SaidCall[]
+}
+
+export interface SaidCall {
+  readonly id: string
+  readonly name: string
+  readonly input: JsonObject
 }
 
 /** How one kind of provider answers: shapes as its documentation and its recorded answers have them. */

@@ -1,10 +1,10 @@
-import type { JsonObject } from '@toolgate/core'
-import type { ProviderAnswers, Said } from './provider-answers.ts'
+import { isJsonObject, type JsonObject, type JsonValue } from '@toolgate/core'
+import type { ProviderAnswers, Said, SaidCall } from './provider-answers.ts'
 
 /** OpenAI's Responses, in the order of its events. */
 export const responsesAnswers: ProviderAnswers = {
   whole: (said) => ({ json: responseOf(said) }),
-  stream: (said) => ({ events: eventsOf(said) }),
+  stream: (said) => ({ events: responseEvents(responseOf(said)) }),
   refusal: (status, text) => ({
     status,
     json: { error: { message: text, type: 'server_error', param: null, code: 'fake' } },
@@ -23,33 +23,41 @@ function itemsOf({ thought, text, calls = [] }: Said): JsonObject[] {
     ...(thought === undefined
       ? []
       : [{ id: 'rs_fake', type: 'reasoning', summary: [{ type: 'summary_text', text: thought }] }]),
-    ...(text === undefined
-      ? []
-      : [{ id: 'msg_fake', type: 'message', status: 'completed', role: 'assistant', content: [textPart(text)] }]),
-    ...calls.map(({ id, name, input }) => ({
-      id: `fc_${id}`,
-      type: 'function_call',
-      status: 'completed',
-      call_id: id,
-      name,
-      arguments: JSON.stringify(input),
-    })),
+    ...(text === undefined ? [] : [messageItem(text)]),
+    ...calls.map(callItem),
   ]
+}
+
+/** An item of `output` that says this. */
+export function messageItem(text: string): JsonObject {
+  return { id: 'msg_fake', type: 'message', status: 'completed', role: 'assistant', content: [textPart(text)] }
+}
+
+/** An item of `output` that calls a function. */
+export function callItem({ id, name, input }: SaidCall): JsonObject {
+  return {
+    id: `fc_${id}`,
+    type: 'function_call',
+    status: 'completed',
+    call_id: id,
+    name,
+    arguments: JSON.stringify(input),
+  }
 }
 
 function textPart(text: string): JsonObject {
   return { type: 'output_text', text, annotations: [] }
 }
 
-function eventsOf(said: Said): string[] {
-  const response = responseOf(said)
+/** A whole response as the stream of it. */
+export function responseEvents(response: JsonObject): string[] {
   const begun = { ...response, status: 'in_progress', output: [], usage: null }
   const events: (JsonObject & { type: string })[] = [
     { type: 'response.created', response: begun },
     { type: 'response.in_progress', response: begun },
-    ...itemsOf(said).flatMap((item, at) => [
+    ...objectsIn(response['output']).flatMap((item, at) => [
       { type: 'response.output_item.added', output_index: at, item: beginningOf(item) },
-      ...piecesOf(item, said).map((piece) => ({ ...piece, output_index: at, item_id: item['id'] ?? '' })),
+      ...piecesOf(item).map((piece) => ({ ...piece, output_index: at, item_id: item['id'] ?? '' })),
       { type: 'response.output_item.done', output_index: at, item },
     ]),
     { type: 'response.completed', response },
@@ -65,26 +73,30 @@ function beginningOf(item: JsonObject): JsonObject {
 }
 
 /** What comes between the beginning of an item and its end, each text in two halves. */
-function piecesOf({ type, arguments: input }: JsonObject, { thought = '', text = '' }: Said) {
+function piecesOf({ type, content, summary, arguments: input }: JsonObject) {
   if (type === 'message') {
-    const at = { content_index: 0 }
-    return [
-      { type: 'response.content_part.added', ...at, part: textPart('') },
-      ...halves(text).map((delta) => ({ type: 'response.output_text.delta', ...at, delta })),
-      { type: 'response.output_text.done', ...at, text },
-      { type: 'response.content_part.done', ...at, part: textPart(text) },
-    ]
+    return objectsIn(content).flatMap(({ text }, content_index) => {
+      const said = wordsIn(text)
+      return [
+        { type: 'response.content_part.added', content_index, part: textPart('') },
+        ...halves(said).map((delta) => ({ type: 'response.output_text.delta', content_index, delta })),
+        { type: 'response.output_text.done', content_index, text: said },
+        { type: 'response.content_part.done', content_index, part: textPart(said) },
+      ]
+    })
   }
   if (type === 'reasoning') {
-    const at = { summary_index: 0 }
-    return [
-      { type: 'response.reasoning_summary_part.added', ...at, part: { type: 'summary_text', text: '' } },
-      ...halves(thought).map((delta) => ({ type: 'response.reasoning_summary_text.delta', ...at, delta })),
-      { type: 'response.reasoning_summary_text.done', ...at, text: thought },
-      { type: 'response.reasoning_summary_part.done', ...at, part: { type: 'summary_text', text: thought } },
-    ]
+    return objectsIn(summary).flatMap(({ text }, summary_index) => {
+      const thought = wordsIn(text)
+      return [
+        { type: 'response.reasoning_summary_part.added', summary_index, part: { type: 'summary_text', text: '' } },
+        ...halves(thought).map((delta) => ({ type: 'response.reasoning_summary_text.delta', summary_index, delta })),
+        { type: 'response.reasoning_summary_text.done', summary_index, text: thought },
+        { type: 'response.reasoning_summary_part.done', summary_index, part: { type: 'summary_text', text: thought } },
+      ]
+    })
   }
-  const written = typeof input === 'string' ? input : ''
+  const written = wordsIn(input)
   return [
     ...halves(written).map((delta) => ({ type: 'response.function_call_arguments.delta', delta })),
     { type: 'response.function_call_arguments.done', arguments: written },
@@ -94,4 +106,12 @@ function piecesOf({ type, arguments: input }: JsonObject, { thought = '', text =
 function halves(text: string): string[] {
   const middle = Math.ceil(text.length / 2)
   return [text.slice(0, middle), text.slice(middle)].filter((half) => half !== '')
+}
+
+function objectsIn(value: JsonValue | undefined): JsonObject[] {
+  return Array.isArray(value) ? value.filter(isJsonObject) : []
+}
+
+function wordsIn(value: JsonValue | undefined): string {
+  return typeof value === 'string' ? value : ''
 }
