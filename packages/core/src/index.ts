@@ -53,6 +53,7 @@ export {
   type JsonRpcResponse,
   type JsonValue,
   jsonRpcCodes,
+  parseJsonObject,
 } from './json-rpc.ts'
 export type { KeyLimits } from './key-limits.ts'
 export { type Logger, silentLogger } from './log.ts'

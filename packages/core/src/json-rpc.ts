@@ -48,6 +48,17 @@ export function isJsonObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
+/** Undefined where the text is not that of one object: what that means is for whoever reads it to say. */
+export function parseJsonObject(text: string): JsonObject | undefined {
+  try {
+    const value: unknown = JSON.parse(text)
+    return isJsonObject(value) ? value : undefined
+  } catch {
+    // The parser's message would quote the text, which may hold a secret.
+    return undefined
+  }
+}
+
 export function isJsonRpcMessage(value: unknown): value is JsonRpcMessage {
   return (
     isJsonObject(value) && value['jsonrpc'] === '2.0' && ('method' in value || 'result' in value || 'error' in value)

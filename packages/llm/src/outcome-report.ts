@@ -1,4 +1,4 @@
-import { isJsonObject, type JsonObject, type ServerOutcome } from '@toolgate/core'
+import { isJsonObject, type JsonObject, parseJsonObject, type ServerOutcome } from '@toolgate/core'
 import { outcomeFields } from './server-outcomes.ts'
 import { splitEvents, wholeEvents } from './streaming/whole-events.ts'
 import type { WireDialect } from './wire.ts'
@@ -73,19 +73,9 @@ function rewrite(event: string, put: Place['put'], tell: Tell): string {
     .split(/\r\n|\n|\r/)
   const isData = (line: string) => line.startsWith('data:')
   const data = lines.filter(isData).map((line) => line.slice('data:'.length).trimStart())
-  const fields = parseObject(data.join('\n'))
+  const fields = parseJsonObject(data.join('\n'))
   if (fields === undefined) return event
   const others = lines.filter((line) => line !== '' && !isData(line))
   const written = [...others, `data: ${JSON.stringify(put(fields, tell))}`, '', ''].join('\n')
   return Buffer.from(written, 'utf8').toString('latin1')
-}
-
-function parseObject(text: string): JsonObject | undefined {
-  try {
-    const value: unknown = JSON.parse(text)
-    return isJsonObject(value) ? value : undefined
-  } catch {
-    // Whatever it is, it is relayed.
-    return undefined
-  }
 }

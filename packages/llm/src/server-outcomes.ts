@@ -1,4 +1,11 @@
-import { encodeOutcome, isFailedOutcome, isJsonObject, type JsonObject, type ServerOutcome } from '@toolgate/core'
+import {
+  encodeOutcome,
+  isFailedOutcome,
+  isJsonObject,
+  type JsonObject,
+  parseJsonObject,
+  type ServerOutcome,
+} from '@toolgate/core'
 import { listOf, textOf } from './json-fields.ts'
 import { toChunk, toEvent } from './providers/chat-events.ts'
 
@@ -69,18 +76,8 @@ function readChunk(events: string) {
     .split(/\r\n|\n|\r/)
     .filter((line) => line.startsWith('data:'))
     .map((line) => line.slice('data:'.length))
-  const chunk = parseObject(data.join('\n'))
+  const chunk = parseJsonObject(data.join('\n'))
   if (chunk === undefined || typeof chunk['id'] !== 'string') return undefined
   const { id, created, model } = chunk
   return { id, created: typeof created === 'number' ? created : 0, model: textOf(model) }
-}
-
-function parseObject(text: string): JsonObject | undefined {
-  try {
-    const value: unknown = JSON.parse(text)
-    return isJsonObject(value) ? value : undefined
-  } catch {
-    // Not a chunk: whatever it is, it is relayed.
-    return undefined
-  }
 }

@@ -1,4 +1,4 @@
-import { isJsonObject, type JsonObject, type JsonValue } from '@toolgate/core'
+import { isJsonObject, type JsonObject, type JsonValue, parseJsonObject } from '@toolgate/core'
 import { createParser } from 'eventsource-parser'
 
 /** Characters of one event; a longer one is relayed all the same and only not looked into. */
@@ -99,14 +99,9 @@ function feed(parser: ReturnType<typeof createParser>, text: string): void {
 }
 
 function readUsage(data: string): JsonObject | undefined {
-  try {
-    const chunk: unknown = JSON.parse(data)
-    if (!isJsonObject(chunk)) return undefined
-    // Where the dialects have it: a chunk itself, the response of an event, the message that a stream begins with.
-    const within = [chunk, chunk['response'], chunk['message']].filter(isJsonObject)
-    return within.map(usageIn).find((usage) => usage !== undefined)
-  } catch {
-    // Not JSON: relayed as it is, and without usage.
-    return undefined
-  }
+  const chunk = parseJsonObject(data)
+  if (chunk === undefined) return undefined
+  // Where the dialects have it: a chunk itself, the response of an event, the message that a stream begins with.
+  const within = [chunk, chunk['response'], chunk['message']].filter(isJsonObject)
+  return within.map(usageIn).find((usage) => usage !== undefined)
 }

@@ -1,4 +1,4 @@
-import { isJsonObject, type JsonObject, type Outbound } from '@toolgate/core'
+import { type JsonObject, type Outbound, parseJsonObject } from '@toolgate/core'
 
 /** Reads a JSON object. Undefined where there is none; rejects with whatever the transport failed with. */
 export type ReadDocument = (url: string) => Promise<JsonObject | undefined>
@@ -17,18 +17,9 @@ export function documentReader({ wayTo, signal, timeoutMs, maxBytes }: DocumentB
   return async (url) => {
     const headers = { accept: 'application/json' }
     const response = await wayTo(url).request({ url, method: 'GET', headers, signal, ...bounds })
-    if (response.status === 200) return objectIn(await response.text(maxBytes))
-    response.discard()
-    return undefined
-  }
-}
-
-function objectIn(text: string): JsonObject | undefined {
-  try {
-    const value: unknown = JSON.parse(text)
-    return isJsonObject(value) ? value : undefined
-  } catch {
     // A page of some web server: there is no metadata in this place.
+    if (response.status === 200) return parseJsonObject(await response.text(maxBytes))
+    response.discard()
     return undefined
   }
 }

@@ -1,9 +1,9 @@
 import {
   type Clock,
-  isJsonObject,
   type JsonObject,
   type JsonValue,
   type Outbound,
+  parseJsonObject,
   randomId,
   Secret,
   startDeadline,
@@ -149,7 +149,7 @@ function formEncoded(value: string): string {
 
 /** The token in an answer (RFC 6749 §5.1). Throws {@link TokenRefused} for everything that is not one. */
 export function processTokenAnswer({ status, text }: TokenAnswer): AccessToken {
-  const body = parseObject(text)
+  const body = parseJsonObject(text)
   if (status < 200 || status > 299) {
     const error = registeredError(body)
     throw new TokenRefused(`answered with HTTP ${status}${error === undefined ? '' : ` (${error})`}`, { error })
@@ -163,16 +163,6 @@ export function processTokenAnswer({ status, text }: TokenAnswer): AccessToken {
 }
 
 const headerSafe = /^[\x21-\x7e]+$/
-
-function parseObject(text: string): JsonObject | undefined {
-  try {
-    const parsed: unknown = JSON.parse(text)
-    return isJsonObject(parsed) ? parsed : undefined
-  } catch {
-    // Not JSON is an answer like any other that holds no token; the parser's message would quote the body.
-    return undefined
-  }
-}
 
 /** RFC 6749 §5.2, RFC 6750 §3.1, RFC 8707 §2, and OpenID Connect Core 1.0 §3.1.2.6. Any other text could be anything, so it is not repeated. */
 const registeredErrors = new Set([

@@ -1,4 +1,4 @@
-import { GatewayError, isJsonObject, type JsonObject } from '@toolgate/core'
+import { GatewayError, isJsonObject, type JsonObject, parseJsonObject } from '@toolgate/core'
 import { listOf } from '../json-fields.ts'
 import { readServerEvents } from '../sse.ts'
 
@@ -19,7 +19,7 @@ export async function* readChatChunks(bytes: AsyncIterable<Uint8Array>): AsyncGe
 }
 
 function readChunk(data: string): JsonObject {
-  const chunk = parseObject(data)
+  const chunk = parseJsonObject(data)
   if (chunk === undefined) {
     throw new GatewayError('PROVIDER_PROTOCOL', 'The model sent an event that cannot be read. Try again.')
   }
@@ -53,14 +53,4 @@ export function providerStreamError(body: JsonObject): GatewayError {
   return new GatewayError('PROVIDER_ERROR', told, {
     details: { provider: { status: typeof numeric === 'number' ? numeric : 502, body: { ...envelope, error } } },
   })
-}
-
-function parseObject(text: string): JsonObject | undefined {
-  try {
-    const value: unknown = JSON.parse(text)
-    return isJsonObject(value) ? value : undefined
-  } catch {
-    // A provider wrote it: whoever reads the stream is told.
-    return undefined
-  }
 }

@@ -1,4 +1,4 @@
-import { GatewayError, isJsonObject, type JsonObject, type JsonValue } from '@toolgate/core'
+import { GatewayError, isJsonObject, type JsonObject, type JsonValue, parseJsonObject } from '@toolgate/core'
 import { listOf, textOf } from '../json-fields.ts'
 import { readServerEvents } from '../sse.ts'
 import { providerStreamError } from './chat-chunks.ts'
@@ -60,7 +60,7 @@ function isPlainText(part: JsonObject): boolean {
 export async function* readGeminiPieces(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<JsonObject> {
   let finished = false
   for await (const { data } of readServerEvents(bytes)) {
-    const piece = parseObject(data)
+    const piece = parseJsonObject(data)
     if (piece === undefined) {
       throw new GatewayError('PROVIDER_PROTOCOL', 'The model sent an event that cannot be read. Try again.')
     }
@@ -74,14 +74,4 @@ export async function* readGeminiPieces(bytes: AsyncIterable<Uint8Array>): Async
 
 function hasFinished(candidate: JsonValue): boolean {
   return isJsonObject(candidate) && candidate['finishReason'] !== undefined
-}
-
-function parseObject(text: string): JsonObject | undefined {
-  try {
-    const value: unknown = JSON.parse(text)
-    return isJsonObject(value) ? value : undefined
-  } catch {
-    // A provider wrote it: whoever reads the stream is told.
-    return undefined
-  }
 }

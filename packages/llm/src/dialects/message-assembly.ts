@@ -1,4 +1,4 @@
-import { GatewayError, isJsonObject, type JsonObject } from '@toolgate/core'
+import { GatewayError, isJsonObject, type JsonObject, parseJsonObject } from '@toolgate/core'
 import { textOf } from '../json-fields.ts'
 import { readServerEvents } from '../sse.ts'
 import { providerStreamError } from './chat-chunks.ts'
@@ -74,7 +74,7 @@ function addDelta(block: GrowingBlock | undefined, { type, ...piece }: JsonObjec
 
 function finishedBlock({ raw, id, input }: GrowingBlock): JsonObject {
   const named = id === undefined ? raw : { ...raw, id }
-  return input === '' ? named : { ...named, input: parseObject(input) ?? input }
+  return input === '' ? named : { ...named, input: parseJsonObject(input) ?? input }
 }
 
 /**
@@ -83,7 +83,7 @@ function finishedBlock({ raw, id, input }: GrowingBlock): JsonObject {
  */
 export async function* readMessageEvents(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<JsonObject> {
   for await (const { data } of readServerEvents(bytes)) {
-    const event = parseObject(data)
+    const event = parseJsonObject(data)
     if (event === undefined) {
       throw new GatewayError('PROVIDER_PROTOCOL', 'The model sent an event that cannot be read. Try again.')
     }
@@ -102,14 +102,4 @@ function* toEvents({ content, ...head }: JsonObject): Generator<JsonObject> {
     yield { type: 'content_block_stop', index }
   }
   yield { type: 'message_delta', delta: { stop_reason: head['stop_reason'] ?? null }, usage: head['usage'] ?? {} }
-}
-
-function parseObject(text: string): JsonObject | undefined {
-  try {
-    const value: unknown = JSON.parse(text)
-    return isJsonObject(value) ? value : undefined
-  } catch {
-    // A provider wrote it: whoever reads the stream is told.
-    return undefined
-  }
 }

@@ -1,4 +1,4 @@
-import { isJsonObject, type JsonObject, type NewId } from '@toolgate/core'
+import { isJsonObject, type JsonObject, type NewId, parseJsonObject } from '@toolgate/core'
 import { textOf } from '../json-fields.ts'
 
 /** Events of OpenAI's Responses stream, as bytes, numbered in the order in which they are written. */
@@ -111,11 +111,7 @@ export function toCallItem(call: JsonObject, nameCall: NameCall, newId: NewId): 
 
 /** A custom tool takes free text; over chat it is a function of one argument. */
 function freeText(input: string): string {
-  try {
-    const value: unknown = JSON.parse(input)
-    return isJsonObject(value) ? textOf(value['input']) : input
-  } catch {
-    // A model wrote it: its client reads what it wrote.
-    return input
-  }
+  const written = parseJsonObject(input)
+  // A model wrote it: where it is anything else, its client reads what it wrote.
+  return written === undefined ? input : textOf(written['input'])
 }

@@ -1,4 +1,12 @@
-import { type Clock, GatewayError, isJsonObject, type JsonObject, type NewId, type ServerOutcome } from '@toolgate/core'
+import {
+  type Clock,
+  GatewayError,
+  isJsonObject,
+  type JsonObject,
+  type NewId,
+  parseJsonObject,
+  type ServerOutcome,
+} from '@toolgate/core'
 import { listOf, textOf } from '../json-fields.ts'
 import type { LoopTool } from '../loop-tool.ts'
 import { readServerEvents } from '../sse.ts'
@@ -219,7 +227,8 @@ async function passWhole(
 }
 
 function readEvent(data: string): JsonObject | undefined {
-  const fields = parseObject(data)
+  // None: `[DONE]`, which some servers add.
+  const fields = parseJsonObject(data)
   if (fields === undefined) return undefined
   if (fields['type'] === 'error') throw providerStreamError({ error: fields['error'] ?? fields })
   const failed = isJsonObject(fields['response']) ? fields['response'] : {}
@@ -227,14 +236,4 @@ function readEvent(data: string): JsonObject | undefined {
   const { error } = fields
   if (fields['type'] === undefined && error !== undefined && error !== null) throw providerStreamError(fields)
   return fields
-}
-
-function parseObject(text: string): JsonObject | undefined {
-  try {
-    const value: unknown = JSON.parse(text)
-    return isJsonObject(value) ? value : undefined
-  } catch {
-    // `[DONE]`, which some servers add.
-    return undefined
-  }
 }

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises'
-import { type Clock, GatewayError, isJsonObject, type Outbound, Secret, startDeadline } from '@toolgate/core'
+import { type Clock, GatewayError, type Outbound, parseJsonObject, Secret, startDeadline } from '@toolgate/core'
 import { importPKCS8, SignJWT } from 'jose'
 import { z } from 'zod'
 
@@ -84,7 +84,7 @@ async function askForToken({ credentials, outbound, clock }: GoogleTokenOptions)
     })
   const text = await response.text(maxAnswerBytes)
   if (response.status !== 200) throw unavailable(`answered ${response.status}`)
-  const parsed = answerSchema.safeParse(parseJson(text))
+  const parsed = answerSchema.safeParse(parseJsonObject(text))
   if (!parsed.success) throw unavailable('answered without a token')
   return parsed.data
 }
@@ -92,7 +92,7 @@ async function askForToken({ credentials, outbound, clock }: GoogleTokenOptions)
 async function readCredentials(credentials: Secret) {
   const given = credentials.reveal().trim()
   const text = given.startsWith('{') ? given : await readFile(given, 'utf8').catch(() => undefined)
-  const parsed = credentialsSchema.safeParse(text === undefined ? undefined : parseJson(text))
+  const parsed = credentialsSchema.safeParse(text === undefined ? undefined : parseJsonObject(text))
   if (parsed.success) return parsed.data
   throw new GatewayError(
     'CONFIGURATION_INVALID',
@@ -118,14 +118,4 @@ async function toForm(credentials: z.output<typeof credentialsSchema>, clock: Cl
 
 function unavailable(problem: string, cause?: unknown): GatewayError {
   return new GatewayError('PROVIDER_UNREACHABLE', `No access token for Vertex AI: Google ${problem}.`, { cause })
-}
-
-function parseJson(text: string): unknown {
-  try {
-    const value: unknown = JSON.parse(text)
-    return isJsonObject(value) ? value : undefined
-  } catch {
-    // Whatever it is, it is neither credentials nor a token.
-    return undefined
-  }
 }

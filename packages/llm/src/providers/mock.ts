@@ -1,4 +1,4 @@
-import { type Clock, definePlug, isJsonObject, type JsonObject, type JsonValue, type NewId } from '@toolgate/core'
+import { type Clock, definePlug, isJsonObject, type JsonObject, type NewId, parseJsonObject } from '@toolgate/core'
 import { z } from 'zod'
 import { cancelled } from '../cancelled.ts'
 import { toText } from '../dialects/chat-turn.ts'
@@ -106,7 +106,7 @@ function offeredNames({ tools }: JsonObject): string[] {
 /** The longest name that stands before the arguments wins; a tool also goes by its name without prefix. */
 function findCall(asked: string, offered: readonly string[]): { name: string; input: string } | undefined {
   const start = asked.indexOf('{')
-  const input = start === -1 ? undefined : parseObject(asked.slice(start, asked.lastIndexOf('}') + 1))
+  const input = start === -1 ? undefined : parseJsonObject(asked.slice(start, asked.lastIndexOf('}') + 1))
   if (input === undefined) return undefined
   const words = new Set(asked.slice(0, start).match(/[A-Za-z0-9_-]+/g))
   const [found] = offered
@@ -119,16 +119,6 @@ function findCall(asked: string, offered: readonly string[]): { name: string; in
 function spellings(name: string): string[] {
   const parts = name.split(/(?<=[-_])/)
   return parts.map((_, index) => parts.slice(index).join('')).filter((tail) => /^[A-Za-z0-9]/.test(tail))
-}
-
-function parseObject(text: string): JsonObject | undefined {
-  try {
-    const value: JsonValue = JSON.parse(text)
-    return isJsonObject(value) ? value : undefined
-  } catch {
-    // Somebody's prose with braces in it: no call.
-    return undefined
-  }
 }
 
 /** Words stand in for tokens: budgets and ledgers have something to count. */

@@ -1,4 +1,4 @@
-import { isJsonObject, type JsonObject } from '@toolgate/core'
+import { type JsonObject, parseJsonObject } from '@toolgate/core'
 import { createParser } from 'eventsource-parser'
 
 /** Characters of one event; a longer one is relayed all the same and only not looked into. */
@@ -18,7 +18,7 @@ export async function* watchEvents(
   const parser = createParser({
     maxBufferSize: maxEventLength,
     onEvent: ({ data }) => {
-      const event = data.includes(mentions) ? parseObject(data) : undefined
+      const event = data.includes(mentions) ? parseJsonObject(data) : undefined
       if (event !== undefined) found.push(event)
     },
   })
@@ -31,15 +31,5 @@ export async function* watchEvents(
     for (const event of found) await onEvent(event)
     found = []
     yield chunk
-  }
-}
-
-function parseObject(text: string): JsonObject | undefined {
-  try {
-    const value: unknown = JSON.parse(text)
-    return isJsonObject(value) ? value : undefined
-  } catch {
-    // Whatever it is, it is relayed.
-    return undefined
   }
 }

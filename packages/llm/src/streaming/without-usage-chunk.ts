@@ -1,4 +1,4 @@
-import { isJsonObject } from '@toolgate/core'
+import { isJsonObject, parseJsonObject } from '@toolgate/core'
 import { createParser } from 'eventsource-parser'
 
 /** Bytes of one event; a longer one is none of those that are looked for, and passes as it comes. */
@@ -45,12 +45,6 @@ function isUsageChunk(event: string): boolean {
 }
 
 function hasOnlyUsage(data: string): boolean {
-  try {
-    const chunk: unknown = JSON.parse(data)
-    if (!isJsonObject(chunk) || !isJsonObject(chunk['usage'])) return false
-    return Array.isArray(chunk['choices']) && chunk['choices'].length === 0
-  } catch {
-    // Whatever it is, it is relayed.
-    return false
-  }
+  const { usage, choices } = parseJsonObject(data) ?? {}
+  return isJsonObject(usage) && Array.isArray(choices) && choices.length === 0
 }

@@ -1,11 +1,4 @@
-import {
-  isJsonObject,
-  isJsonRpcMessage,
-  isResponse,
-  type JsonObject,
-  type JsonRpcId,
-  type JsonRpcResponse,
-} from '@toolgate/core'
+import { isJsonRpcMessage, isResponse, type JsonRpcId, type JsonRpcResponse, parseJsonObject } from '@toolgate/core'
 
 /** What gateways tell each other about sessions. All of them hear all of it; most of it concerns one. */
 export type Notice =
@@ -36,7 +29,7 @@ export function writeNotice(notice: Notice): string {
 
 /** Another version of this program may say more: what is not understood is nothing. */
 export function readNotice(text: string): Notice | undefined {
-  const notice = parse(text)
+  const notice = parseJsonObject(text)
   if (notice === undefined) return undefined
   const { kind, sessionId, streamId, mailId, requestId, response, level, from, uris } = notice
   if (kind === 'mail' && typeof mailId === 'string') return { kind, mailId }
@@ -53,14 +46,4 @@ export function readNotice(text: string): Notice | undefined {
   }
   if (kind === 'reply' && isJsonRpcMessage(response) && isResponse(response)) return { kind, sessionId, response }
   return undefined
-}
-
-function parse(text: string): JsonObject | undefined {
-  try {
-    const value: unknown = JSON.parse(text)
-    return isJsonObject(value) ? value : undefined
-  } catch {
-    // Not of this program.
-    return undefined
-  }
 }

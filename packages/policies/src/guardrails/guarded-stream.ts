@@ -1,4 +1,4 @@
-import { isJsonObject, type JsonObject } from '@toolgate/core'
+import { type JsonObject, parseJsonObject } from '@toolgate/core'
 import { createParser, type EventSourceMessage } from 'eventsource-parser'
 import { tooLongToJudge } from './enforce.ts'
 import type { TextSlot } from './guardrail.ts'
@@ -67,7 +67,7 @@ async function* guardDocument(
     document += text
     if (document.length > maxHeld) throw tooLongToJudge()
   }
-  const answer = parseObject(document)
+  const answer = parseJsonObject(document)
   const texts: readonly FoundText[] =
     answer === undefined ? [{ text: document, structured: false, path: [] }] : textsOfAnswer(answer)
   const shown = await check(texts)
@@ -121,7 +121,7 @@ function createGate(options: GuardStreamOptions) {
 
   return {
     async take({ event: name, data }: EventSourceMessage): Promise<void> {
-      const read = parseObject(data)
+      const read = parseJsonObject(data)
       const spelt = read !== undefined && /"logprobs(?:Result)?"/.test(data)
       const event = spelt ? withoutLogprobs(read) : read
       const { pieces, whole, ends }: EventTexts =
@@ -171,14 +171,4 @@ function write({ name, data, event, pieces }: HeldEvent): Uint8Array {
         )
   const lines = shown.split('\n').map((line) => `data: ${line}\n`)
   return Buffer.from(`${name === undefined ? '' : `event: ${name}\n`}${lines.join('')}\n`)
-}
-
-function parseObject(text: string): JsonObject | undefined {
-  try {
-    const value: unknown = JSON.parse(text)
-    return isJsonObject(value) ? value : undefined
-  } catch {
-    // `[DONE]`, or what nobody can read.
-    return undefined
-  }
 }
