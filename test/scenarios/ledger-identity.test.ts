@@ -46,6 +46,9 @@ beforeAll(async () => {
 })
 afterAll(() => behind.disposeAsync())
 
+/** One of each kind that clients of the gateway are given, made up. */
+const ownTokens = ['tgat', 'tgrt', 'tgac', 'tgcs', 'tgrc', 'tgrr'].map((kind) => `${kind}_${'a-token-'.repeat(5)}`)
+
 /** Rows are written together, once a second. */
 const rowsOf = (count: number, matches: (row: CallRow) => boolean) =>
   vi.waitFor(async () => {
@@ -152,11 +155,15 @@ describe('the row of a call says who, with which program, where, as whom and how
         [{ name: 'long'.repeat(100), version: '1' }, undefined, 'long'.repeat(50)],
         [{ name: key, version: '1' }, undefined, null],
         [{ name: `${'x'.repeat(180)} ${key}`, version: '1' }, undefined, null],
+        ...ownTokens.map((token) => [{ name: `agent ${token}`, version: '1' }, undefined, null] as const),
+        [{ name: 'agent', version: encodeURIComponent(` ${ownTokens.join(' ')}`) }, undefined, null],
         [{ name: '', version: '1' }, undefined, null],
       ]
+      const said = new Map<string, string | null>()
       for (const [at, [clientInfo, userAgent, client]] of names.entries()) {
         for (const [era, open] of Object.entries({ legacy: openRawSession, modern: rawModernClient })) {
           const requestId = `program-${era}-${at}`
+          said.set(requestId, client)
           const headers = {
             'x-litellm-api-key': key,
             'x-request-id': requestId,
@@ -164,15 +171,34 @@ describe('the row of a call says who, with which program, where, as whom and how
           }
           const raw = await open({ fetch: gateway.fetch, url: `${base}/mcp/open`, headers, clientInfo })
           await raw.ask('tools/call', { name: 'echo', arguments: {} })
-          const [row] = await rowsOf(1, (one) => toolCalls(one) && one.requestId === requestId)
-          expect([requestId, row?.client]).toEqual([requestId, client])
         }
       }
+      const rows = await rowsOf(said.size, (row) => toolCalls(row) && said.has(row.requestId))
+      expect(new Map(rows.map(({ requestId, client }) => [requestId, client]))).toEqual(said)
     },
   )
 
+  verifies('ledger:every-field', 'and never the master key, whatever it looks like', async () => {
+    const master_key = 'words-that-open-every-door'
+    const own = await openTestDatabase()
+    const config = { general_settings: { master_key }, mcp_servers: { open: { url: upstream.url } } }
+    await using here = await boot({ config, database: own })
+    for (const open of [openRawSession, rawModernClient]) {
+      const clientInfo = { name: `agent ${master_key}`, version: '1' }
+      const headers = { 'x-litellm-api-key': master_key }
+      const raw = await open({ fetch: here.fetch, url: `${base}/mcp/open`, headers, clientInfo })
+      expect(await raw.ask('tools/call', { name: 'echo', arguments: {} })).toHaveProperty('result')
+    }
+    const clients = await vi.waitFor(async () => {
+      const rows = (await own.db.select().from(calls)).filter(toolCalls)
+      if (rows.length < 2) throw new Error(`${rows.length} rows of 2`)
+      return rows.map(({ client }) => client)
+    }, 10_000)
+    expect(clients).toEqual([null, null])
+  })
+
   verifies('ledger:every-field', 'and no secret', async () => {
     const rows = await database.db.select().from(calls)
-    expect(JSON.stringify(rows)).not.toMatch(/secret-of|sk-|tgat_/)
+    expect(JSON.stringify(rows)).not.toMatch(/secret-of|sk-|tg(?:at|rt|ac|cs|rc|rr)_/)
   })
 })

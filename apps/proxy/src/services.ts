@@ -65,6 +65,7 @@ import { type ClientAddress, createClientAddress } from './client-address.ts'
 import { createPublicAddress, type PublicAddress } from './public-address.ts'
 import { createLiveConfig, type LiveConfig } from './reload/live-config.ts'
 import { createReload, type Reload } from './reload/reload.ts'
+import type { HoldsOwnKey } from './routes/mcp/program.ts'
 import type { ConnectServices } from './routes/oauth/connect.ts'
 import { serverOptions } from './server-options.ts'
 import type { ServerSet } from './server-set.ts'
@@ -86,6 +87,7 @@ export interface Services extends HealthServices, TrustPart, ToolsetsPart {
   readonly authenticate: Authenticate
   readonly withoutOwnKeys: WithoutOwnKeys
   readonly headerNames: () => HeaderNames
+  readonly holdsOwnKey: HoldsOwnKey
   readonly authorizationServer: AuthorizationServer
   readonly publicAddress: PublicAddress
   readonly clientAddress: ClientAddress

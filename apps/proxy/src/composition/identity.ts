@@ -1,4 +1,5 @@
 import {
+  carries,
   createAccessTokens,
   createAuthenticator,
   createAuthorizationServer,
@@ -18,6 +19,7 @@ import {
   createVirtualKeys,
   type HeaderNames,
   type KeyAdmission,
+  looksLikeOwnKey,
   type StoreContact,
   upsertConfigKeys,
 } from '@toolgate/auth'
@@ -73,6 +75,8 @@ export async function composeIdentity(foundation: Foundation) {
         find: async (hash, signal) => (await keyCache.find(hash, signal)) ?? (await accessTokens.find(hash, signal)),
       },
     }),
+    // The master key may be any text.
+    holdsOwnKey: (text: string) => looksLikeOwnKey(text) || carries(text, masterKey),
     authenticate: createAuthenticator({
       masterKey,
       keys: admission,

@@ -40,7 +40,7 @@ interface Suspicion {
 
 /** Whether a text holds what could be a key or a token of this gateway, without finding out whether it is one. */
 export function looksLikeOwnKey(text: string): boolean {
-  return candidates(new Secret(text)).next().done !== true
+  return textsIn(text).some(holdsTokenOfTheGateway) || candidates(new Secret(text)).next().done !== true
 }
 
 function lookingUp(keys: { readonly find: FindKey }, signal: AbortSignal): (key: Secret) => Promise<boolean> {

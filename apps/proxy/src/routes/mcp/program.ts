@@ -1,4 +1,3 @@
-import { looksLikeOwnKey } from '@toolgate/auth'
 import { type Caller, isJsonObject } from '@toolgate/core'
 
 /** Characters of what a client calls itself. */
@@ -11,14 +10,17 @@ const libraries =
 /** Nobody is called so; it is not even looked at. */
 const longestSaid = 4_096
 
+/** Whether a text holds what is, or could be, a key or a token of this gateway. */
+export type HoldsOwnKey = (text: string) => boolean
+
 /** `name/version` of MCP's `clientInfo`: one line, bounded. Undefined where it says nothing, or holds what may be a key of the gateway. */
-export function programIn(clientInfo: unknown): string | undefined {
+export function programIn(clientInfo: unknown, holdsOwnKey: HoldsOwnKey): string | undefined {
   if (!isJsonObject(clientInfo)) return undefined
   const { name, version } = clientInfo
   if (typeof name !== 'string') return undefined
   const said = typeof version === 'string' ? [name, version] : [name]
   // Before anything is cut: a part of a key is nobody's business either.
-  if (said.join('').length > longestSaid || looksLikeOwnKey(said.join(' '))) return undefined
+  if (said.join('').length > longestSaid || said.some(holdsOwnKey)) return undefined
   const [called, ...more] = said.map(oneLine)
   if (called === undefined || called === '') return undefined
   return [called, ...more.filter((part) => part !== '')].join('/').slice(0, longest).toWellFormed()

@@ -15,6 +15,7 @@ import { createIntroduction } from './introduction.ts'
 import { createLegacyEra } from './legacy/legacy-era.ts'
 import { createModernEra } from './modern/modern-era.ts'
 import { originRules, refuseForeignOrigin } from './origin.ts'
+import type { HoldsOwnKey } from './program.ts'
 import { isMalformed, type Malformed, readMessages, type Received } from './read-messages.ts'
 import { createSseTransport } from './sse/sse-transport.ts'
 import { serversOf, type View, viewOf } from './view.ts'
@@ -42,6 +43,7 @@ export interface McpServices {
   readonly standing: Pick<StandingCallers, 'watch'>
   readonly live: Pick<LiveConfig, 'current'>
   readonly publicAddress: PublicAddress
+  readonly holdsOwnKey: HoldsOwnKey
 }
 
 /**

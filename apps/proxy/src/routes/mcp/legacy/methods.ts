@@ -2,7 +2,7 @@ import { type Caller, GatewayError, isJsonObject, type JsonObject } from '@toolg
 import { type Gateway, logLevels, type Session, type Sessions, type Subscriptions } from '@toolgate/manager'
 import type { Answer } from '../answer.ts'
 import type { createIntroduction } from '../introduction.ts'
-import { programIn } from '../program.ts'
+import { type HoldsOwnKey, programIn } from '../program.ts'
 import { requireAnyServer, type View } from '../view.ts'
 import type { Asked } from './respond.ts'
 import { negotiate } from './versions.ts'
@@ -24,6 +24,7 @@ export interface LegacyMethodsOptions {
   readonly subscriptions: Pick<Subscriptions, 'wanted'>
   readonly answer: Answer
   readonly introduce: ReturnType<typeof createIntroduction>
+  readonly holdsOwnKey: HoldsOwnKey
 }
 
 /** Characters of what a client declares, which is kept as long as its session. */
@@ -50,7 +51,7 @@ export function createLegacyMethods(options: LegacyMethodsOptions): LegacyMethod
 }
 
 async function initialize(
-  { gateway, sessions, introduce }: LegacyMethodsOptions,
+  { gateway, sessions, introduce, holdsOwnKey }: LegacyMethodsOptions,
   { caller, view, params }: { caller: Caller; view: View; params: JsonObject },
 ): Promise<LegacyResult> {
   requireAnyServer(gateway, caller)
@@ -60,7 +61,7 @@ async function initialize(
   }
   const protocolVersion = negotiate(params)
   const { instructions, ...said } = introduce(caller, view)
-  const client = programIn(params['clientInfo'])
+  const client = programIn(params['clientInfo'], holdsOwnKey)
   const { names } = view
   const { id: sessionId } = await sessions.open(caller.principal, { protocolVersion, capabilities, client, names })
   return { result: { protocolVersion, ...said, ...(instructions !== undefined && { instructions }) }, sessionId }

@@ -19,7 +19,7 @@ import { contentful, logFailure } from '../../../middleware/errors.ts'
 import { isUpstreamFault, toolFailureOf } from '../../../render/json-rpc.ts'
 import { httpStatus } from '../../../render/status.ts'
 import { EventStream } from '../event-stream.ts'
-import { programIn, withProgram } from '../program.ts'
+import { type HoldsOwnKey, programIn, withProgram } from '../program.ts'
 import type { McpPost } from '../routes.ts'
 import { requireAnyServer } from '../view.ts'
 import { checkRequest } from './check-request.ts'
@@ -33,7 +33,9 @@ export interface ModernPost extends McpPost {
   readonly message: JsonRpcMessage
 }
 
-export type ModernEraOptions = ListenOptions
+export interface ModernEraOptions extends ListenOptions {
+  readonly holdsOwnKey: HoldsOwnKey
+}
 
 interface ModernRequest extends McpPost {
   readonly request: JsonRpcRequest
@@ -103,7 +105,7 @@ function respond(options: ModernEraOptions, exchange: ModernRequest): Promise<Re
   }
   const peer = modernPeer(envelope, say)
   const signal = AbortSignal.any([caller.signal, left.signal])
-  const known = withProgram(caller, programIn(envelope.clientInfo))
+  const known = withProgram(caller, programIn(envelope.clientInfo, options.holdsOwnKey))
   replyTo(options, { ...exchange, caller: { ...known, peer, signal } }).then(finish, reject)
   return promise
 }
