@@ -50,7 +50,8 @@ export const llmRequirements = {
   },
   'chat:signs-of-life': {
     status: 'held',
-    statement: 'While tools run a stream has comments, at every LLM door, so that nobody on the way takes it for dead.',
+    statement:
+      'While tools run a stream has signs of life that its SDKs read over, at every LLM door, so that nobody on the way takes it for dead.',
   },
   'chat:hang-up-stops-all': {
     status: 'held',

@@ -16,7 +16,7 @@ export function loopAsChat(
     generate: async (body, signal) => (await loopOver(body)({ signal })).response,
     stream(body, signal) {
       const open = (send: Send) => openChatClientStream({ body, send, renderError, clock, newId })
-      return streamToolLoop({ open, run: loopOver(body), signal, clock })
+      return streamToolLoop({ open, run: loopOver(body), signal })
     },
   }
 }

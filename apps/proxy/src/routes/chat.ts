@@ -10,6 +10,7 @@ import {
   withOutcomes,
   withoutProgressOption,
   withoutReports,
+  withSignsOfLife,
 } from '@toolgate/llm'
 import { type Context, Hono } from 'hono'
 import { z } from 'zod'
@@ -58,7 +59,8 @@ function completing(options: LoopServices) {
     const loop = looping(options, request, { dialect: chatDialect, wire: 'chat', streamed: countedStream(body) })
     if (!streamed) return context.json((await loop({ signal: caller.signal })).response)
     const open = (send: Send) => openChatClientStream({ body, send, renderError, clock, newId })
-    return eventStream(await streamToolLoop({ open, run: loop, signal: caller.signal, clock }))
+    const bytes = await streamToolLoop({ open, run: loop, signal: caller.signal })
+    return eventStream(withSignsOfLife(bytes, { dialect: 'chat', clock }))
   }
 }
 

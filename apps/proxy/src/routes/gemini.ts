@@ -86,16 +86,14 @@ interface GeminiRequest extends LlmRequest {
 }
 
 function wireOf(options: LoopServices, context: Context<AppEnv>, request: GeminiRequest) {
-  const { models } = options
+  const { models, clock } = options
   const { caller, body, attached, onServed } = request
   const passing = { headers: passingHeaders(context, googleHeaders), query: '' }
-  if (attached.tools.length > 0 && models.speaks(request.model, 'gemini')) return nativeLoop(options, request, passing)
   if (attached.tools.length > 0) {
-    const crossed = crossGemini(loopAsChat(options, request, renderError), options)
-    return {
-      generate: () => crossed.generate(body, caller.signal),
-      stream: async () => withSignsOfLife(await crossed.stream(body, caller.signal), options),
-    }
+    const loop = models.speaks(request.model, 'gemini')
+      ? nativeLoop(options, request, passing)
+      : crossedLoop(options, request)
+    return { ...loop, stream: async () => withSignsOfLife(await loop.stream(), { dialect: 'gemini', clock }) }
   }
   const asking = { dialect: 'gemini', body, passing, onServed } as const
   return { generate: () => models.generate(caller, asking), stream: () => models.stream(caller, asking) }
@@ -104,12 +102,21 @@ function wireOf(options: LoopServices, context: Context<AppEnv>, request: Gemini
 /** On a model that speaks the dialect the rounds do as well: what it signed stays as it is. */
 function nativeLoop(options: LoopServices, request: LlmRequest, passing: Passing) {
   const { body, caller } = request
-  const { newId, clock } = options
+  const { newId } = options
   const run = looping(options, request, { dialect: geminiDialect, wire: 'gemini', streamed: {}, passing })
   const open = (send: Send) => openGeminiClientStream({ body, send, renderError, newId })
   return {
     generate: async () => (await run({ signal: caller.signal })).response,
-    stream: () => streamToolLoop({ open, run, signal: caller.signal, clock }),
+    stream: () => streamToolLoop({ open, run, signal: caller.signal }),
+  }
+}
+
+function crossedLoop(options: LoopServices, request: LlmRequest) {
+  const { body, caller } = request
+  const crossed = crossGemini(loopAsChat(options, request, renderError), options)
+  return {
+    generate: () => crossed.generate(body, caller.signal),
+    stream: () => crossed.stream(body, caller.signal),
   }
 }
 

@@ -77,6 +77,7 @@ async function answerWithTools(
 ): Promise<Response> {
   const { caller, body } = request
   const { newId, clock } = options
+  const signs = { dialect: 'messages', clock } as const
   const report = outcomeReport(request.attached.outcomes, 'messages')
   const isStreamed = body['stream'] === true
   if (options.models.speaks(request.model, 'messages')) {
@@ -89,11 +90,12 @@ async function answerWithTools(
     const run = looping(options, request, how)
     if (!isStreamed) return context.json((await run({ signal: caller.signal })).response)
     const open = (send: Send) => openMessagesClientStream({ body, send, renderError, newId })
-    return eventStream(report.stream(await streamToolLoop({ open, run, signal: caller.signal, clock })))
+    const bytes = withSignsOfLife(await streamToolLoop({ open, run, signal: caller.signal }), signs)
+    return eventStream(report.stream(bytes))
   }
   const crossed = crossMessages(loopAsChat(options, request, renderError), options)
   if (!isStreamed) return context.json(await crossed.generate(body, caller.signal))
-  const bytes = withSignsOfLife(await crossed.stream(body, caller.signal), { clock })
+  const bytes = withSignsOfLife(await crossed.stream(body, caller.signal), signs)
   return eventStream(relayStream(report.stream(bytes), toErrorEvent))
 }
 

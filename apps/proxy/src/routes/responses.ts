@@ -8,6 +8,7 @@ import {
   type StoredResponses,
   streamToolLoop,
   watchEvents,
+  withSignsOfLife,
 } from '@toolgate/llm'
 import { type Context, Hono } from 'hono'
 import { z } from 'zod'
@@ -134,7 +135,8 @@ async function answerWithTools(
   }
   const open = (send: Send) =>
     openResponsesClientStream({ body, ...attached, send, renderError, clock, newId, onResponse: save })
-  return eventStream(report.stream(await streamToolLoop({ open, run: loop, signal: caller.signal, clock })))
+  const bytes = await streamToolLoop({ open, run: loop, signal: caller.signal })
+  return eventStream(report.stream(withSignsOfLife(bytes, { dialect: 'responses', clock })))
 }
 
 function renderError(error: GatewayError): JsonObject {

@@ -1,4 +1,4 @@
-import { type Clock, GatewayError } from '@toolgate/core'
+import { GatewayError } from '@toolgate/core'
 
 /**
  * Between what writes a stream and who reads it. Holds a bounded number of bytes: a writer waits for a reader that is
@@ -12,8 +12,8 @@ export interface ByteChannel {
   /** Undefined: nothing is held at the moment. */
   take(): Uint8Array | undefined
   readonly closed: boolean
-  /** Resolves with false where nothing happened within the time. */
-  news(clock: Clock, withinMs: number): Promise<boolean>
+  /** Resolves when there is something to take, or nothing to come. */
+  news(): Promise<void>
   /** The reader is gone. */
   abandon(): void
 }
@@ -55,14 +55,10 @@ export function createByteChannel(): ByteChannel {
       if (size <= maxHeldBytes) release()
       return bytes
     },
-    news(clock, withinMs) {
-      if (held.length > 0 || closed || abandoned) return Promise.resolve(true)
-      const { promise, resolve } = Promise.withResolvers<boolean>()
-      const cancel = clock.after(withinMs, () => resolve(false))
-      wakeReader = () => {
-        cancel()
-        resolve(true)
-      }
+    news() {
+      if (held.length > 0 || closed || abandoned) return Promise.resolve()
+      const { promise, resolve } = Promise.withResolvers<void>()
+      wakeReader = resolve
       return promise
     },
     abandon() {

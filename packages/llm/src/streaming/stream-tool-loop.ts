@@ -1,6 +1,5 @@
-import { type Clock, type GatewayError, systemClock, toGatewayError } from '@toolgate/core'
+import { type GatewayError, toGatewayError } from '@toolgate/core'
 import type { ClientStream, Send } from '../dialects/client-stream.ts'
-import { keepAliveEvent } from '../providers/chat-events.ts'
 import type { LoopAnswer } from '../tool-loop.ts'
 import { type ByteChannel, createByteChannel } from './byte-channel.ts'
 
@@ -12,9 +11,6 @@ export interface StreamLoopOptions {
   readonly run: (hooks: StreamHooks) => Promise<LoopAnswer>
   /** The client's. */
   readonly signal: AbortSignal
-  readonly clock?: Clock
-  /** Milliseconds of silence after which a comment is sent. */
-  readonly keepAliveMs?: number
 }
 
 export interface StreamHooks {
@@ -27,13 +23,7 @@ export interface StreamHooks {
  * Resolves when there is something to read, so that a model that cannot be asked is still an error of the request; rejects
  * with what the loop rejects with until then. Later failures are the last event of the stream.
  */
-export async function streamToolLoop({
-  open,
-  run,
-  signal,
-  clock = systemClock,
-  keepAliveMs = 15_000,
-}: StreamLoopOptions): Promise<AsyncIterable<Uint8Array>> {
+export async function streamToolLoop({ open, run, signal }: StreamLoopOptions): Promise<AsyncIterable<Uint8Array>> {
   const reader = new AbortController()
   const channel = createByteChannel()
   const begun = Promise.withResolvers<void>()
@@ -45,7 +35,7 @@ export async function streamToolLoop({
   finished.then(() => begun.resolve(), begun.reject)
   await begun.promise
   finish(finished, client, channel)
-  return readable(channel, { clock, keepAliveMs, leave: () => reader.abort() })
+  return readable(channel, () => reader.abort())
 }
 
 function finish(finished: Promise<LoopAnswer>, client: ClientStream, channel: ByteChannel): void {
@@ -59,20 +49,14 @@ function finish(finished: Promise<LoopAnswer>, client: ClientStream, channel: By
     .finally(() => channel.close())
 }
 
-interface Reading {
-  readonly clock: Clock
-  readonly keepAliveMs: number
-  readonly leave: () => void
-}
-
-/** What the channel holds, with signs of life while it holds nothing. A reader that leaves is heard at once. */
-function readable(channel: ByteChannel, { clock, keepAliveMs, leave }: Reading): AsyncIterable<Uint8Array> {
+/** What the channel holds. A reader that leaves is heard at once. */
+function readable(channel: ByteChannel, leave: () => void): AsyncIterable<Uint8Array> {
   const next = async (): Promise<IteratorResult<Uint8Array>> => {
     for (;;) {
       const bytes = channel.take()
       if (bytes !== undefined) return { done: false, value: bytes }
       if (channel.closed) return { done: true, value: undefined }
-      if (!(await channel.news(clock, keepAliveMs))) return { done: false, value: keepAliveEvent() }
+      await channel.news()
     }
   }
   const leaveNow = async (): Promise<IteratorResult<Uint8Array>> => {
