@@ -3,10 +3,11 @@ import { Secret } from '@toolgate/core'
 import { userTokens } from '@toolgate/db'
 import { openTestDatabase } from '@toolgate/testing/database'
 import { startRawMcpServer } from '@toolgate/testing/mcp-raw'
-import { isNotNull, sql } from 'drizzle-orm'
+import { and, eq, isNotNull, ne, sql } from 'drizzle-orm'
 import { describe, expect } from 'vitest'
 import { boot, type Booted, recordingLog } from '../boot.ts'
 import { verifies } from '../verifies.ts'
+import { watchOrphanLooks } from './orphan-looks.ts'
 import { startUserTokenWorld } from './user-token-world.ts'
 
 describe('accounts at servers', () => {
@@ -51,53 +52,56 @@ describe('accounts at servers', () => {
       const keyed = { url: 'https://keyed.example.com/mcp', auth_type: 'api_key', is_byok: true }
       const config = { mcp_servers: { repo, keyed } }
       const withTypo = { mcp_servers: { rpeo: repo, keyed } }
+      const looks = await watchOrphanLooks(database)
       await using here = await boot({ database, config, log })
+      await looks.first()
       const key = await here.makeKey({ user_id: 'ada', object_permission: { mcp_servers: ['repo', 'keyed'] } })
       await here.json('/v1/mcp/server/repo/oauth-user-credential', { key, body: { access_token: 'token' } })
       await here.json('/v1/mcp/server/keyed/user-credential', { key, body: { credential: 'key-of-ada' } })
 
-      const rows = () => database.db.select().from(userTokens)
+      const rows = () => database.db.select().from(userTokens).where(ne(userTokens.owner, 'nobody'))
       const orphans = async () => (await rows()).filter(({ orphanedAt }) => orphanedAt !== null).length
-      const ago = (days: number) =>
+      const reload = (next: object) => looks.after(() => here.reload(next))
+      const lookedFor = (days: number) =>
         database.db
           .update(userTokens)
-          .set({ orphanedAt: sql`now() - ${days} * interval '1 day'` })
-          .where(isNotNull(userTokens.orphanedAt))
+          .set({ orphanedFor: `${days} days` })
+          .where(and(isNotNull(userTokens.orphanedAt), ne(userTokens.owner, 'nobody')))
       const said = (what: string) => log.lines.filter((line) => line.includes(what))
       const connected = async () =>
         (await here.json('/v1/mcp/server/repo/oauth-user-credential/status', { key }))['has_credential']
 
-      await here.reload(withTypo)
+      await reload(withTypo)
       expect(await orphans()).toBe(1)
       expect(said('not declared any more')).toEqual([expect.stringContaining('"server":"repo"')])
-      await ago(29)
-      await here.reload(config)
+      await lookedFor(29)
+      await reload(config)
       expect(await orphans()).toBe(0)
       expect(await connected()).toBe(true)
 
       // An entry that is there and cannot be used is there.
-      await here.reload({ mcp_servers: { repo: { ...repo, url: 7 }, keyed } })
-      await here.reload(config)
+      await reload({ mcp_servers: { repo: { ...repo, url: 7 }, keyed } })
       expect(await orphans()).toBe(0)
+      await reload(config)
       expect(await connected()).toBe(true)
 
-      await here.reload(withTypo)
+      await reload(withTypo)
       expect(await orphans()).toBe(1)
-      await ago(29)
-      await here.reload({ mcp_servers: { keyed } })
-      await here.reload(withTypo)
+      await lookedFor(29)
+      await reload({ mcp_servers: { keyed } })
+      await reload(withTypo)
       expect(await rows()).toHaveLength(2)
-      await ago(31)
+      await lookedFor(31)
       // It came back at the last moment.
-      await here.reload(config)
+      await reload(config)
       expect(await orphans()).toBe(0)
-      await here.reload(withTypo)
+      await reload(withTypo)
       expect(await orphans()).toBe(1)
-      await ago(31)
-      await here.reload({ mcp_servers: { keyed } })
+      await lookedFor(31)
+      await reload({ mcp_servers: { keyed } })
       expect(await rows()).toHaveLength(1)
       expect(said('was removed')).toEqual([expect.stringContaining('"server":"repo"')])
-      await here.reload(config)
+      await reload(config)
       expect(await connected()).toBe(false)
       expect(await here.json('/v1/mcp/user-credentials', { key })).toMatchObject([{ server_name: 'keyed' }])
     },
@@ -117,7 +121,10 @@ describe('accounts at servers', () => {
           tickets: { url, env_vars: [{ name: 'TOKEN', scope: 'user' }] },
         },
       })
+      const looks = await watchOrphanLooks(database)
       await using here = await boot({ database, log, config: configOf(there.url) })
+      await looks.first()
+      const reload = (next: object) => looks.after(() => here.reload(next))
       const key = await here.makeKey({
         user_id: 'ada',
         object_permission: { mcp_servers: ['repo', 'keyed', 'tickets'] },
@@ -130,27 +137,68 @@ describe('accounts at servers', () => {
       expect(before).toHaveLength(2)
 
       const mistyped = configOf(there.url.replace('/mcp', '/mpc'))
-      const marked = async () =>
-        (await database.db.select().from(userTokens).where(isNotNull(userTokens.orphanedAt))).length
+      const rows = () => database.db.select().from(userTokens).where(ne(userTokens.owner, 'nobody'))
+      const marked = async () => (await rows()).filter(({ orphanedAt }) => orphanedAt !== null).length
 
-      await here.reload(mistyped)
+      await reload(mistyped)
       await here.json('/mcp-rest/tools/list', { key })
       await here.json('/v1/mcp/server', { key })
       expect(await connected()).toEqual([])
       expect(await marked()).toBe(3)
       const said = log.lines.filter((line) => line.includes('has another address or client now'))
       expect(new Set(said.map((line) => JSON.parse(line).server))).toEqual(new Set(['repo', 'keyed', 'tickets']))
-      await here.reload(configOf(there.url))
+      await reload(configOf(there.url))
       expect(await connected()).toEqual(before)
       expect(await marked()).toBe(0)
 
       // It was none: the server has moved.
-      await here.reload(mistyped)
-      await database.db.update(userTokens).set({ orphanedAt: sql`now() - interval '31 days'` })
-      await here.reload(mistyped)
-      expect(await database.db.select().from(userTokens)).toEqual([])
+      await reload(mistyped)
+      await database.db.update(userTokens).set({ orphanedFor: '30 days' })
+      await reload(mistyped)
+      expect(await rows()).toEqual([])
     },
   )
+
+  verifies('oauth:user-tokens', 'outlive a mark of long ago, and any time in which no gateway ran', async () => {
+    const database = await openTestDatabase()
+    await using _ = { [Symbol.asyncDispose]: () => database.close() }
+    const shared = { ...database, close: async () => {} }
+    const repo = { url: 'https://repo.example.com/mcp', auth_type: 'oauth2', oauth2_flow: 'authorization_code' }
+    const config = { mcp_servers: { repo } }
+    await using here = await boot({ database: shared, config })
+    const key = await here.makeKey({ user_id: 'ada', object_permission: { mcp_servers: ['repo'] } })
+    await here.json('/v1/mcp/server/repo/oauth-user-credential', { key, body: { access_token: 'token' } })
+    const isOfAda = eq(userTokens.owner, 'ada')
+    const rows = () => database.db.select().from(userTokens).where(isOfAda)
+    const markedBefore = (days: number, orphanedFor: string | null) =>
+      database.db
+        .update(userTokens)
+        .set({ orphanedAt: sql`now() - ${days} * interval '1 day'`, orphanedFor })
+        .where(isOfAda)
+
+    const log = recordingLog()
+    const removed = () => log.lines.filter((line) => line.includes('was removed'))
+    const looks = await watchOrphanLooks(database)
+    await markedBefore(31, null)
+    await using other = await boot({ database: shared, log })
+    await looks.first()
+    expect(await rows()).toMatchObject([{ orphanedFor: '02:00:00' }])
+    await markedBefore(365, '29 days 21:59:00')
+    await looks.after(() => other.reload({}))
+    expect(await rows()).toHaveLength(1)
+    expect(removed()).toEqual([])
+    await looks.after(() => here.reload(config))
+    expect(await rows()).toMatchObject([{ orphanedAt: null }])
+
+    // It starts anew, for what was forgotten does not count any more.
+    await looks.after(() => other.reload({}))
+    expect(await rows()).toMatchObject([{ orphanedFor: '00:00:00' }])
+    await markedBefore(1, '29 days 22:01:00')
+    await looks.after(() => other.reload({}))
+    expect(await rows()).toEqual([])
+    // By a gateway that never knew the server.
+    expect(removed()).toEqual([expect.stringContaining('"server":"repo"')])
+  })
 
   verifies('oauth:user-tokens', 'outlive a gateway that knows their server as it was before', async () => {
     const database = await openTestDatabase()

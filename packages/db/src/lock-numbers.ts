@@ -13,4 +13,5 @@ export const lockNumbers = {
   toolsets: 7_106_421_922,
   oauthClients: 7_106_421_950,
   userTokens: 7_106_421_951,
+  orphanedAccounts: 7_106_421_952,
 } as const

@@ -24,7 +24,7 @@ export interface ServersPart {
   /** As `ServerSet.start`; from then on it is known what users have at servers that are gone. */
   startServers(): Promise<void>
   /** Puts the servers of a configuration in force, as `ServerSet.useConfig`. */
-  useServers(loaded: LoadedConfig): Promise<readonly string[]>
+  useServers(loaded: LoadedConfig): readonly string[]
   close(): Promise<void>
 }
 
@@ -72,9 +72,9 @@ export function composeServers(foundation: Foundation, parts: ServersPartOptions
       await serverSet.start()
       accounts.start()
     },
-    async useServers(config) {
+    useServers(config) {
       const problems = serverSet.useConfig(config)
-      await accounts.look()
+      accounts.look()
       return problems
     },
     async close() {

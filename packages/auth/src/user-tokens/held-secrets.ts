@@ -41,6 +41,7 @@ export function createHeldSecrets({ store, memory, seal, known, clock, newId }: 
           const tokens = { access: next(before?.access), refresh: undefined, party: undefined }
           return {
             id: newId('user_token'),
+            serverName: server.name,
             identity,
             sealed: await seal.seal(tokens, holder),
             scopes: [],
@@ -54,7 +55,7 @@ export function createHeldSecrets({ store, memory, seal, known, clock, newId }: 
       async remove(server, owner) {
         const holder = holderOf(server, owner)
         memory.forget(holder)
-        return store.remove(holder)
+        return (await store.remove(holder)) !== undefined
       },
     }
   }

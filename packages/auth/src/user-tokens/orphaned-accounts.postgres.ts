@@ -1,37 +1,55 @@
 /** Orphans in the table `user_tokens`, on PGlite or Postgres. */
-import { type Database, userTokens, writeStore } from '@toolgate/db'
-import { and, inArray, isNotNull, isNull, lte, not, or, type SQL, sql } from 'drizzle-orm'
-import type { DeclaredServers, OrphansByServer, OrphanStore } from './orphaned-accounts.ts'
+import { type Database, lockNumbers, type Queries, userTokens, writeStore } from '@toolgate/db'
+import { and, gte, inArray, isNotNull, isNull, not, or, type SQL, sql } from 'drizzle-orm'
+import type { DeclaredServers, Orphans, OrphanStore } from './orphaned-accounts.ts'
+
+const { orphanedAt, orphanedFor } = userTokens
+const named = { serverId: userTokens.serverId, serverName: userTokens.serverName }
 
 export function createPostgresOrphanStore({ db }: Pick<Database, 'db'>): OrphanStore {
   return {
-    mark: (declared) =>
-      writeStore(db, async (within) => {
-        const fits = fitsOneOf(declared)
-        await within
-          .update(userTokens)
-          .set({ orphanedAt: null })
-          .where(and(isNotNull(userTokens.orphanedAt), fits))
-        const marked = await within
-          .update(userTokens)
-          .set({ orphanedAt: sql`now()` })
-          .where(and(isNull(userTokens.orphanedAt), not(fits)))
-          .returning({ serverId: userTokens.serverId })
-        return counted(marked)
-      }),
-    remove: (declared, afterMs) =>
-      writeStore(db, async (within) => {
-        const isOld = lte(userTokens.orphanedAt, sql`now() - ${afterMs} * interval '1 millisecond'`)
-        const removed = await within
-          .delete(userTokens)
-          .where(and(isOld, not(fitsOneOf(declared))))
-          .returning({ serverId: userTokens.serverId })
-        return counted(removed)
-      }),
+    look: (declared, { mostCountedMs, keptMs }, deadline) =>
+      writeStore(
+        db,
+        async (within) => {
+          // Gateways that know other servers take the same rows in another order.
+          await within.execute(sql`select pg_advisory_xact_lock(${lockNumbers.orphanedAccounts})`)
+          const fits = fitsOneOf(declared)
+          await within
+            .update(userTokens)
+            .set({ orphanedAt: null })
+            .where(and(isNotNull(orphanedAt), fits))
+          await count(within, mostCountedMs)
+          const marked = await within
+            .update(userTokens)
+            .set({ orphanedAt: sql`now()`, orphanedFor: sql`interval '0'` })
+            .where(and(isNull(orphanedAt), not(fits)))
+            .returning(named)
+          const removed = await within
+            .delete(userTokens)
+            .where(and(isNotNull(orphanedAt), gte(orphanedFor, milliseconds(keptMs))))
+            .returning(named)
+          return { marked: byServer(marked), removed: byServer(removed) }
+        },
+        deadline,
+      ),
   }
 }
 
-/** What is for a server as it is declared; for one of which that is not known, whatever is for it. */
+/** Of what is marked already. A mark from before time was counted has none yet. */
+async function count(within: Queries, mostMs: number): Promise<void> {
+  const since = sql`least(now() - ${orphanedAt}, ${milliseconds(mostMs)})`
+  await within
+    .update(userTokens)
+    .set({ orphanedAt: sql`now()`, orphanedFor: sql`coalesce(${orphanedFor}, interval '0') + ${since}` })
+    .where(isNotNull(orphanedAt))
+}
+
+function milliseconds(ms: number): SQL {
+  return sql`${ms} * interval '1 millisecond'`
+}
+
+/** What is for a server as it is declared; for one of which that is not known, whatever is at it. */
 function fitsOneOf(declared: DeclaredServers): SQL {
   const unread: string[] = []
   const kept: SQL[] = []
@@ -44,8 +62,13 @@ function fitsOneOf(declared: DeclaredServers): SQL {
   return or(inArray(serverId, unread), isKept) ?? sql`false`
 }
 
-function counted(rows: readonly { readonly serverId: string }[]): OrphansByServer {
-  const counts = new Map<string, number>()
-  for (const { serverId } of rows) counts.set(serverId, (counts.get(serverId) ?? 0) + 1)
-  return counts
+function byServer(
+  rows: readonly { readonly serverId: string; readonly serverName: string | null }[],
+): readonly Orphans[] {
+  const ofServers = Map.groupBy(rows, ({ serverId }) => serverId)
+  return [...ofServers].map(([id, all]) => ({
+    id,
+    name: all.find(({ serverName }) => serverName !== null)?.serverName ?? undefined,
+    secrets: all.length,
+  }))
 }

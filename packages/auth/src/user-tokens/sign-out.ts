@@ -7,7 +7,7 @@ import type { UserTokenStore } from './user-token-store.ts'
 import type { TokenContext } from './user-tokens.ts'
 
 export interface SignOutOptions {
-  readonly store: Pick<UserTokenStore, 'find' | 'remove'>
+  readonly store: Pick<UserTokenStore, 'remove'>
   readonly seal: Pick<TokenSeal, 'open'>
   readonly upstream: Pick<UpstreamClient, 'revoke'>
   readonly memory: Pick<UserTokenMemory, 'forget' | 'expect'>
@@ -33,11 +33,10 @@ export function createSignOut({ store, seal, upstream, memory, log }: SignOutOpt
 
   return async (context: TokenContext): Promise<boolean> => {
     const { holder, identity } = context
-    const row = await store.find(holder)
     memory.forget(holder)
-    const isRemoved = await store.remove(holder)
+    const removed = await store.remove(holder)
     // What was got for what the server was before is not shown to what it is.
-    if (isRemoved && row?.identity === identity) memory.expect(endThere(row.sealed, context))
-    return isRemoved
+    if (removed?.identity === identity) memory.expect(endThere(removed.sealed, context))
+    return removed !== undefined
   }
 }

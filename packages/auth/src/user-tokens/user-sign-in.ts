@@ -50,9 +50,10 @@ const legSchema = z.object({
 })
 
 export function createUserSignIn({ store, upstream, seal, wanted, clock, newId }: UserSignInOptions): UserSignIn {
-  const save = async ({ holder, identity }: TokenContext, { tokens, scopes }: Got) =>
+  const save = async ({ at, holder, identity }: TokenContext, { tokens, scopes }: Got) =>
     store.save(holder, async () => ({
       id: newId('user_token'),
+      serverName: at.name,
       identity,
       sealed: await seal.seal(tokens, holder),
       scopes: [...scopes],

@@ -66,12 +66,11 @@ export function createPostgresUserTokenStore({ db }: Pick<Database, 'db'>, newId
         await record(within, holder, 'user_token.connect')
         return row
       }),
-    remove: (holder, id) =>
+    remove: (holder) =>
       writeStore(db, async (within) => {
-        const meant = and(isOf(holder), id === undefined ? undefined : eq(userTokens.id, id))
-        const removed = await within.delete(userTokens).where(meant).returning({ id: userTokens.id })
-        if (removed.length > 0) await record(within, holder, 'user_token.disconnect')
-        return removed.length > 0
+        const [removed] = await within.delete(userTokens).where(isOf(holder)).returning()
+        if (removed !== undefined) await record(within, holder, 'user_token.disconnect')
+        return removed
       }),
     want: ({ id }, scopes) => writeStore(db, (within) => want(within, id, scopes)),
     claim: (row, forMs) => askStore(() => claim(db, row, forMs)),
@@ -85,7 +84,7 @@ async function claim(db: Queries, row: Claimed, forMs: number): Promise<boolean>
   const free = or(isNull(userTokens.refreshingUntil), lte(userTokens.refreshingUntil, sql`now()`))
   const claimed = await db
     .update(userTokens)
-    .set({ refreshingUntil: sql`now() + ${forMs} * interval '1 millisecond'` })
+    .set({ refreshingUntil: sql`now() + ${forMs} * interval '1 millisecond'`, orphanedAt: null })
     .where(and(isStill(row), eq(userTokens.needsSignIn, false), free))
     .returning({ id: userTokens.id })
   return claimed.length > 0
@@ -111,7 +110,7 @@ async function settle(
         : { ...outcome, version: row.version + 1 }
   const [settled] = await within
     .update(userTokens)
-    .set({ ...change, refreshingUntil: null })
+    .set({ ...change, refreshingUntil: null, orphanedAt: null })
     .where(isStill(row))
     .returning()
   if (settled !== undefined && outcome !== 'failed') {

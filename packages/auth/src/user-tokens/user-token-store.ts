@@ -25,7 +25,7 @@ export function holderKey({ owner, serverId, kind = 'credential' }: TokenHolder)
 
 export type NewUserTokens = Pick<
   UserTokenRow,
-  'id' | 'identity' | 'sealed' | 'scopes' | 'expiresAt' | 'refreshable' | 'connectedAt'
+  'id' | 'serverName' | 'identity' | 'sealed' | 'scopes' | 'expiresAt' | 'refreshable' | 'connectedAt'
 >
 
 export type RefreshedTokens = Pick<UserTokenRow, 'sealed' | 'scopes' | 'expiresAt' | 'refreshable'>
@@ -40,12 +40,12 @@ export interface UserTokenStore {
    * store.
    */
   save(holder: TokenHolder, next: (former: UserTokenRow | undefined) => Promise<NewUserTokens>): Promise<UserTokenRow>
-  /** False where there were none. With an `id` only what is still that: what came in its place stays. */
-  remove(holder: TokenHolder, id?: string): Promise<boolean>
+  /** What there was, and is not any more; undefined where there was none. */
+  remove(holder: TokenHolder): Promise<UserTokenRow | undefined>
   /**
    * Takes the right to refresh these very tokens, for so many milliseconds; false where somebody else has it or they are not
    * there any more. A gateway that dies with it has it for so long and no longer, by the clock of the store: those of two
-   * gateways may differ by more.
+   * gateways may differ by more. What is claimed or settled is in use, and no orphan.
    */
   claim(row: Pick<UserTokenRow, 'id' | 'version'>, forMs: number): Promise<boolean>
   /** What came of a claim. Undefined where the row was replaced meanwhile: then that one counts. */

@@ -47,6 +47,7 @@ describeOnStores('tokens of users, at two gateways', (openStore) => {
   }
   /** Owners whose tokens a store was asked for. */
   const reads: string[] = []
+  const revoked: string[] = []
   const behind = new AsyncDisposableStack()
   afterAll(() => behind.disposeAsync())
   beforeAll(async () => {
@@ -63,7 +64,10 @@ describeOnStores('tokens of users, at two gateways', (openStore) => {
     const upstream: UpstreamClient = {
       start: never,
       finish: never,
-      revoke: never,
+      async revoke(token) {
+        revoked.push(token.reveal())
+        return true
+      },
       partyOf: async () => party,
       refresh: (token) => refresh(token.reveal()),
     }
@@ -238,6 +242,34 @@ describeOnStores('tokens of users, at two gateways', (openStore) => {
     expect(await presented(first, 'jan')).toBeUndefined()
     expect(await presented(first, 'jan', before)).toBe('Bearer former')
     expect(await presented(second, 'jan', before)).toBe('Bearer former')
+  })
+
+  it('are no orphans any more once they are used', async () => {
+    const [first] = await gateways(async () => received('new'))
+    const [database] = databases
+    if (first === undefined || database === undefined) throw new Error('no gateway')
+    await first.keep({ server, owner: 'lou', signal }, given('old', 0))
+    const isOfLou = eq(userTokens.owner, 'lou')
+    await database.db.update(userTokens).set({ orphanedAt: new Date() }).where(isOfLou)
+    expect(await presented(first, 'lou')).toBe('Bearer new')
+    expect(await database.db.select().from(userTokens).where(isOfLou)).toMatchObject([{ orphanedAt: null }])
+  })
+
+  it('are ended at their server as they were when they were taken back', async () => {
+    const [first, second] = await gateways(
+      async () => undefined,
+      (kept) => ({
+        async remove(holder) {
+          if (holder.owner === 'mia') await second?.keep({ server, owner: 'mia', signal }, given('now', 3_600_000))
+          return kept.remove(holder)
+        },
+      }),
+    )
+    if (first === undefined || second === undefined) throw new Error('no gateways')
+    await first.keep({ server, owner: 'mia', signal }, given('former', 3_600_000))
+    revoked.length = 0
+    expect(await first.remove(server, 'mia')).toBe(true)
+    await vi.waitFor(() => expect(revoked).toEqual(['now-refresh']))
   })
 
   it('are sealed, each for its holder', async () => {

@@ -1,4 +1,4 @@
-import { boolean, integer, pgTable, text, timestamp, uniqueIndex } from 'drizzle-orm/pg-core'
+import { boolean, integer, interval, pgTable, text, timestamp, uniqueIndex } from 'drizzle-orm/pg-core'
 
 /** One row per user, server and kind: the tokens or the key that the user has there, or what it set of the server's variables. */
 export const userTokens = pgTable(
@@ -27,8 +27,12 @@ export const userTokens = pgTable(
     /** Until then one gateway refreshes, and the others wait. */
     refreshingUntil: timestamp('refreshing_until', { withTimezone: true }),
     connectedAt: timestamp('connected_at', { withTimezone: true }).notNull(),
-    /** Since then no gateway knows the server. Null: one does. */
+    /** As the server was called when this came here. Null: it came before that was kept. */
+    serverName: text('server_name'),
+    /** When a gateway looked last and knew no server that it is for. Null: it has been used since, or a gateway knew one. */
     orphanedAt: timestamp('orphaned_at', { withTimezone: true }),
+    /** How long it had been so by then, as far as gateways have looked. */
+    orphanedFor: interval('orphaned_for'),
   },
   (token) => [uniqueIndex('user_tokens_owner_server_id_kind').on(token.owner, token.serverId, token.kind)],
 )
