@@ -1,7 +1,16 @@
 import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { randomId, Secret } from '@toolgate/core'
-import { askStore, calls, managementEvents, migrate, openDatabase, publish, uniqueViolation } from '@toolgate/db'
+import {
+  askStore,
+  calls,
+  managementEvents,
+  migrate,
+  oauthClients,
+  openDatabase,
+  publish,
+  uniqueViolation,
+} from '@toolgate/db'
 import { createDatabase, describeOnPostgres, describeOnStores, type TestStore } from '@toolgate/testing/database'
 import { freePort } from '@toolgate/testing/postgres-server'
 import { sql } from 'drizzle-orm'
@@ -36,6 +45,15 @@ describeOnStores('a database', (openStore) => {
     const row = { id: randomId('call'), kind: 'list' as const, outcome: 'ok', durationMs: 1.25, startedAt, ...identity }
     const [written] = await store.database.db.insert(calls).values(row).returning()
     expect(written).toMatchObject({ startedAt, durationMs: 1.25 })
+  })
+
+  it('keeps a list of texts as it was written', async () => {
+    const redirectUris = ['http://one.test/a,b', 'a "quoted\\" {text}', '', 'NULL', ' ']
+    const registered = { tokenEndpointAuthMethod: 'none', metadata: {}, createdAt: new Date() } as const
+    const row = { id: randomId('client'), redirectUris, grantTypes: [], ...registered }
+    await store.database.db.insert(oauthClients).values(row)
+    const [kept] = await store.database.db.select().from(oauthClients).where(sql`id = ${row.id}`)
+    expect(kept).toMatchObject(row)
   })
 
   it('announces a change on commit, and never one that was rolled back', async () => {

@@ -3,6 +3,7 @@
  * not the first request with a puzzling one.
  */
 import { type Clock, GatewayError, type Secret, startDeadline, systemClock } from '@toolgate/core'
+import { parsePgArray } from 'drizzle-orm/pg-core'
 import { drizzle } from 'drizzle-orm/postgres-js'
 import postgres from 'postgres'
 import type { Database } from './database.ts'
@@ -20,6 +21,14 @@ const longestBackoffSeconds = 1
 /** A statement that runs longer is in trouble: everything here is short. Migrations lift it for themselves. */
 const statementTimeoutMs = 15_000
 
+/** `text[]` (`pg_type.oid` 1009). Drizzle writes it, and reads it on other drivers. */
+const texts = {
+  to: 1009,
+  from: [1009],
+  serialize: (text: string) => text,
+  parse: (text: string) => parsePgArray(text),
+}
+
 /** Opens a Postgres. Rejects with `STORE_UNAVAILABLE` naming `host:port/name` and never the password. */
 export async function openPostgres(url: Secret, clock: Clock = systemClock): Promise<Database> {
   const { connectionString, label, connectionLimit, schema } = parseDatabaseUrl(url)
@@ -27,8 +36,9 @@ export async function openPostgres(url: Secret, clock: Clock = systemClock): Pro
     max: connectionLimit ?? defaultConnections,
     connect_timeout: connectTimeoutSeconds,
     backoff: (attempts) => Math.min(longestBackoffSeconds, 0.05 * 2 ** attempts),
-    // Drizzle reads arrays itself; the driver's own look at the types is a query of which nobody hears that it failed.
+    // The driver's own look at the types is a query of which nobody hears that it failed; the only arrays here are of text.
     fetch_types: false,
+    types: { texts },
     // NOTICE is chatter such as "schema exists, skipping"; the driver would print it.
     onnotice() {},
     connection: {
