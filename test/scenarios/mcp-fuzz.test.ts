@@ -17,7 +17,7 @@ import {
   string as textOf,
 } from 'fast-check'
 import { afterAll, beforeAll, describe, expect } from 'vitest'
-import { boot, type Booted } from '../boot.ts'
+import { boot, type Booted, recordingLog } from '../boot.ts'
 import { openRawSession } from '../raw-client.ts'
 import { verifies } from '../verifies.ts'
 import { malformedBodies, malformedHeaders } from './mcp-malformed.ts'
@@ -174,6 +174,32 @@ describe('whatever is sent to an MCP endpoint', () => {
       expect(await answerTo('9007199254740993')).toContain('"id":null,"error":{"code":-32600')
     },
   )
+
+  verifies('mcp:fuzz', 'a text that no store can keep is the fault of whoever sent it', async () => {
+    const log = recordingLog()
+    await using here = await boot({ config: configOf('raw'), log })
+    const ask = async (method: string, params: object, headers: Record<string, string> = {}) => {
+      const response = await here.request('/mcp', { headers, body: { jsonrpc: '2.0', id: 1, method, params } })
+      const [said = ''] = /\{.*\}/.exec(await response.text()) ?? []
+      return { answer: JSON.parse(said), session: response.headers.get('mcp-session-id') ?? '' }
+    }
+    const open = (experimental: object) =>
+      ask('initialize', { protocolVersion: '2025-11-25', capabilities: { experimental } })
+    const refused = { error: { code: -32602, message: expect.stringContaining('half a character') } }
+    for (const text of ['\ud800', 'half \udfff of one', '\u0000']) {
+      for (const experimental of [{ x: text }, { x: [{ y: text }] }, { [text]: {} }]) {
+        const { answer, session } = await open(experimental)
+        expect({ answer, session }).toMatchObject({ answer: refused, session: '' })
+      }
+    }
+    const { answer, session } = await open({ x: 'a whole one: \u{1f600}, and what only looks like half: \\ud800' })
+    expect(answer).toHaveProperty('result')
+    for (const uri of ['file:///\ud800', 'file:///\u0000']) {
+      const { answer } = await ask('resources/subscribe', { uri }, { 'mcp-session-id': session })
+      expect(answer).toMatchObject(refused)
+    }
+    expect(log.lines.filter((line) => line.includes('"blame":"operator"'))).toEqual([])
+  })
 
   verifies('mcp:fuzz', 'invented bodies and headers too, and nothing is kept of them', async () => {
     const invent = (seed: number) =>

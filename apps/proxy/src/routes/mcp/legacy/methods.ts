@@ -1,4 +1,5 @@
 import { type Caller, GatewayError, isJsonObject, type JsonObject } from '@toolgate/core'
+import { isStorable } from '@toolgate/db'
 import { type Gateway, logLevels, type Session, type Sessions, type Subscriptions } from '@toolgate/manager'
 import type { Answer } from '../answer.ts'
 import type { createIntroduction } from '../introduction.ts'
@@ -56,9 +57,11 @@ async function initialize(
 ): Promise<LegacyResult> {
   requireAnyServer(gateway, caller)
   const capabilities = isJsonObject(params['capabilities']) ? params['capabilities'] : {}
-  if (JSON.stringify(capabilities).length > maxCapabilitiesLength) {
+  const declared = JSON.stringify(capabilities)
+  if (declared.length > maxCapabilitiesLength) {
     throw invalid(`"capabilities" has more than ${maxCapabilitiesLength} characters.`)
   }
+  requireStorable('capabilities', declared)
   const protocolVersion = negotiate(params)
   const { instructions, ...said } = introduce(caller, view)
   const client = programIn(params['clientInfo'], holdsOwnKey)
@@ -83,6 +86,7 @@ async function subscribe(
   const { uri } = params
   if (session === undefined) throw invalid(`${method} needs a session: there is nobody to tell without one.`)
   if (typeof uri !== 'string') throw invalid(`${method}: "uri" must be a string.`)
+  requireStorable('uri', JSON.stringify(uri))
   const { subscriptions } = session
   if (method === 'resources/unsubscribe') {
     await sessions.setSubscriptions(session, new Set([...subscriptions].filter((one) => one !== uri)))
@@ -92,6 +96,11 @@ async function subscribe(
   const result = await answer({ caller, view, method, params })
   await sessions.setSubscriptions(session, new Set([...session.subscriptions, uri]))
   return result
+}
+
+/** Sessions are kept in the database. */
+function requireStorable(param: string, json: string): void {
+  if (!isStorable(json)) throw invalid(`"${param}" holds a NUL character or half a character.`)
 }
 
 function invalid(message: string): GatewayError {
