@@ -1,4 +1,4 @@
-import type { JsonObject } from '@toolgate/core'
+import { isJsonObject, type JsonObject, type JsonValue } from '@toolgate/core'
 import { completion, completionEvents, toolCall } from '@toolgate/testing/llm-server'
 import { serveOnLoopback } from '@toolgate/testing/loopback'
 import { type SdkMcpServer, startMcpServer } from '@toolgate/testing/mcp-server'
@@ -44,6 +44,8 @@ async function stream(request: object) {
 }
 
 const itemTypes = ({ output }: Pick<Parsed, 'output'>) => output.map(({ type }) => type)
+
+const objectsIn = (value: JsonValue | undefined) => (Array.isArray(value) ? value.filter(isJsonObject) : [])
 
 /** A native answer, which counts otherwise than those that are crossed. */
 function nativeResponse(output: JsonObject[], id = 'resp_native'): JsonObject {
@@ -336,6 +338,57 @@ describe('a provider that has Responses itself', () => {
       { type: 'function_call_output', call_id: 'call_n', output: 'hi' },
     ])
   })
+
+  const calling = (name: string, inputs: object[], callId: string) =>
+    inputs.map((input, at) => ({
+      ...callItem({ id: callId, name, input: { ...input } }),
+      id: `fc_${name}_${at}`,
+    }))
+  const answering = (streamed: boolean, output: JsonObject[]) => {
+    const response = nativeResponse(output)
+    return streamed ? { events: responseEvents(response) } : { json: response }
+  }
+
+  for (const streamed of [true, false]) {
+    for (const callId of ['', 'same']) {
+      const kind = `call_id "${callId}", streamed: ${streamed}`
+      verifies(
+        'responses:one-lifecycle',
+        `has each call answered by its own result, whatever its ids: ${kind}`,
+        async () => {
+          const own = { type: 'function', name: 'get_weather', parameters: { type: 'object', properties: {} } }
+          world.play(
+            answering(streamed, calling('srv-echo', [{ message: 'a' }, { message: 'b' }], callId)),
+            answering(streamed, calling('get_weather', [{ city: 'Bern' }, { city: 'Rom' }], callId)),
+          )
+          const request = { model: 'gpt', tools: [own, ...mcp()] }
+          const { final, events } = streamed ? await stream(request) : { final: await create(request), events: [] }
+          expect(final.output.filter(({ type }) => type === 'mcp_call')).toMatchObject(
+            ['a', 'b'].map((message) => ({
+              status: 'completed',
+              arguments: JSON.stringify({ message }),
+              output: message,
+            })),
+          )
+          const [, first, second, ...results] = objectsIn(world.asked[1]?.['input'])
+          expect([first, second, ...results]).toMatchObject([
+            { type: 'function_call', arguments: '{"message":"a"}' },
+            { type: 'function_call', arguments: '{"message":"b"}' },
+            { type: 'function_call_output', call_id: first?.['call_id'], output: 'a' },
+            { type: 'function_call_output', call_id: second?.['call_id'], output: 'b' },
+          ])
+          const handed = final.output.flatMap((item) => (item.type === 'function_call' ? [item.call_id] : []))
+          for (const ids of [[first?.['call_id'], second?.['call_id']], handed]) {
+            expect(new Set(ids.filter((id) => id !== '')).size).toBe(2)
+          }
+          const told = events.flatMap((event) =>
+            'item' in event && event.item.type === 'function_call' ? [event.item] : [],
+          )
+          expect(told.map(({ call_id }) => call_id)).toEqual(streamed ? handed.flatMap((id) => [id, id]) : [])
+        },
+      )
+    }
+  }
 
   it('is asked for chat completions where it turns out to have none', async () => {
     world.play({ status: 404, json: { detail: 'Not Found' } }, completion({ content: 'Old but fine.' }))

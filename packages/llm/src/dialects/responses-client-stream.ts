@@ -15,8 +15,9 @@ import type { LoopAnswer, LoopRound, RoundContext } from '../tool-loop.ts'
 import { providerStreamError } from './chat-chunks.ts'
 import type { ClientStream, RenderError, Send } from './client-stream.ts'
 import { beginResponse, numberedEvents } from './response-events.ts'
-import { answersAsJson, calledName } from './responses.ts'
-import { beginCall, finishedCall, toListItems } from './responses-items.ts'
+import { type CallIds, uniqueCallIds } from './response-call-ids.ts'
+import { answersAsJson } from './responses.ts'
+import { beginCall, calledName, finishedCall, toListItems } from './responses-items.ts'
 
 export interface ResponsesClientStreamOptions {
   /** The client's request. */
@@ -65,16 +66,19 @@ class ResponsesClientStream implements ClientStream {
 
   async readRound(bytes: AsyncIterable<Uint8Array>, { isHandedBack }: RoundContext): Promise<JsonObject> {
     const round = newRound(isHandedBack)
+    const callIds = uniqueCallIds(this.#options.newId)
     const done: JsonObject[] = []
     this.#held = []
     for await (const { data } of readServerEvents(bytes)) {
-      const fields = readEvent(data)
+      const fields = withCallId(readEvent(data), callIds)
       await this.#begin()
       if (fields === undefined) continue
       const type = textOf(fields['type'])
       const { response: whole, item } = fields
-      if (fields['object'] === 'response') return passWhole(fields, (kind, given) => this.#pass(kind, given, round))
-      if (terminal.has(type) && isJsonObject(whole)) return completed(whole, done)
+      if (fields['object'] === 'response') {
+        return passWhole(callIds.ofAnswer(fields), (kind, given) => this.#pass(kind, given, round))
+      }
+      if (terminal.has(type) && isJsonObject(whole)) return callIds.ofAnswer(completed(whole, done))
       if (type === 'response.output_item.done' && isJsonObject(item)) done.push(item)
       if (!onceOnly.has(type)) await this.#pass(type, fields, round)
     }
@@ -178,6 +182,12 @@ class ResponsesClientStream implements ClientStream {
   #write(type: string, fields: JsonObject): Promise<void> {
     return this.#options.send(this.#event(type, fields))
   }
+}
+
+function withCallId(event: JsonObject | undefined, callIds: CallIds): JsonObject | undefined {
+  const { item, output_index: place } = event ?? {}
+  if (!isJsonObject(item) || typeof place !== 'number') return event
+  return { ...event, item: callIds.ofEvent(item, place) }
 }
 
 function newRound(isHandedBack: RoundContext['isHandedBack']): RoundItems {

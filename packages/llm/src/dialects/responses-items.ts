@@ -19,6 +19,12 @@ export function isOurItem(item: JsonValue): item is JsonObject {
   return isJsonObject(item) && textOf(item['type']).startsWith('mcp_') && ourId.test(textOf(item['id']))
 }
 
+/** Of an item that calls a function, its name with that of its namespace; undefined for every other item. */
+export function calledName({ type, name, namespace }: JsonObject): string | undefined {
+  if ((type !== 'function_call' && type !== 'custom_tool_call') || typeof name !== 'string') return undefined
+  return typeof namespace === 'string' ? `${namespace}__${name}` : name
+}
+
 export function toCallItem(outcome: ToolOutcome, newId: NewId): JsonObject {
   return finishedCall(beginCall(outcome.call, outcome.tool, newId), outcome)
 }

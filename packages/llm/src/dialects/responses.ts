@@ -1,11 +1,13 @@
-import { GatewayError, isJsonObject, type JsonObject, type JsonValue } from '@toolgate/core'
+import { GatewayError, isJsonObject, type JsonObject, type JsonValue, type NewId } from '@toolgate/core'
 import { listOf, textOf } from '../json-fields.ts'
 import type { LoopTool } from '../loop-tool.ts'
 import { toFunctionTool } from '../tool-mapping.ts'
 import { parseArguments } from './call-arguments.ts'
 import type { AnswerParts, Dialect, Turn, TurnCall } from './dialect.ts'
+import { uniqueCallIds } from './response-call-ids.ts'
 import {
   approvalsIn,
+  calledName,
   settleApprovals,
   toApprovalRequest,
   toCallItem,
@@ -87,8 +89,8 @@ function toChoice(choice: JsonValue, tools: readonly LoopTool[]): JsonValue {
   return chosen === undefined ? choice : { type: 'function', name: chosen.functionName }
 }
 
-function readResponse(response: JsonObject): Turn {
-  const { output, usage, error, status } = response
+function readResponse(response: JsonObject, newId: NewId): Turn {
+  const { output, usage, error, status } = uniqueCallIds(newId).ofAnswer(response)
   if (!Array.isArray(output) || status === 'failed') {
     const reason = isJsonObject(error) ? textOf(error['message']) : ''
     throw new GatewayError(
@@ -119,12 +121,6 @@ function toCall(item: JsonObject): TurnCall[] {
   const name = calledName(item)
   if (name === undefined) return []
   return [{ id: textOf(item['call_id']), name, arguments: parseArguments(item['arguments']), raw: item }]
-}
-
-/** Of an item that calls a function, its name with that of its namespace; undefined for every other item. */
-export function calledName({ type, name, namespace }: JsonObject): string | undefined {
-  if ((type !== 'function_call' && type !== 'custom_tool_call') || typeof name !== 'string') return undefined
-  return typeof namespace === 'string' ? `${namespace}__${name}` : name
 }
 
 /** Intermediate text would spoil an answer that must be one JSON document. */
