@@ -1,3 +1,4 @@
+import type Anthropic from '@anthropic-ai/sdk'
 import { isJsonObject, type JsonObject, type JsonValue } from '@toolgate/core'
 import { type CallRow, calls, type Database } from '@toolgate/db'
 import { openTestDatabase } from '@toolgate/testing/database'
@@ -5,7 +6,7 @@ import { completionEvents, type LlmServer, type ScriptedAnswer, startLlmServer }
 import type OpenAI from 'openai'
 import { expect, vi } from 'vitest'
 import { boot, type BootOptions, type Booted } from '../boot.ts'
-import { openAiSdk } from './sdk-clients.ts'
+import { anthropicSdk, openAiSdk } from './sdk-clients.ts'
 
 /** A gateway with one scripted model behind it, asked with the official SDK. */
 export interface ChatWorld extends AsyncDisposable {
@@ -21,6 +22,8 @@ export interface ChatWorld extends AsyncDisposable {
   readonly asked: readonly JsonObject[]
   /** The official SDK with this key, by default the master key. */
   client(key?: string): OpenAI
+  /** Anthropic's, with the master key. */
+  anthropic(): Anthropic
   /** One completion of the model `gpt`, by default with every tool of the key, without approval. */
   complete(request?: object, options?: { key?: string; headers?: Record<string, string> }): Promise<Completed>
   /** The ledger rows that match, as soon as there are `count`. */
@@ -79,6 +82,7 @@ export async function startChatWorld({
     llm,
     database,
     client,
+    anthropic: () => anthropicSdk(gateway, { maxRetries: 0 }),
     play(...answers) {
       script = answers
       asked = []

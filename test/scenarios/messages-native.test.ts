@@ -6,7 +6,6 @@ import { afterAll, beforeAll, describe, expect } from 'vitest'
 import { verifies } from '../verifies.ts'
 import { claude, claudeKey } from './chat-models.ts'
 import { mcp, messagesIn } from './chat-world.ts'
-import { anthropicSdk } from './sdk-clients.ts'
 import { startToolWorld, type ToolWorld } from './tool-world.ts'
 
 /** The tool loop behind `/v1/messages` on a Claude model, with the official SDK: every round is in Anthropic's dialect. */
@@ -16,8 +15,6 @@ beforeAll(async () => {
   world = behind.use(await startToolWorld(startMcpServer, { models: (llm) => [claude(llm)] }))
 })
 afterAll(() => behind.disposeAsync())
-
-const client = () => anthropicSdk(world.gateway, { maxRetries: 0 })
 
 const cached = { type: 'ephemeral' }
 const own = { name: 'get_weather', input_schema: { type: 'object', odd: true }, cache_control: cached }
@@ -29,7 +26,7 @@ const params = (request: object): Anthropic.MessageCreateParamsNonStreaming =>
   )
 
 async function stream(request: object, options: Anthropic.RequestOptions = {}) {
-  const reading = client().messages.stream(params(request), options)
+  const reading = world.anthropic().messages.stream(params(request), options)
   const types: string[] = []
   for await (const event of reading) types.push(event.type)
   return { final: await reading.finalMessage(), types }
@@ -47,7 +44,7 @@ const echo = use('srv-echo', { message: 'hi' }, 'toolu_1')
 
 describe.each([false, true])('a message with gateway tools to Claude, streamed: %s', (streamed) => {
   const ask = async (request: object, options: Anthropic.RequestOptions = {}) =>
-    streamed ? (await stream(request, options)).final : client().messages.create(params(request), options)
+    streamed ? (await stream(request, options)).final : world.anthropic().messages.create(params(request), options)
 
   verifies('messages:native-rounds', 'goes on with what the model signed, and with every cache mark', async () => {
     const first = [thought, sealed, text('I look.'), echo]

@@ -13,7 +13,6 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { verifies } from '../verifies.ts'
 import { claude, claudeKey } from './chat-models.ts'
 import { mcp, messagesIn, offeredIn, resultsIn } from './chat-world.ts'
-import { anthropicSdk } from './sdk-clients.ts'
 import { startToolWorld, type ToolWorld } from './tool-world.ts'
 
 /** `/v1/messages` with the official SDK: `claude` is Anthropic's, `gpt` is asked for chat completions. */
@@ -24,15 +23,13 @@ beforeAll(async () => {
 })
 afterAll(() => behind.disposeAsync())
 
-const client = () => anthropicSdk(world.gateway, { maxRetries: 0 })
-
 type Params = Anthropic.MessageCreateParamsNonStreaming
 
 const params = (request: object): Params =>
   JSON.parse(JSON.stringify({ model: 'gpt', max_tokens: 100, messages: [{ role: 'user', content: 'go' }], ...request }))
 
 async function stream(request: object) {
-  const reading = client().messages.stream(params(request))
+  const reading = world.anthropic().messages.stream(params(request))
   const types: string[] = []
   for await (const event of reading) types.push(event.type)
   return { final: await reading.finalMessage(), types }
@@ -73,7 +70,7 @@ describe('a message to Anthropic', () => {
 
   it('keeps its failures, in its own envelope', async () => {
     world.play({ status: 529, json: { type: 'error', error: { type: 'overloaded_error', message: 'busy' } } })
-    await expect(client().messages.create(params({ model: 'claude' }))).rejects.toMatchObject({
+    await expect(world.anthropic().messages.create(params({ model: 'claude' }))).rejects.toMatchObject({
       status: 529,
       error: { type: 'error', error: { type: 'overloaded_error', message: expect.stringContaining('busy') } },
     })
@@ -81,10 +78,10 @@ describe('a message to Anthropic', () => {
 
   verifies('messages:count-tokens', 'is counted by Anthropic, and about where nobody counts', async () => {
     world.play({ json: { input_tokens: 42 } })
-    expect(await client().messages.countTokens(params({ model: 'claude' }))).toEqual({ input_tokens: 42 })
+    expect(await world.anthropic().messages.countTokens(params({ model: 'claude' }))).toEqual({ input_tokens: 42 })
     expect(world.llm.requests.at(-1)?.path).toBe('/v1/messages/count_tokens')
     world.play({ text: 'never', status: 500 })
-    expect((await client().messages.countTokens(params({}))).input_tokens).toBeGreaterThan(5)
+    expect((await world.anthropic().messages.countTokens(params({}))).input_tokens).toBeGreaterThan(5)
     expect(world.asked).toEqual([])
   })
 })
@@ -102,7 +99,7 @@ describe('a message to another model', () => {
       stop_sequences: ['X'],
     }
     world.play(said)
-    const whole = await client().messages.create(params(request))
+    const whole = await world.anthropic().messages.create(params(request))
     const expected = [
       { type: 'thinking', thinking: 'hm', signature: '' },
       { type: 'text', text: 'One moment.' },
@@ -155,7 +152,7 @@ describe('a message to another model', () => {
           ],
         },
       ]
-      await client().messages.create(params({ tools: offered, messages }))
+      await world.anthropic().messages.create(params({ tools: offered, messages }))
       const names = offeredIn(world.asked[0])
       expect(names[0]).toBe('get_weather')
       expect(names).toHaveLength(2)
@@ -183,7 +180,10 @@ describe('a message to another model', () => {
       [500, 'api_error'],
     ] as const) {
       world.play({ status, json: { error: { message: 'slow down', type: 'their_type' } } })
-      await expect(client().messages.create(params({}))).rejects.toMatchObject({ status, error: { error: { type } } })
+      await expect(world.anthropic().messages.create(params({}))).rejects.toMatchObject({
+        status,
+        error: { error: { type } },
+      })
     }
     world.play({ events: completionEvents(completion({ content: 'Half' })).slice(0, 2) })
     await expect(stream({})).rejects.toMatchObject({ message: expect.stringContaining('stopped in the middle') })
@@ -222,7 +222,7 @@ describe('a message with gateway tools', () => {
       { role: 'assistant', content: final.content },
       { role: 'user', content: [result] },
     ]
-    const answer = await client().messages.create(params({ ...asked, messages }))
+    const answer = await world.anthropic().messages.create(params({ ...asked, messages }))
     expect(answer).toMatchObject({ stop_reason: 'end_turn', content: [{ type: 'text', text: 'It rains.' }] })
     expect(resultsIn(world.asked[0])).toEqual(['hi', 'counted to 1', 'rain'])
   })
