@@ -4,10 +4,18 @@ import { countingIds } from '@toolgate/testing/llm-loop'
 import type { GuardrailMode, Verdict } from './guardrail.ts'
 import { toGuardrail } from './guardrail-entry.ts'
 
+interface JudgeOptions {
+  readonly structured?: boolean
+  readonly signal?: AbortSignal
+}
+
 /** What a guardrail with these settings makes of the texts. */
-export async function judge(params: JsonObject, texts: readonly string[], structured = false): Promise<Verdict> {
+export async function judge(
+  params: JsonObject,
+  texts: readonly string[],
+  { structured = false, signal = new AbortController().signal }: JudgeOptions = {},
+): Promise<Verdict> {
   const { guardrail, mode } = build(params)
-  const signal = new AbortController().signal
   const slots = texts.map((text) => ({ text, structured }))
   const about = { server: 'srv', tool: 'echo', callId: 'call_1', traceId: 'trace_1', caller: { keyHash: 'hash' } }
   return guardrail.check({ slots, mode, ...about }, signal)

@@ -1,6 +1,5 @@
 import validator from 'validator'
 import { findCards, findIbans } from './account-numbers.ts'
-import { inFolded } from './folded-text.ts'
 
 /**
  * Personal data by LiteLLM's (Presidio's) names. A candidate is what looks like one; a library that knows the kind, its check
@@ -11,6 +10,7 @@ export interface Place {
   readonly end: number
 }
 
+/** Of texts as they read. */
 export type FindPlaces = (text: string) => readonly Place[] | Promise<readonly Place[]>
 
 /** Candidates are bounded, so that no text is slow to look through. */
@@ -22,15 +22,15 @@ const candidates = {
 }
 
 export const personalData = {
-  EMAIL_ADDRESS: inFolded(places(candidates.email, (text) => validator.isEmail(text))),
-  PHONE_NUMBER: inFolded(findPhoneNumbers),
-  CREDIT_CARD: inFolded(findCards),
-  IBAN_CODE: inFolded(findIbans),
-  US_SSN: inFolded(places(candidates.ssn, () => true)),
-  IP_ADDRESS: inFolded((text) => [
+  EMAIL_ADDRESS: places(candidates.email, (text) => validator.isEmail(text)),
+  PHONE_NUMBER: findPhoneNumbers,
+  CREDIT_CARD: findCards,
+  IBAN_CODE: findIbans,
+  US_SSN: places(candidates.ssn, () => true),
+  IP_ADDRESS: (text) => [
     ...places(candidates.ipv4, (found) => validator.isIP(found, 4))(text),
     ...places(candidates.ipv6, (found) => validator.isIP(found, 6))(text),
-  ]),
+  ],
 } as const satisfies Record<string, FindPlaces>
 
 export type PersonalDataKind = keyof typeof personalData

@@ -1,6 +1,6 @@
 import { definePlug } from '@toolgate/core'
 import { z } from 'zod'
-import { guardFindings } from './findings.ts'
+import { guardFindings, searchFor } from './findings.ts'
 import type { GuardrailOptions } from './guardrail.ts'
 import { longestPersonalData, personalData, personalDataKinds } from './personal-data-kinds.ts'
 
@@ -12,17 +12,9 @@ export const personalDataGuardrail = definePlug({
   }),
   create({ pii_entities_config: wanted }, _options: GuardrailOptions) {
     const kinds = personalDataKinds.filter((kind) => wanted === undefined || wanted[kind] !== undefined)
-    return guardFindings(async (text) => {
-      const found = await Promise.all(
-        kinds.map(async (kind) =>
-          (await personalData[kind](text)).map((place) => ({
-            ...place,
-            rule: kind,
-            mask: wanted?.[kind] === 'BLOCK' ? undefined : `<${kind}>`,
-          })),
-        ),
-      )
-      return found.flat()
-    }, longestPersonalData)
+    return guardFindings(
+      kinds.map((kind) => searchFor(personalData[kind], kind, wanted?.[kind] === 'BLOCK' ? undefined : `<${kind}>`)),
+      longestPersonalData,
+    )
   },
 })

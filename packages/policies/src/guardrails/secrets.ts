@@ -1,7 +1,6 @@
 import { definePlug } from '@toolgate/core'
 import { z } from 'zod'
 import { type Finding, guardFindings } from './findings.ts'
-import { alsoInFolded } from './folded-text.ts'
 import type { GuardrailOptions } from './guardrail.ts'
 
 /**
@@ -12,21 +11,14 @@ export const secretsGuardrail = definePlug({
   type: 'hide-secrets',
   schema: z.object({ action: z.enum(['MASK', 'BLOCK']).default('MASK') }),
   create({ action }, _options: GuardrailOptions) {
-    return guardFindings(
-      async (text) =>
-        (await findFolded(text)).map((place) => ({
-          ...place,
-          mask: action === 'BLOCK' ? undefined : '[REDACTED]',
-        })),
-      longestSecret,
-    )
+    const mask = action === 'BLOCK' ? undefined : '[REDACTED]'
+    const find = async (text: string) => (await findSecrets(text)).map((place) => ({ ...place, mask }))
+    return guardFindings([{ find, asWritten: true }], longestSecret)
   },
 })
 
 /** A private RSA key of 4,096 bits as text. */
 const longestSecret = 4_096
-
-const findFolded = alsoInFolded(findSecrets)
 
 async function findSecrets(text: string): Promise<Finding[]> {
   const [{ lintSource }, { creator }] = await Promise.all([

@@ -1,0 +1,23 @@
+import { setImmediate as turn } from 'node:timers/promises'
+
+/** Work on texts, with turns of the event loop for others in between: whoever sends a long text costs nobody but himself. */
+export interface Pace {
+  /** After some work on so many characters. Rejects when nobody waits for the rest any more. */
+  worked(characters: number): Promise<void>
+}
+
+/** Characters; a rule looks through as many in some tens of milliseconds at worst. */
+const perTurn = 100_000
+
+export function startPace(signal: AbortSignal): Pace {
+  let since = 0
+  return {
+    async worked(characters) {
+      since += characters
+      if (since < perTurn) return
+      since = 0
+      await turn()
+      signal.throwIfAborted()
+    },
+  }
+}
