@@ -1,7 +1,7 @@
 import { createSealer, deriveSealingKey } from '@toolgate/auth'
 import { Secret } from '@toolgate/core'
-import { userTokens } from '@toolgate/db'
-import { openTestDatabase } from '@toolgate/testing/database'
+import { migrate, openDatabase, userTokens } from '@toolgate/db'
+import { createDatabase, describeOnPostgres, openTestDatabase } from '@toolgate/testing/database'
 import { startRawMcpServer } from '@toolgate/testing/mcp-raw'
 import { and, eq, isNotNull, ne, sql } from 'drizzle-orm'
 import { describe, expect } from 'vitest'
@@ -260,4 +260,22 @@ describe('accounts at servers', () => {
       expect(untouched.text).toContain('is connected')
     },
   )
+})
+
+describeOnPostgres('a database that keeps a look for orphans waiting', (server) => {
+  verifies('oauth:user-tokens', 'holds up neither a reload nor the end of a gateway', async () => {
+    const database = await openDatabase({ url: await createDatabase(await server()) })
+    await using _ = { [Symbol.asyncDispose]: () => database.close() }
+    await migrate(database)
+    const log = recordingLog()
+    const here = await boot({ database: { ...database, close: async () => {} }, log })
+    const gone = { url: 'https://gone.example.com/mcp' }
+    await database.db.transaction(async (within) => {
+      await within.execute(sql`lock table user_tokens in access exclusive mode`)
+      await here.reload({ mcp_servers: { gone } })
+      await here[Symbol.asyncDispose]()
+    })
+    // Neither was over only because the look had been given up.
+    expect(log.lines.filter((line) => line.includes('could not be looked for'))).toEqual([])
+  })
 })
