@@ -1,6 +1,6 @@
-import type { MaybePromise } from './maybe-promise.ts'
 import type { Caller } from './caller.ts'
 import type { GatewayError } from './errors.ts'
+import type { MaybePromise } from './maybe-promise.ts'
 import type { OutboundRequest } from './outbound.ts'
 import type { Secret } from './secret.ts'
 import type { ServerDefinition } from './server.ts'

@@ -2,7 +2,7 @@
  * What a virtual key looks like and what is kept of one: LiteLLM's format, so that existing keys and clients go on.
  * The hash is unsalted because look-up is by hash; a key has 128 random bits, which no table of hashes covers.
  */
-import { createHash, randomBytes } from 'node:crypto'
+import { hash, randomBytes } from 'node:crypto'
 import { GatewayError, Secret } from '@toolgate/core'
 
 export const keyPrefix = 'sk-'
@@ -18,7 +18,7 @@ export function newKey(random: RandomBytes = randomBytes): Secret {
 
 /** Hex SHA-256: the only form in which a key is stored, compared and named. */
 export function hashKey(key: Secret): string {
-  return createHash('sha256').update(key.reveal()).digest('hex')
+  return hash('sha256', key.reveal())
 }
 
 /** `sk-...` and the last four characters, or without them where they would be much of the key. */

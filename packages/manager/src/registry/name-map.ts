@@ -1,4 +1,4 @@
-import { type MaybePromise, type Caller, GatewayError, type Target } from '@toolgate/core'
+import { type Caller, GatewayError, type MaybePromise, type Target } from '@toolgate/core'
 import { type Catalog, patienceMs } from '../catalog/catalog.ts'
 import type { Listing } from '../catalog/listing.ts'
 import type { Basis } from '../catalog/offer-memory.ts'

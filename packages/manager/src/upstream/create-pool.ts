@@ -1,5 +1,4 @@
 import {
-  type MaybePromise,
   type Cancel,
   type Clock,
   connectionKey,
@@ -8,6 +7,7 @@ import {
   GatewayError,
   type JsonRpcNotification,
   type Logger,
+  type MaybePromise,
   type NewId,
   randomId,
 } from '@toolgate/core'
