@@ -55,7 +55,7 @@ export const repository = join(import.meta.dirname, '..', '..')
 const everything = createRequire(import.meta.url).resolve('@modelcontextprotocol/server-everything/dist/index.js')
 
 /** Milliseconds within which a gateway must listen, also for the first time on a machine that is busy with other tests. */
-const startBoundMs = 30_000
+const startBoundMs = 60_000
 
 // Several processes are started one after the other; alone on a machine each takes a second or two.
 vi.setConfig({ testTimeout: 3 * startBoundMs, hookTimeout: 2 * startBoundMs })

@@ -12,6 +12,9 @@ const mostBytesPerCall = 2_000
 /** Once in a while the runtime itself keeps what it should not; what we keep shows in each of them. */
 const windows = 3
 
+// Ten thousand calls through a real gateway, on a machine that may have other work.
+vi.setConfig({ testTimeout: 180_000 })
+
 verifies('calls:leave-nothing', 'a call is forgotten as soon as it is over', async () => {
   using place = createPlace()
   await using server = await startRawMcpServer((asked) =>
