@@ -11,7 +11,14 @@ import {
   type PendingRequests,
   signedInPersonSchema,
 } from '@toolgate/auth'
-import { GatewayError, type NewId, type Principal, Secret, type UserTokenAccess } from '@toolgate/core'
+import {
+  GatewayError,
+  type NewId,
+  type Principal,
+  Secret,
+  type SignInAnswer,
+  type UserTokenAccess,
+} from '@toolgate/core'
 import type { Gateway, ManagedServer, Registry } from '@toolgate/manager'
 import type { Context } from 'hono'
 import type { AppEnv } from '../../app-env.ts'
@@ -150,15 +157,34 @@ function consenterIn(leg: URLSearchParams): Consenter | undefined {
 }
 
 /** A key can be deleted or blocked while its holder is away, and what it may use be changed: nobody would find what is kept for it then. */
-async function requireStill(
-  { server, owner, consenter }: Leaving & { readonly consenter: Consenter },
+async function isStill(
+  { server, owner, consenter }: Leaving,
   options: ConnectServices,
   signal: AbortSignal,
-): Promise<void> {
-  const principal = await options.authorizationServer.consenters.admit(consenter, signal)
+): Promise<boolean> {
+  if (consenter === undefined) return true
+  const principal = await options.authorizationServer.consenters.look(consenter, signal)
   const isTheirs = principal !== undefined && ownerOf(principal) === owner
-  if (isTheirs && permitted(principal, server.name, { ...options, signal })?.id === server.id) return
-  throw oauthError('access_denied', 'Your key, or what it may use, was changed meanwhile. Start again.')
+  return isTheirs && permitted(principal, server.name, { ...options, signal })?.id === server.id
+}
+
+/** The server is asked for seconds, in which as much can happen. Where nobody can be asked about the key, the account stays. */
+async function finish(
+  leaving: Leaving,
+  answer: SignInAnswer,
+  { options, signal }: { readonly options: ConnectServices; readonly signal: AbortSignal },
+): Promise<void> {
+  const { server, owner } = leaving
+  const access = accessOf(server)
+  await access.finish({ server, owner, signal }, answer)
+  // The account is there by now, also where the browser has left.
+  if (await isStill(leaving, options, new AbortController().signal)) return
+  await access.remove(server, owner)
+  throw changedMeanwhile()
+}
+
+function changedMeanwhile(): GatewayError {
+  return oauthError('access_denied', 'Your key, or what it may use, was changed meanwhile. Start again.')
 }
 
 /** The answer of a server's authorization server, for whatever waited for it. */
@@ -182,10 +208,11 @@ function createComingBack(options: ConnectOptions): ConnectDoor['comeBack'] {
     const server = registry.find(id)
     if (server === undefined) throw oauthError('invalid_request', 'The server is not there any more.')
     const { signal } = context.req.raw
-    if (consenter !== undefined) await requireStill({ server, owner, consenter }, options, signal)
+    const leaving = { server, owner, consenter }
+    if (!(await isStill(leaving, options, signal))) throw changedMeanwhile()
     const iss = searchParams.get('iss') ?? undefined
     if (waiting !== undefined && leg.has('relay')) return handOver(context, waiting, { server: id, code, iss, kept })
-    await accessOf(server).finish({ server, owner, signal }, { code, iss, kept })
+    await finish(leaving, { code, iss, kept }, { options, signal })
     return waiting === undefined ? showPage(context, connectedPage(server.name)) : resume(context, waiting, true)
   }
 }
