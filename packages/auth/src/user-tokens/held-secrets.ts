@@ -1,6 +1,6 @@
 /**
  * What users hand over for a server as it is: a key of their own, or values of variables. Kept in the vault of their tokens, with
- * its seal, its memory and its end, but never renewed. What was handed over for another identity of the server is gone.
+ * its seal, its memory and its end, but never renewed. What was handed over for another identity of the server is none.
  */
 import { createHash } from 'node:crypto'
 import { type Clock, GatewayError, type NewId, type ServerDefinition, type UserSecretAccess } from '@toolgate/core'
