@@ -224,6 +224,11 @@ export const llmRequirements = {
     status: 'held',
     statement: 'Gateway tools run in the loop behind /v1beta, and the client is handed its own calls alone.',
   },
+  'gemini:chats': {
+    status: 'held',
+    statement:
+      'Google’s own chats, which remember a streamed answer in pieces, go on with it as with one that came whole.',
+  },
   'gemini:native-rounds': {
     status: 'held',
     statement:

@@ -1,5 +1,6 @@
 import { GatewayError, isJsonObject, type JsonObject, type JsonValue } from '@toolgate/core'
 import { listOf, textOf } from '../json-fields.ts'
+import { wholeTurns } from '../dialects/gemini-contents.ts'
 import { geminiDeclarations } from '../schemas/project-tools.ts'
 import { type CrossedNames, nameCrossing } from './crossed-names.ts'
 
@@ -17,7 +18,7 @@ export function toChatRequest(body: JsonObject, names: CrossedNames): JsonObject
     ...(model !== undefined && { model }),
     messages: [
       ...(instructions === '' ? [] : [{ role: 'system', content: instructions }]),
-      ...toConversation(listOf(contents).filter(isJsonObject), names),
+      ...toConversation(wholeTurns(listOf(contents)).filter(isJsonObject), names),
     ],
     ...(tools.length > 0 && { tools, ...toChoice(body['toolConfig'] ?? body['tool_config'], names) }),
     ...toSettings(body['generationConfig'] ?? body['generation_config']),

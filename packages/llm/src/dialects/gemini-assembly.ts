@@ -2,6 +2,7 @@ import { GatewayError, isJsonObject, type JsonObject, type JsonValue, parseJsonO
 import { listOf, textOf } from '../json-fields.ts'
 import { readServerEvents } from '../sse.ts'
 import { providerStreamError } from './chat-chunks.ts'
+import { isPlainText } from './gemini-contents.ts'
 import { withId } from './gemini.ts'
 
 /** One answer of Gemini's put together from the pieces of its stream. */
@@ -50,10 +51,6 @@ function addPart(parts: JsonObject[], part: JsonObject): void {
     return
   }
   parts[parts.length - 1] = { ...last, text: textOf(last['text']) + textOf(part['text']) }
-}
-
-function isPlainText(part: JsonObject): boolean {
-  return typeof part['text'] === 'string' && Object.keys(part).every((field) => field === 'text' || field === 'thought')
 }
 
 /** The pieces of Gemini's stream. An error in it is thrown, and a stream that stops before its end is an error and no answer. */

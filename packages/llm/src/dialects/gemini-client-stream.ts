@@ -4,6 +4,7 @@ import { toEvent } from '../providers/chat-events.ts'
 import type { LoopAnswer, LoopRound, RoundContext } from '../tool-loop.ts'
 import type { ClientStream, RenderError, Send } from './client-stream.ts'
 import { assembleGemini, type GeminiAssembly, readGeminiPieces } from './gemini-assembly.ts'
+import { isEmptyText } from './gemini-contents.ts'
 import { answersAsDocument, calledIn, isSpoken, paragraph, withId } from './gemini.ts'
 
 export interface GeminiClientStreamOptions {
@@ -88,7 +89,8 @@ class GeminiClientStream implements ClientStream {
   #toClient(part: JsonObject, round: Reading): JsonObject[] {
     const called = calledIn(part)
     if (called !== undefined) return round.isHandedBack(called) ? [this.#handed(part, round.assembly)] : []
-    if (!isSpoken(part) || part['text'] === '') return part['text'] === '' && isBare(part) ? [] : [part]
+    if (isEmptyText(part)) return []
+    if (!isSpoken(part) || part['text'] === '') return [part]
     const between = round.separated || this.#oneDocument ? [] : [paragraph]
     this.#hasText = round.separated = true
     return [...between, part]
@@ -117,11 +119,6 @@ interface Reading {
   readonly assembly: GeminiAssembly
   readonly isHandedBack: RoundContext['isHandedBack']
   separated: boolean
-}
-
-/** Nothing but an empty text. */
-function isBare(part: JsonObject): boolean {
-  return Object.keys(part).every((field) => field === 'text' || field === 'thought')
 }
 
 function without(object: JsonObject, fields: ReadonlySet<string>): JsonObject {

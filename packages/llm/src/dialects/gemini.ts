@@ -4,6 +4,7 @@ import type { LoopTool } from '../loop-tool.ts'
 import { geminiDeclarations } from '../schemas/project-tools.ts'
 import { toFunctionTool } from '../tool-mapping.ts'
 import { parseArguments } from './call-arguments.ts'
+import { wholeAnswers, wholeTurns } from './gemini-contents.ts'
 import type { AnswerParts, Dialect, FindAppended, ToolOutcome, Turn, TurnCall } from './dialect.ts'
 
 /**
@@ -172,9 +173,9 @@ function toFunctionResponse({ call, text, failed }: ToolOutcome): JsonObject {
  * the client's must then stand in one content.
  */
 async function restoreContents(body: JsonObject, find: FindAppended): Promise<JsonObject> {
-  const sent = contentsOf(body)
+  const sent = wholeTurns(contentsOf(body))
   const ids = sent.flatMap(callIdsOf)
-  if (ids.length === 0) return body
+  if (ids.length === 0) return { ...body, contents: sent }
   const records = await find(ids)
   const restored = new Set<readonly JsonObject[]>()
   const contents: JsonValue[] = []
@@ -182,29 +183,10 @@ async function restoreContents(body: JsonObject, find: FindAppended): Promise<Js
     const record = callIdsOf(content)
       .map((id) => records.get(id))
       .find((found) => found !== undefined && !restored.has(found))
-    if (record === undefined) {
-      contents.push(together(contents, content))
-      continue
-    }
-    restored.add(record)
-    contents.push(...record)
+    if (record !== undefined) restored.add(record)
+    contents.push(...(record ?? [content]))
   }
-  return { ...body, contents }
-}
-
-/** A content that answers calls, joined with the results that wait for it; any other as it is. */
-function together(before: JsonValue[], content: JsonValue): JsonValue {
-  const last = before.at(-1)
-  if (!isJsonObject(last) || !isJsonObject(content) || last['role'] === 'model' || content['role'] === 'model') {
-    return content
-  }
-  if (!isAnswering(last) || !isAnswering(content)) return content
-  before.pop()
-  return { ...content, parts: [...listOf(last['parts']), ...listOf(content['parts'])] }
-}
-
-function isAnswering({ parts }: JsonObject): boolean {
-  return listOf(parts).some((part) => isJsonObject(part) && isJsonObject(part['functionResponse']))
+  return { ...body, contents: wholeAnswers(contents) }
 }
 
 function callIdsOf(content: JsonValue): readonly string[] {

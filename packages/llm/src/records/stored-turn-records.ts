@@ -39,9 +39,11 @@ export function createStoredTurnRecords({ memory, store, log }: StoredTurnRecord
       if (names.length === 0) return known
       try {
         const found = await store.find({ owner, kind: 'turn', names })
-        const elsewhere = found.flatMap((record) =>
-          record.names.map((name) => [name, appendedOf(record.value)] as const),
-        )
+        // One list for all calls of a record: by it a dialect knows that it has put that record back.
+        const elsewhere = found.flatMap(({ names: calls, value }) => {
+          const appended = appendedOf(value)
+          return calls.map((callId) => [callId, appended] as const)
+        })
         return new Map([...elsewhere, ...known])
       } catch (err) {
         // Better a model that asks again than no answer.

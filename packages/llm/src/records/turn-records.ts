@@ -8,7 +8,7 @@ import { systemClock } from '@toolgate/core'
  */
 export interface TurnRecords {
   save(record: TurnRecord): Promise<void>
-  /** What `owner` may continue, by call id; another owner's record is not found. */
+  /** What `owner` may continue, by call id, one and the same list for all calls of a record; another owner's record is not found. */
   find(owner: string, callIds: readonly string[]): Promise<ReadonlyMap<string, readonly JsonObject[]>>
 }
 
