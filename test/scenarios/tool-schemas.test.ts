@@ -108,22 +108,36 @@ describe('a strict function of a request that is crossed', () => {
     return isJsonObject(tool?.['function']) ? tool['function'] : {}
   }
 
-  verifies('schemas:per-provider', 'is written as OpenAI takes one, its references with it', async () => {
-    expect(await declaredFor({ ...tree, required: ['root'], oneOf: [{ minLength: 1 }] })).toMatchObject({
-      strict: true,
-      parameters: {
-        properties: { root: { $ref: '#/$defs/Node' } },
-        required: ['root'],
-        additionalProperties: false,
-        $defs: { Node: { required: ['next'], additionalProperties: false } },
-      },
-    })
+  /** An object as OpenAI takes it: closed, and all of it required. */
+  const closed = (properties: object, more: object = {}) => ({
+    type: 'object',
+    properties,
+    required: Object.keys(properties),
+    additionalProperties: false,
+    ...more,
+  })
+  const value = { a: { $ref: '#/$defs/Value' } }
+
+  verifies('schemas:per-provider', 'stays strict, with its references, where OpenAI takes it so', async () => {
+    const next = { anyOf: [{ $ref: '#/$defs/Value' }, { type: 'null' }] }
+    const own = closed({ ...value, n: { type: ['number', 'null'] } }, { $defs: { Value: closed({ next }) } })
+    expect(await declaredFor(own)).toEqual({ name: 'own', strict: true, parameters: own })
   })
 
-  verifies('schemas:per-provider', 'is sent as any other where it cannot be strict', async () => {
-    const parameters = { type: 'object', properties: { labels: { additionalProperties: { type: 'string' } } } }
-    expect(await declaredFor(parameters)).toEqual({ name: 'own', strict: false, parameters })
-  })
+  for (const [what, parameters] of [
+    ['a map', closed({ labels: { type: 'object', additionalProperties: { type: 'string' } } })],
+    ['a map in a definition', closed(value, { $defs: { Value: { type: 'object' } } })],
+    ['an argument that may be left out', closed({ a: { type: 'string' } }, { required: [] })],
+    ['anything', closed({ a: {} })],
+    ['a list of anything', closed({ a: { type: 'array' } })],
+    ['a keyword that OpenAI refuses', closed({ a: { type: 'string', not: { const: 'x' } } })],
+  ] as const) {
+    verifies('schemas:per-provider', `is sent as any other where OpenAI would refuse it: ${what}`, async () => {
+      const { strict, parameters: sent } = await declaredFor(parameters)
+      expect(strict).toBe(false)
+      expect(sent).toMatchObject({ type: 'object', properties: { [Object.keys(parameters.properties)[0] ?? '']: {} } })
+    })
+  }
 })
 
 describe('a tool that a provider refuses', () => {

@@ -3,14 +3,7 @@ import { isJsonObject, type JsonObject, type JsonValue, mapSubschemas } from '@t
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import { describe, expect, it } from 'vitest'
 import { nastySchemas } from './nasty-schemas.fixture.ts'
-import {
-  bedrockSchemas,
-  followsReferences,
-  geminiSchemas,
-  plainSchemas,
-  type SchemaProfile,
-  strictSchemas,
-} from './profiles.ts'
+import { bedrockSchemas, followsReferences, geminiSchemas, plainSchemas, type SchemaProfile } from './profiles.ts'
 
 /** The shapes, without their prose, of what servers on npm publish. */
 const published: { server: string; name: string; inputSchema: JsonObject }[] = JSON.parse(
@@ -111,74 +104,6 @@ describe('Gemini', () => {
     expect(properties).toMatchObject({
       a: { description: 'An a. [pattern: ^a$]' },
       b: { description: 'One of: true, "x".' },
-    })
-  })
-})
-
-describe('functions that are strict', () => {
-  const taken = new Set(
-    `type title description enum const anyOf $ref $defs items properties required additionalProperties pattern format
-    multipleOf minimum maximum exclusiveMinimum exclusiveMaximum minItems maxItems`.split(/\s+/),
-  )
-  const strict = corpus.flatMap(([name, inputSchema]): [string, JsonObject, JsonObject][] => {
-    const projected = strictSchemas(inputSchema)
-    return projected === undefined ? [] : [[name, inputSchema, projected]]
-  })
-
-  it('are most of those that servers publish', () => {
-    expect(strict.length).toBeGreaterThan(corpus.length / 2)
-  })
-
-  it.each(strict)('are closed, want every property and hold no keyword that OpenAI refuses: %s', (_, __, schema) => {
-    for (const part of schemasIn(schema)) {
-      expect(Object.keys(part).filter((keyword) => !taken.has(keyword))).toEqual([])
-      expect(part['type'] ?? part['anyOf'] ?? part['$ref'] ?? part['enum'] ?? part['const']).toBeDefined()
-    }
-    const references = schemasIn(schema).filter(({ $ref }) => $ref !== undefined)
-    for (const part of references) expect(Object.keys(part)).toEqual(['$ref'])
-    const objects = schemasIn(schema).filter(({ type }) => [type].flat().includes('object'))
-    for (const part of objects) {
-      expect(part['additionalProperties']).toBe(false)
-      expect(part['required']).toEqual(Object.keys(isJsonObject(part['properties']) ? part['properties'] : {}))
-    }
-    void ajv.validateSchema(schema)
-    expect(ajv.errors ?? []).toEqual([])
-    expect(strictSchemas(schema)).toEqual(schema)
-  })
-
-  it.each([
-    ['a map', { properties: { labels: { type: 'object', additionalProperties: { type: 'string' } } } }],
-    ['a free object', { properties: { body: { type: 'object' } } }],
-    ['anything', { properties: { value: {} } }],
-    ['a list of anything', { properties: { values: { type: 'array' } } }],
-    ['a tuple', { properties: { at: { type: 'array', prefixItems: [{ type: 'number' }], items: false } } }],
-  ])('are not made of %s', (_, inputSchema) => {
-    expect(strictSchemas(JSON.parse(JSON.stringify(inputSchema)))).toBeUndefined()
-  })
-
-  it('may have null in place of what may be left out, and tell what is lost', () => {
-    const at = { type: 'object', properties: { x: { type: 'number' } }, required: ['x'] }
-    const projected = strictSchemas({
-      properties: {
-        id: { type: 'string', minLength: 1, description: 'Its id.' },
-        state: { enum: ['on', 'off'], type: 'string', default: 'on' },
-        at: { $ref: '#/$defs/At' },
-        by: { oneOf: [{ type: 'string' }, { const: 3 }] },
-      },
-      required: ['id'],
-      $defs: { At: at },
-    })
-    expect(projected).toEqual({
-      type: 'object',
-      properties: {
-        id: { type: 'string', description: 'Its id. [minLength: 1]' },
-        state: { type: ['string', 'null'], enum: ['on', 'off', null], description: '[default: on]' },
-        at: { anyOf: [{ $ref: '#/$defs/At' }, { type: 'null' }] },
-        by: { anyOf: [{ type: 'string' }, { const: 3 }, { type: 'null' }] },
-      },
-      required: ['id', 'state', 'at', 'by'],
-      additionalProperties: false,
-      $defs: { At: { ...at, additionalProperties: false } },
     })
   })
 })

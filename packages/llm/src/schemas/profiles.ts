@@ -3,7 +3,7 @@ import { toCurrentDraft } from './current-draft.ts'
 import { toGeminiSubset } from './gemini-subset.ts'
 import { toObjectRoot } from './object-root.ts'
 import { hasSoundReferences, inlineReferences } from './references.ts'
-import { toStrictSubset } from './strict-subset.ts'
+import { isStrict } from './strict.ts'
 
 /** The schema of a tool's arguments as one kind of provider takes it. Pure, and the same when it is done again. */
 export type SchemaProfile = (inputSchema: JsonObject) => JsonObject
@@ -17,7 +17,10 @@ export const followsReferences: SchemaProfile = (schema) => {
 /** OpenAI and whoever speaks its dialect, of functions with `strict: true`. Undefined where a schema cannot be held to strictly. */
 export type StrictProfile = (inputSchema: JsonObject) => JsonObject | undefined
 
-export const strictSchemas: StrictProfile = (schema) => toStrictSubset(followsReferences(schema))
+export const strictSchemas: StrictProfile = (schema) => {
+  const followed = followsReferences(schema)
+  return isStrict(followed) ? followed : undefined
+}
 
 /** Whoever else speaks OpenAI's dialect, and Cohere: many of them cannot follow references. */
 export const plainSchemas: SchemaProfile = (schema) => toObjectRoot(inlineReferences(toCurrentDraft(schema)))
