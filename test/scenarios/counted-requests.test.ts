@@ -1,8 +1,9 @@
 import { completion, message } from '@toolgate/testing/llm-server'
 import { type RawMcpServer, startRawMcpServer } from '@toolgate/testing/mcp-raw'
 import { afterAll, beforeAll, describe, expect } from 'vitest'
+import { z } from 'zod'
 import { verifies } from '../verifies.ts'
-import { claude, gemini } from './chat-models.ts'
+import { claude, crossed, gemini } from './chat-models.ts'
 import { clientFunction, mcp } from './chat-world.ts'
 import { startToolWorld, type ToolWorld } from './tool-world.ts'
 
@@ -14,7 +15,7 @@ beforeAll(async () => {
   world = behind.use(
     await startToolWorld(startRawMcpServer, {
       config: { guardrails: [{ guardrail_name: 'pii', litellm_params: { guardrail: 'pii', mode: 'pre_call' } }] },
-      models: (llm) => [claude(llm), gemini(llm)],
+      models: (llm) => [claude(llm), gemini(llm), crossed(llm)],
     }),
   )
 })
@@ -57,6 +58,58 @@ describe('a request whose tokens are counted', () => {
     expect(world.asked).toEqual([{ contents: [{ role: 'user', parts: [{ text: '<CREDIT_CARD>' }] }] }])
     expect(told()).not.toContain(world.gateway.masterKey)
   })
+})
+
+describe('a request whose tokens nobody counts', () => {
+  /** Bytes of a file, as many as a camera makes. */
+  const bytes = 'A'.repeat(6_500_000)
+  const forms: Record<string, (said: string) => [string, object]> = {
+    messages: (said) => [
+      '/v1/messages/count_tokens',
+      {
+        model: 'crossed',
+        messages: [
+          {
+            role: 'user',
+            content: [
+              { type: 'text', text: said },
+              { type: 'image', source: { type: 'base64', media_type: 'image/png', data: bytes } },
+            ],
+          },
+        ],
+      },
+    ],
+    gemini: (said) => ['/v1beta/models/crossed:countTokens', { contents: geminiContents(said) }],
+    'a whole request of Gemini': (said) => [
+      '/v1beta/models/crossed:countTokens',
+      { generateContentRequest: { model: 'models/crossed', contents: geminiContents(said) } },
+    ],
+  }
+  const geminiContents = (said: string) => [
+    { role: 'user', parts: [{ text: said }, { inlineData: { mimeType: 'image/png', data: bytes } }] },
+  ]
+  const countOf = async ([path, body]: [string, object]) => {
+    const response = await world.gateway.request(path, { body })
+    const { input_tokens: ofMessages, totalTokens = ofMessages } = z
+      .object({ input_tokens: z.number().optional(), totalTokens: z.number().optional() })
+      .parse(await response.json())
+    return totalTokens
+  }
+
+  for (const [name, form] of Object.entries(forms)) {
+    verifies(
+      'limits:left-streams',
+      `counts a large file as about a thousand, and words as words: ${name}`,
+      async () => {
+        const short = await countOf(form('hello'))
+        expect(short).toBeGreaterThan(900)
+        expect(short).toBeLessThan(1_200)
+        // However they begin, words are words.
+        const long = await countOf(form(`data:text/plain;base64, ${'some words '.repeat(4_000)}`))
+        expect((long ?? 0) - (short ?? 0)).toBeGreaterThan(10_000)
+      },
+    )
+  }
 })
 
 describe('a server that the provider is to call', () => {

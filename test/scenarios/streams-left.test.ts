@@ -33,6 +33,9 @@ const words = 'Ten tokens are said before anybody goes.'
 const question = 'How many tokens is a question? '.repeat(20)
 const chatEvents = completionEvents(completion({ content: words }))
 
+/** As of a provider that never counts. */
+const uncounted = chatEvents.filter((event) => !event.includes('"usage"'))
+
 /** All but the end of a stream, which then stays open. */
 const unfinished = (events: readonly string[], without: number): ScriptedAnswer => ({
   events: events.slice(0, -without),
@@ -136,6 +139,29 @@ describe('a stream that its client leaves', () => {
     expect(row.promptTokens).toBeGreaterThan(900)
     expect(row.promptTokens).toBeLessThan(1_200)
   })
+
+  verifies('limits:left-streams', 'does not pay for the bytes of a large file without an address', async () => {
+    const key = await world.gateway.makeKey({})
+    const file = { type: 'file', file: { filename: 'a.pdf', file_data: 'A'.repeat(6_500_000) } }
+    const chat = left['chat completions']
+    if (chat === undefined) throw new Error('no such stream')
+    const body = { messages: [{ role: 'user', content: [file] }], stream: true }
+    const row = await leave({ ...chat, body }, key, 'left-file')
+    expect(row).toMatchObject({ estimated: true, outcome: 'ok' })
+    expect(row.promptTokens).toBeGreaterThan(900)
+    expect(row.promptTokens).toBeLessThan(1_200)
+  })
+
+  verifies('limits:left-streams', 'counts what was said in whatever spaces it was written', async () => {
+    const key = await world.gateway.makeKey({})
+    const spaced = { choices: [{ index: 0, delta: { content: words } }] }
+    const answer = unfinished([`data: ${JSON.stringify(spaced, undefined, 1).replaceAll('\n', '')}\n\n`, ''], 1)
+    const chat = left['chat completions']
+    if (chat === undefined) throw new Error('no such stream')
+    const row = await leave({ ...chat, answer }, key, 'left-spaced')
+    expect(row.completionTokens).toBeGreaterThanOrEqual(10)
+    expect(row.completionTokens).toBeLessThan(14)
+  })
 })
 
 describe('a stream that breaks off', () => {
@@ -161,6 +187,30 @@ describe('a stream that is read to its end', () => {
     await (await world.gateway.request('/v1/chat/completions', { headers, body })).text()
     const [row] = await world.rows(1, (one) => one.requestId === headers['x-request-id'])
     expect(row).toMatchObject({ promptTokens: 10, completionTokens: 5, spend: 60, estimated: null })
+  })
+
+  verifies('limits:left-streams', 'costs what was asked and said where its provider counts nothing', async () => {
+    for (const [name, events] of Object.entries({ finished: uncounted, 'without-an-end': uncounted.slice(0, -2) })) {
+      world.play({ events })
+      const headers = { 'x-request-id': `uncounted-${name}` }
+      const body = { model: 'crossed', messages, stream: true }
+      await (await world.gateway.request('/v1/chat/completions', { headers, body })).text()
+      const [row] = await world.rows(1, (one) => one.requestId === headers['x-request-id'])
+      expect(row).toMatchObject({ estimated: true, outcome: 'ok' })
+      expect(row?.promptTokens).toBeGreaterThan(100)
+      expect(row?.completionTokens).toBeGreaterThanOrEqual(10)
+    }
+  })
+
+  verifies('limits:left-streams', 'is counted where it came as one long document', async () => {
+    const text = 'Some words "and more" of them. '.repeat(600_000)
+    world.play({ json: { ...completion({ content: text }) } })
+    const headers = { 'x-request-id': 'whole-document' }
+    const body = { model: 'crossed', messages, stream: true }
+    const response = await world.gateway.request('/v1/chat/completions', { headers, body })
+    expect((await response.text()).length).toBeGreaterThan(text.length)
+    const [row] = await world.rows(1, (one) => one.requestId === 'whole-document')
+    expect(row).toMatchObject({ promptTokens: 10, completionTokens: 5, estimated: null, outcome: 'ok' })
   })
 
   it('with tools is likewise', async () => {

@@ -34,7 +34,7 @@ export { createStoredResponses, type StoredResponses } from './records/stored-re
 export { watchEvents } from './streaming/watch-events.ts'
 export { crossMessages } from './crossing/messages.ts'
 export { toMessageEvent } from './crossing/messages-stream.ts'
-export { estimateTokens } from './usage.ts'
+export { estimateTokens } from './token-estimate.ts'
 export { createToolFilter, type Narrowed, type ToolFilter } from './tool-filter/tool-filter.ts'
 export { withMcpEntries } from './crossing/gemini-mcp.ts'
 export { crossGemini } from './crossing/gemini.ts'

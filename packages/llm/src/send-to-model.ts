@@ -11,7 +11,8 @@ import { costOf } from './spend.ts'
 import { usageIn, watchUsage } from './stream-usage.ts'
 import { withFirstBytes } from './streaming/first-bytes.ts'
 import { withoutUsageChunk } from './streaming/without-usage-chunk.ts'
-import { completionTokens, estimateTokens, promptTokens, tokensOf } from './usage.ts'
+import { estimateTokens, tokensOf } from './token-estimate.ts'
+import { completionTokens, promptTokens } from './usage.ts'
 import { nothingPasses, type Passing, type Wire } from './wire.ts'
 
 /**

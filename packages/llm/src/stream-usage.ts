@@ -1,5 +1,6 @@
 import { isJsonObject, type JsonObject, type JsonValue, parseJsonObject } from '@toolgate/core'
 import { createParser } from 'eventsource-parser'
+import { isEnd, wordsIn } from './stream-words.ts'
 
 /** Characters of one event; a longer one is relayed all the same and only not looked into. */
 const maxEventLength = 1_000_000
@@ -40,11 +41,12 @@ export async function* watchUsage(
       // A provider may answer whole although a stream was asked for.
       if (text.trimStart().startsWith('{')) document = ''
     }
-    if (document === undefined) feed(parser, text)
+    if (document === undefined) attempt(() => parser.feed(text))
     else if (document.length <= maxDocumentLength) document += text
     yield chunk
   }
-  if (document !== undefined) look(document)
+  const whole = document
+  if (whole !== undefined) attempt(() => look(whole))
   // Some servers just stop.
   onEnd()
 }
@@ -66,33 +68,9 @@ function countOf(value: JsonValue | undefined): number {
   return typeof value === 'number' ? value : 0
 }
 
-/** What is said in each dialect, in the fields of a piece. Responses say it again when a part is done. */
-const words = /"(?:content|text|reasoning_content|thinking|arguments|partial_json)":"((?:[^"\\]|\\.)*)"/g
-const wordsOfResponses = /"delta":"((?:[^"\\]|\\.)*)"/g
-
-function wordsIn(data: string): number {
-  const said = data.includes('"type":"response.') ? wordsOfResponses : words
-  let characters = 0
-  for (const [, text = ''] of data.matchAll(said)) characters += text.length
-  return characters
-}
-
-const ends = [
-  // A piece of Gemini's that says how it finished; more than one may.
-  '"finishReason":',
-  '"type":"response.completed"',
-  '"type":"response.incomplete"',
-  '"type":"message_stop"',
-]
-
-/** After this a client has its answer, whatever becomes of the connection: Codex hangs up at once. */
-function isEnd(data: string): boolean {
-  return data === '[DONE]' || ends.some((end) => data.includes(end))
-}
-
-function feed(parser: ReturnType<typeof createParser>, text: string): void {
+function attempt(work: () => void): void {
   try {
-    parser.feed(text)
+    work()
   } catch {
     // Counting must not end a stream: its usage stays unknown.
   }

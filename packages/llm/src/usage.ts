@@ -40,32 +40,3 @@ const maxTokens = 2_147_483_647
 export function tokenCount(value: JsonValue | undefined): number | undefined {
   return typeof value === 'number' && value >= 0 && value <= maxTokens ? Math.round(value) : undefined
 }
-
-const charactersPerToken = 4
-
-/** What a picture or a file counts as, however many bytes it has: about a thousand tokens. */
-const charactersOfFile = 4_000
-
-/** Base64, within a JSON document or a `data:` address. */
-const encodedFile = /"(?:data:[^"]*|[A-Za-z0-9+/_-]{4000,}={0,2})"/g
-
-/** About how many tokens a request is, where nobody counts them. */
-export function estimateTokens(body: JsonObject): number {
-  const { system, systemInstruction, instructions, messages, contents, input, prompt, tools } = body
-  const said = [
-    system ?? systemInstruction ?? instructions ?? '',
-    messages ?? contents ?? input ?? prompt ?? [],
-    tools ?? [],
-  ]
-  let files = 0
-  const text = JSON.stringify(said).replaceAll(encodedFile, () => {
-    files += 1
-    return ''
-  })
-  return tokensOf(text.length + files * charactersOfFile)
-}
-
-/** About how many tokens a text of so many characters is. */
-export function tokensOf(characters: number): number {
-  return Math.ceil(characters / charactersPerToken)
-}
