@@ -98,7 +98,8 @@ async function streamed(
     // A client that hangs up with the whole answer in its hands has been answered.
     if (!complete || !hungUp.aborted) throw error
   } finally {
-    if (!complete) estimate(call, { usage, characters, prices: served.deployment.prices })
+    // Some servers never count.
+    if (!complete || usage === undefined) estimate(call, { usage, characters, prices: served.deployment.prices })
   }
   return { usage }
 }
@@ -110,7 +111,10 @@ interface HalfSaid {
   readonly prices: ModelPrices | undefined
 }
 
-/** A stream that was over before its end, left by its client or broken off, was paid for: by what was asked and what was said. */
+/**
+ * A stream that was over before its end, left by its client or broken off, was paid for, and so was one whose provider counted
+ * nothing: by what was asked and what was said.
+ */
 function estimate(call: ModelCall, { usage = {}, characters, prices }: HalfSaid): void {
   const field = 'input_tokens' in usage ? 'output_tokens' : 'completion_tokens'
   call.trace.estimated = true
