@@ -55,6 +55,14 @@ describe('generated keys', () => {
   })
 })
 
+it('a master key that no header could carry is refused, and not shown', () => {
+  for (const text of ['words that open every door', 'sk-schlüssel-für-alle', `sk-${'long'.repeat(3_000)}`]) {
+    expect(() => resolve({ masterKey: new Secret(text) })).toThrow(
+      /^The master key must be of visible ASCII characters/,
+    )
+  }
+})
+
 describe('the next encryption key', () => {
   const kept = (name: string) => readFileSync(join(dataDirectory, name), 'utf8').trim()
 

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { isWellFormedCredential } from '@toolgate/auth'
 import { GatewayError, Secret } from '@toolgate/core'
 
 /**
@@ -45,6 +46,7 @@ const ownerOnlyFolder = 0o700
 /** Rejects with `CONFIGURATION_INVALID` where one is missing, weak or damaged. */
 export function resolveSecrets(sources: SecretSources): GatewaySecrets {
   const { masterKey, encryptionKey, saltKey, remoteDatabase, dataDirectory } = sources
+  if (masterKey !== undefined) refuseUnpresentable(masterKey)
   if (remoteDatabase) {
     refuseMissing(sources)
     refuseWeak(sources)
@@ -108,6 +110,15 @@ function refuseMissing({ masterKey, encryptionKey, saltKey }: SecretSources): vo
       'With DATABASE_URL the encryption key must be given: set TOOLGATE_ENCRYPTION_KEY (openssl rand -base64 32) or LITELLM_SALT_KEY.',
     )
   }
+}
+
+/** Every request with it would be refused, and nobody would know why. */
+function refuseUnpresentable(masterKey: Secret): void {
+  if (isWellFormedCredential(masterKey.reveal())) return
+  throw new GatewayError(
+    'CONFIGURATION_INVALID',
+    'The master key must be of visible ASCII characters without spaces, and no longer than 8192: clients send it in a header.',
+  )
 }
 
 /** Below this a secret is guessed sooner or later, whatever it is made of. */

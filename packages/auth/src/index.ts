@@ -1,4 +1,4 @@
-export { type Authenticate, createAuthenticator } from './inbound/authenticate.ts'
+export { type Authenticate, createAuthenticator, isWellFormedCredential } from './inbound/authenticate.ts'
 export { carries } from './inbound/carries.ts'
 export { signedInPersonSchema } from './inbound/jwt/person.ts'
 export type { JwtIssuer, JwtMapping, JwtSettings } from './inbound/jwt/jwt-settings.ts'

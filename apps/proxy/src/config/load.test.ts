@@ -177,6 +177,14 @@ describe('what LiteLLM accepts loads', () => {
       ),
     ).toEqual(['config.yaml:2:54 virtual_keys[0].mcp_servers[0] names no server of this file; did you mean github?'])
   })
+
+  it('a server that a key names is there, also where its entry is left out', () => {
+    const keys = 'virtual_keys: [{key: sk-0123456789abc, mcp_servers: [github, gh, hub]}]'
+    const entry = 'alias: gh, server_id: hub, url: http://x, timeout: soon'
+    const { problems, warnings } = load(`mcp_servers: [{server_name: github, ${entry}}]\n${keys}`)
+    expect(problems).toHaveLength(1)
+    expect(warnings).toEqual([])
+  })
 })
 
 describe('environment variables', () => {

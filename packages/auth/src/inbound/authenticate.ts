@@ -44,7 +44,7 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticate
     if (credential === undefined) {
       throw new GatewayError('CREDENTIAL_MISSING', 'Authentication Error, No api key passed in.')
     }
-    if (!isWellFormed(credential.reveal())) {
+    if (!isWellFormedCredential(credential.reveal())) {
       throw new GatewayError('CREDENTIAL_INVALID', 'Authentication Error, the api key passed in is malformed.')
     }
     const principal = await ways.authenticate(credential, { signal, asOf })
@@ -57,6 +57,6 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticate
 }
 
 /** Visible characters of ASCII without spaces, as every kind of token has them (RFC 6750 §2.1 is narrower). */
-function isWellFormed(text: string): boolean {
+export function isWellFormedCredential(text: string): boolean {
   return text.length <= longestCredential && /^[\x21-\x7e]+$/.test(text)
 }
