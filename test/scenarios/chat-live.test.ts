@@ -205,6 +205,11 @@ describe('a provider that misbehaves in its stream', () => {
 
   it.each<[string, ScriptedAnswer, string]>([
     ['is cut', { events: [chunkOf({ delta: { content: 'Hal' } })], afterwards: 'cut' }, 'provider'],
+    [
+      'ends in the middle without a reason',
+      { events: [chunkOf({ delta: { content: 'Hal' }, finish_reason: '' })] },
+      'stopped in the middle',
+    ],
     ['ends in the middle', { events: [chunkOf({ delta: { content: 'Hal' } })] }, 'stopped in the middle'],
     [
       'reports an error',

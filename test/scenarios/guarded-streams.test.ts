@@ -59,6 +59,22 @@ describe('a guarded stream', () => {
     expect(text.split('who is it')).toHaveLength(3)
   })
 
+  verifies(
+    'guardrails:streams',
+    'is judged across pieces that each say how it finished, or that it did not',
+    async () => {
+      play(candidate('mail ann.lee@exam', { finishReason: 'STOP' }), candidate('ple.com now', { finishReason: 'STOP' }))
+      expect(await gemini('streamGenerateContent?alt=sse')).toContain('mail <EMAIL_ADDRESS> now')
+      const piece = (content: string, finish_reason: string) => ({
+        choices: [{ index: 0, delta: { content }, finish_reason }],
+      })
+      play(piece('mail ann.lee@exam', ''), piece('ple.com now', ''), piece('.', 'stop'))
+      const text = await chat()
+      expect(text).toContain('mail <EMAIL_ADDRESS> now')
+      expect(text).not.toContain('ple.com')
+    },
+  )
+
   verifies('guardrails:streams', 'is judged across what is told of a passage in its middle', async () => {
     const of = { item_id: 'm', output_index: 0, content_index: 0 }
     const delta = (piece: string) => ({ type: 'response.output_text.delta', ...of, delta: piece })

@@ -1,5 +1,5 @@
 import { GatewayError, isJsonObject, type JsonObject, parseJsonObject } from '@toolgate/core'
-import { listOf } from '../json-fields.ts'
+import { listOf, textOf } from '../json-fields.ts'
 import { readServerEvents } from '../sse.ts'
 
 /**
@@ -34,8 +34,9 @@ function toDeltaChoice(choice: JsonObject): JsonObject {
   return isJsonObject(choice['delta']) || !isJsonObject(message) ? choice : { ...rest, delta: message }
 }
 
+/** Some servers give every chunk a reason, an empty one until the last. */
 function hasFinished(choice: unknown): boolean {
-  return isJsonObject(choice) && typeof choice['finish_reason'] === 'string'
+  return isJsonObject(choice) && textOf(choice['finish_reason']) !== ''
 }
 
 const inTheMiddle = 'The provider failed in the middle of its answer: '

@@ -70,10 +70,15 @@ function readChatChunk({ choices = [], ...rest }: JsonObject): EventTexts {
     }))
   })
   const ends = listed.flatMap((choice, at) =>
-    isJsonObject(choice) && typeof choice['finish_reason'] === 'string' ? [groupOfChoice(choice, at)] : [],
+    isJsonObject(choice) && hasFinished(choice) ? [groupOfChoice(choice, at)] : [],
   )
   const beside = listed.flatMap((choice, at) => textsIn(besideSpoken(choice), ['choices', at]))
   return { pieces, whole: [...textsIn(rest), ...beside], ends }
+}
+
+/** Some servers give every piece a reason, an empty one until the last. */
+function hasFinished({ finish_reason: reason }: JsonObject): boolean {
+  return typeof reason === 'string' && reason !== ''
 }
 
 /** Some servers have whole messages in place of deltas; of text completions the text is the choice's. */
@@ -106,7 +111,10 @@ function channelOf(path: Path, delta: JsonValue | undefined): readonly JsonValue
   return number === undefined ? within : ['tool_calls', number, ...within.slice(2)]
 }
 
-/** Texts come in pieces, calls whole. A part after another kind of part begins another text. */
+/**
+ * Texts come in pieces, calls whole. A part after another kind of part begins another text. A reason why it finished ends none:
+ * every piece may have one.
+ */
 function readGeminiChunk(candidates: readonly JsonValue[]): EventTexts {
   const said = candidates.flatMap((candidate, at) => textsIn(candidate, ['candidates', at]))
   const group = ({ path: [, at] }: FoundText) => nameOf('candidate', at)
@@ -117,12 +125,9 @@ function readGeminiChunk(candidates: readonly JsonValue[]): EventTexts {
     return { path, text, structured, json: false, group: group(found), channel: nameOf(group(found), part) }
   })
   const whole = said.filter((found) => !isPiece(found))
-  const ended = candidates.flatMap((candidate, at) =>
-    isJsonObject(candidate) && typeof candidate['finishReason'] === 'string' ? [nameOf('candidate', at)] : [],
-  )
   // What is told of the text, as where it was found, does not end it.
   const between = whole.filter(({ path }) => path.includes('parts'))
-  return { pieces, whole, ends: [...ended, ...between.map(group)] }
+  return { pieces, whole, ends: between.map(group) }
 }
 
 function isThought(candidates: readonly JsonValue[], path: Path): boolean {
