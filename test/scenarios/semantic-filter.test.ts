@@ -25,7 +25,7 @@ beforeAll(async () => {
 })
 afterAll(() => behind.disposeAsync())
 
-async function filtering(filter: object): Promise<void> {
+async function filtering(filter: object, guardrails: object[] = []): Promise<void> {
   const { origin } = world.llm
   const model = (name: string, path: string) => ({
     model_name: name,
@@ -33,6 +33,7 @@ async function filtering(filter: object): Promise<void> {
   })
   await world.gateway.reload({
     mcp_servers: office,
+    guardrails,
     model_list: [
       model('gpt', 'v1'),
       model('broken', 'broken'),
@@ -132,6 +133,19 @@ describe('the semantic filter', () => {
         async () => expect(await world.gateway.json('/key/info', { key })).toMatchObject({ info: { spend: dollars } }),
         { timeout: 10_000, interval: 100 },
       )
+    },
+  )
+
+  verifies(
+    'filter:nearest-tools',
+    'goes on by meaning for others after somebody said what may not be said',
+    async () => {
+      const words = { guardrail: 'litellm_content_filter', mode: 'pre_call', blocked_words: [{ keyword: 'zeppelin' }] }
+      await filtering({ top_k: 1 }, [{ guardrail_name: 'words', litellm_params: { ...words, default_on: true } }])
+      const body = { model: 'gpt', tools: mcp(), ...says('a zeppelin') }
+      const denied = await world.gateway.request('/v1/chat/completions', { body })
+      expect(denied.status).toBe(400)
+      expect((await ask(says('brew coffee'))).by).toBe('meaning')
     },
   )
 

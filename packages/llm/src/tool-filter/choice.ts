@@ -10,6 +10,7 @@ import {
 } from '@toolgate/core'
 import { textOf } from '../json-fields.ts'
 import type { Models } from '../models.ts'
+import { verdictOn } from '../router/provider-verdict.ts'
 import { readVectors } from './embedding-answer.ts'
 import { nearest } from './nearest-tools.ts'
 import { createToolVectors, type ToolVectors, type VectorRequest } from './tool-vectors.ts'
@@ -51,7 +52,7 @@ export interface ChoiceOptions {
 
 /** Milliseconds that a request waits for embeddings; those of tools are made all the same, for the next one. */
 const patienceMs = 5_000
-/** Milliseconds after a failure for which the model is not asked again: its requests would all wait for it. */
+/** Milliseconds after a failure of the model for which it is not asked again: its requests would all wait for it. */
 const pauseMs = 30_000
 /** Characters of a definition that are embedded. */
 const maxTextLength = 8_000
@@ -65,26 +66,35 @@ export function createChoice(options: ChoiceOptions) {
     return readVectors(await models.embed({ ...account(caller), signal }, { body, signal }), texts.length)
   }
   const vectors = createToolVectors(embed)
+  const pause = ({ code, message: reason }: GatewayError, { model }: FilterSettings) => {
+    // Those that were under way fail together.
+    if (clock.monotonic() < pausedUntil) return
+    pausedUntil = clock.monotonic() + pauseMs
+    log.warn({ code, reason, model }, 'tools are filtered by words: no embeddings')
+  }
 
   return {
     async choose(request: ChoiceRequest, settings: FilterSettings): Promise<Choice> {
+      if (clock.monotonic() < pausedUntil) return { by: 'words', places: byWords(request, settings, options) }
+      using deadline = startDeadline(clock, patienceMs, request.caller.signal)
       try {
-        if (clock.monotonic() < pausedUntil) throw new GatewayError('PROVIDER_UNREACHABLE', 'It failed a moment ago.')
-        using deadline = startDeadline(clock, patienceMs, request.caller.signal)
         const places = await byMeaning(request, settings, { embed, vectors, signal: deadline.signal })
         return { by: 'meaning', places }
       } catch (thrown) {
         request.caller.signal.throwIfAborted()
-        if (clock.monotonic() >= pausedUntil) {
-          pausedUntil = clock.monotonic() + pauseMs
-          const { code, message: reason } = toGatewayError(thrown)
-          log.warn({ code, reason, model: settings.model }, 'tools are filtered by words: no embeddings')
-        }
+        const error = toGatewayError(thrown)
+        if (deadline.signal.aborted || isOfEverybody(error)) pause(error, settings)
+        else log.info({ code: error.code, model: settings.model }, 'tools of one request are filtered by words')
         return { by: 'words', places: byWords(request, settings, options) }
       }
     },
     close: vectors.close,
   }
+}
+
+/** What a caller may not say or has no budget for, or a provider refuses of what was said, is that caller's alone. */
+function isOfEverybody(error: GatewayError): boolean {
+  return verdictOn(error) !== 'never'
 }
 
 interface Means {
