@@ -1,42 +1,26 @@
 import { isJsonObject, type JsonObject, type JsonValue } from '@toolgate/core'
 import { listOf } from '../json-fields.ts'
+import { joinAdjacent } from './join-adjacent.ts'
 
 /**
  * A conversation with one content for each turn of the model's: Google's own chats keep every piece of a streamed answer as a content
  * of its own. The empty texts of such pieces, with which a stream ends or shows that it lives, are no part of what was said.
  */
 export function wholeTurns(contents: readonly JsonValue[]): JsonValue[] {
-  return joinAdjacent(contents, isOfModel, (parts) => {
+  return joinAdjacent(contents, isOfModel, (turn) => {
+    const parts = partsOf(turn)
     const said = parts.filter((part) => !isEmptyText(part))
-    return said.length > 0 ? said : parts.slice(0, 1)
+    return { parts: said.length > 0 ? said : parts.slice(0, 1) }
   })
 }
 
 /** Results that stand in adjacent contents, in one: all calls of a turn must be answered in the content behind it. */
 export function wholeAnswers(contents: readonly JsonValue[]): JsonValue[] {
-  return joinAdjacent(contents, isAnswering, (parts) => parts)
+  return joinAdjacent(contents, isAnswering, (answers) => ({ parts: partsOf(answers) }))
 }
 
-/** In time that grows with the contents alone, which a client chooses. */
-function joinAdjacent(
-  contents: readonly JsonValue[],
-  belongs: (content: JsonObject) => boolean,
-  toParts: (parts: JsonValue[]) => JsonValue[],
-): JsonValue[] {
-  const runs: JsonValue[][] = []
-  let joins = false
-  for (const content of contents) {
-    const belonging = isJsonObject(content) && belongs(content)
-    if (joins && belonging) runs.at(-1)?.push(content)
-    else runs.push([content])
-    joins = belonging
-  }
-  return runs.flatMap((run) => {
-    if (run.length === 1) return run
-    const joined = run.filter(isJsonObject)
-    const fields = joined.reduce<JsonObject>((all, content) => Object.assign(all, content), {})
-    return [{ ...fields, parts: toParts(joined.flatMap(({ parts }) => listOf(parts))) }]
-  })
+function partsOf(contents: readonly JsonObject[]): JsonValue[] {
+  return contents.flatMap(({ parts }) => listOf(parts))
 }
 
 function isOfModel({ role }: JsonObject): boolean {

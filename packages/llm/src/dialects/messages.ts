@@ -4,6 +4,7 @@ import type { LoopTool } from '../loop-tool.ts'
 import { toFunctionTool } from '../tool-mapping.ts'
 import { parseArguments } from './call-arguments.ts'
 import type { AnswerParts, Dialect, FindAppended, Turn, TurnCall } from './dialect.ts'
+import { joinAdjacent } from './join-adjacent.ts'
 
 /**
  * Anthropic's Messages. Rounds go to the model as it wrote them: signed thoughts, cache marks and blocks that nobody here
@@ -113,24 +114,16 @@ async function restoreMessages(body: JsonObject, find: FindAppended): Promise<Js
     const record = callIdsOf(message)
       .map((id) => records.get(id))
       .find((found) => found !== undefined && !restored.has(found))
-    if (record === undefined) {
-      messages.push(...together(messages, message))
-      continue
-    }
-    restored.add(record)
-    messages.push(...record)
+    if (record !== undefined) restored.add(record)
+    messages.push(...(record ?? [message]))
   }
-  return { ...body, messages }
+  return { ...body, messages: wholeMessages(messages) }
 }
 
-/** Puts a user's message behind results that wait for it, in one message with them. */
-function together(before: JsonValue[], message: JsonValue): JsonValue[] {
-  const last = before.at(-1)
-  const isAnswered =
-    isJsonObject(last) && last['role'] === 'user' && isJsonObject(message) && message['role'] === 'user'
-  if (!isAnswered) return [message]
-  before.pop()
-  return [{ ...message, content: [...blocksOf(last['content']), ...blocksOf(message['content'])] }]
+/** Results that wait for a user's message, in one message with it. */
+function wholeMessages(messages: readonly JsonValue[]): JsonValue[] {
+  const isOfUser = ({ role }: JsonObject) => role === 'user'
+  return joinAdjacent(messages, isOfUser, (said) => ({ content: said.flatMap(({ content }) => blocksOf(content)) }))
 }
 
 function blocksOf(content: JsonValue | undefined): JsonValue[] {
