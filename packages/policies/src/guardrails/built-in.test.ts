@@ -142,6 +142,12 @@ describe('the content filter', () => {
     expect(entry.ok).toBe(false)
   })
 
+  it.each(['MASK', 'BLOCK'])('finds what a pattern says of a text as it is written: %s', async (action) => {
+    const pattern = { pattern_type: 'regex', name: 'unseen', pattern: String.raw`\x{200B}`, action }
+    const shown = await masked({ guardrail: 'litellm_content_filter', patterns: [pattern] }, 'a\u200Bb')
+    expect(shown).toBe(action === 'MASK' ? 'a[UNSEEN_REDACTED]b' : 'denied')
+  })
+
   it('is quick on texts that make other engines slow', async () => {
     const slow = {
       guardrail: 'litellm_content_filter',
