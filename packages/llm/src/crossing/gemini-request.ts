@@ -3,6 +3,7 @@ import { listOf, textOf } from '../json-fields.ts'
 import { wholeTurns } from '../dialects/gemini-contents.ts'
 import { geminiDeclarations } from '../schemas/project-tools.ts'
 import { type CrossedNames, nameCrossing } from './crossed-names.ts'
+import { createWaitingCalls } from './waiting-calls.ts'
 
 /** A Gemini request as a chat completion request. What only Google runs (search, code execution, …) is left out. */
 
@@ -116,19 +117,15 @@ function toEffort(thinking: JsonValue | undefined): JsonObject {
 
 /** Results name their call by id, or by nothing but the function: then they answer its calls in order. */
 function toConversation(contents: readonly JsonObject[], names: CrossedNames): JsonObject[] {
-  const waiting: { id: string; name: string }[] = []
+  const waiting = createWaitingCalls()
   let calls = 0
   const begin = (name: string, given: string): string => {
     const id = given || `call_${calls}`
     calls += 1
-    waiting.push({ id, name })
+    waiting.add({ id, name })
     return id
   }
-  const settle = (name: string, given: string): string => {
-    const found = waiting.findIndex((call) => (given === '' ? call.name === name : call.id === given))
-    const [call] = found === -1 ? [] : waiting.splice(found, 1)
-    return call?.id ?? (given || `call_${name}`)
-  }
+  const settle = (name: string, given: string): string => waiting.take({ id: given, name }) ?? (given || `call_${name}`)
   return contents.flatMap(({ role, parts }, index) => {
     const said = listOf(parts).filter(isJsonObject)
     return role === 'model' ? toAssistant(said, names, begin) : toUser(said, index, settle)

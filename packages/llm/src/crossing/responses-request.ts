@@ -57,8 +57,11 @@ function toMessages(input: JsonValue | undefined, tools: CrossedTools): JsonObje
 function join(messages: JsonObject[], message: JsonObject): void {
   const last = messages.at(-1)
   const calls = listOf(message['tool_calls'])
+  const known = last?.['tool_calls']
   if (last?.['role'] !== 'assistant' || calls.length === 0) messages.push(message)
-  else messages[messages.length - 1] = { ...last, tool_calls: [...listOf(last['tool_calls']), ...calls] }
+  // The list is ours, and grows: copied for each call, it would cost the square of their number.
+  else if (Array.isArray(known)) known.push(...calls)
+  else messages[messages.length - 1] = { ...last, tool_calls: calls }
 }
 
 function toMessage(item: JsonObject, index: number, tools: CrossedTools): JsonObject[] {
