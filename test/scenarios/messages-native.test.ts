@@ -32,6 +32,9 @@ async function stream(request: object, options: Anthropic.RequestOptions = {}) {
   return { final: await reading.finalMessage(), types }
 }
 
+const blocksIn = (said: JsonObject | undefined) =>
+  Array.isArray(said?.['content']) ? said['content'].filter(isJsonObject) : []
+
 /** Messages are streamed where the script says so. */
 const played = (streamed: boolean, ...answers: JsonObject[]) =>
   world.play(...answers.map((answer) => (streamed ? { events: messageEvents(answer) } : { json: answer })))
@@ -106,6 +109,25 @@ describe.each([false, true])('a message with gateway tools to Claude, streamed: 
       ],
     })
   })
+
+  for (const id of ['', 'same']) {
+    verifies(
+      'messages:native-rounds',
+      `has each call answered by its own result, whatever its id: "${id}"`,
+      async () => {
+        const uses = ['a', 'b'].map((word) => use('srv-echo', { message: word }, id))
+        played(streamed, message(uses), message([text('ok')]))
+        await ask({})
+        const [first, second] = blocksIn(messagesIn(world.asked[1])[1])
+        expect([first, second]).toMatchObject([{ input: { message: 'a' } }, { input: { message: 'b' } }])
+        expect(new Set(['', first?.['id'], second?.['id']]).size).toBe(3)
+        expect(blocksIn(messagesIn(world.asked[1])[2])).toMatchObject([
+          { tool_use_id: first?.['id'], content: 'a' },
+          { tool_use_id: second?.['id'], content: 'b' },
+        ])
+      },
+    )
+  }
 
   verifies('messages:native-rounds', 'answers in one document where it is asked for one', async () => {
     played(streamed, message([text('Let me see.'), echo]), message([text('{"a":1}')]))

@@ -1,6 +1,7 @@
 import { GatewayError, isJsonObject, type JsonObject, type JsonValue, type NewId } from '@toolgate/core'
 import { listOf, textOf } from '../json-fields.ts'
 import { parseArguments } from './call-arguments.ts'
+import { idOfItsOwn } from './call-ids.ts'
 import type { Turn, TurnCall } from './dialect.ts'
 
 /**
@@ -44,20 +45,16 @@ function readCalls({ tool_calls: calls, function_call: legacyCall }: JsonObject,
   const taken = new Set<string>()
   return sent.flatMap((raw) => {
     const call = readCall(raw, taken, newId)
-    if (call === undefined) return []
-    taken.add(call.id)
-    return [call]
+    return call === undefined ? [] : [call]
   })
 }
 
-function readCall(raw: JsonObject, taken: ReadonlySet<string>, newId: NewId): TurnCall | undefined {
+function readCall(raw: JsonObject, taken: Set<string>, newId: NewId): TurnCall | undefined {
   // A custom tool (`type: "custom"`) carries free text where a function carries arguments; it is always the client's.
   const called = isJsonObject(raw['function']) ? raw['function'] : raw['custom']
   if (!isJsonObject(called) || typeof called['name'] !== 'string') return undefined
-  const sentId = raw['id']
-  const usable = typeof sentId === 'string' && sentId !== '' && !taken.has(sentId)
   return {
-    id: usable ? sentId : newId('call'),
+    id: idOfItsOwn(raw['id'], taken, () => newId('call')),
     name: called['name'],
     arguments: parseArguments(called['arguments']),
     raw,

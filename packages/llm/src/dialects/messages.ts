@@ -1,8 +1,9 @@
-import { GatewayError, isJsonObject, type JsonObject, type JsonValue } from '@toolgate/core'
+import { GatewayError, isJsonObject, type JsonObject, type JsonValue, type NewId } from '@toolgate/core'
 import { listOf, textOf } from '../json-fields.ts'
 import type { LoopTool } from '../loop-tool.ts'
 import { toFunctionTool } from '../tool-mapping.ts'
 import { parseArguments } from './call-arguments.ts'
+import { idOfItsOwn } from './call-ids.ts'
 import type { AnswerParts, Dialect, FindAppended, Turn, TurnCall } from './dialect.ts'
 import { joinAdjacent } from './join-adjacent.ts'
 
@@ -70,24 +71,25 @@ function toChoice(choice: JsonObject, tools: readonly LoopTool[]): JsonObject {
   return chosen === undefined ? choice : { ...choice, name: chosen.functionName }
 }
 
-function readMessage(response: JsonObject): Turn {
+function readMessage(response: JsonObject, newId: NewId): Turn {
   const { content, usage } = response
   if (!Array.isArray(content)) {
     throw new GatewayError('PROVIDER_PROTOCOL', 'The model answered without content. Try again or use another model.')
   }
   const blocks = content.filter(isJsonObject)
+  const taken = new Set<string>()
   return {
     text: blocks.map(({ type, text }) => (type === 'text' ? textOf(text) : '')).join(''),
-    calls: blocks.flatMap(toCall),
+    calls: blocks.flatMap((block) => toCall(block, () => idOfItsOwn(block['id'], taken, () => newId('toolu')))),
     usage: isJsonObject(usage) ? usage : undefined,
     message: { content },
   }
 }
 
-function toCall(block: JsonObject): TurnCall[] {
-  const { type, id, name, input } = block
+function toCall(block: JsonObject, toId: () => string): TurnCall[] {
+  const { type, name, input } = block
   if (type !== 'tool_use' || typeof name !== 'string') return []
-  return [{ id: textOf(id), name, arguments: parseArguments(input), raw: block }]
+  return [{ id: toId(), name, arguments: parseArguments(input), raw: block }]
 }
 
 /** The blocks as they came, with the ids under which the client knows its own calls. */
