@@ -116,7 +116,7 @@ export const llmRequirements = {
   'limits:left-streams': {
     status: 'held',
     statement:
-      'A stream that is over before its end, or that nobody counted, has spend, by what was counted until then and an estimate of the rest, and its row says so.',
+      'A stream that is over before its end, and an answer that nobody counted, has spend, by what was counted until then and an estimate of the rest, and its row says so.',
   },
   'chat:ceilings': {
     status: 'held',

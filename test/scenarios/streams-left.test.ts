@@ -202,6 +202,19 @@ describe('a stream that is read to its end', () => {
     }
   })
 
+  verifies('limits:left-streams', 'costs that also where it was not streamed', async () => {
+    const { usage: _counted, ...answer } = completion({ content: words })
+    world.play({ json: answer })
+    const headers = { 'x-request-id': 'uncounted-whole' }
+    await (
+      await world.gateway.request('/v1/chat/completions', { headers, body: { model: 'crossed', messages } })
+    ).text()
+    const [row] = await world.rows(1, (one) => one.requestId === headers['x-request-id'])
+    expect(row).toMatchObject({ estimated: true, outcome: 'ok' })
+    expect(row?.promptTokens).toBeGreaterThan(100)
+    expect(row?.completionTokens).toBeGreaterThanOrEqual(10)
+  })
+
   verifies('limits:left-streams', 'is counted where it came as one long document', async () => {
     const text = 'Some words "and more" of them. '.repeat(600_000)
     world.play({ json: { ...completion({ content: text }) } })

@@ -9,6 +9,7 @@ import { withBlamedTool } from './schemas/blamed-tool.ts'
 import { projectTools } from './schemas/project-tools.ts'
 import { costOf } from './spend.ts'
 import { usageIn, watchUsage } from './stream-usage.ts'
+import { wordsIn } from './stream-words.ts'
 import { withFirstBytes } from './streaming/first-bytes.ts'
 import { withoutUsageChunk } from './streaming/without-usage-chunk.ts'
 import { estimateTokens, tokensOf } from './token-estimate.ts'
@@ -64,7 +65,9 @@ async function whole(call: ModelCall, served: Served, { wire, signal }: Asking):
   const { stream: _stream, stream_options: _options, ...body } = call.body
   const answer = await wire.generate(body, signal, passingOf(call))
   const usage = usageIn(answer)
-  countTokens(call, usage, served.deployment.prices)
+  const { prices } = served.deployment
+  if (usage === undefined) estimate(call, { usage, characters: wordsIn(JSON.stringify(answer)), prices })
+  else countTokens(call, usage, prices)
   call.onServed?.({ ...served, spend: call.trace.spend })
   return { body: answer, usage }
 }
@@ -104,18 +107,18 @@ async function streamed(
   return { usage }
 }
 
-interface HalfSaid {
-  /** What was counted until the stream was over. */
+interface HalfCounted {
+  /** What was counted until it was over. */
   readonly usage: JsonObject | undefined
   readonly characters: number
   readonly prices: ModelPrices | undefined
 }
 
 /**
- * A stream that was over before its end, left by its client or broken off, was paid for, and so was one whose provider counted
- * nothing: by what was asked and what was said.
+ * A stream that was over before its end, left by its client or broken off, was paid for, and so was an answer whose provider
+ * counted nothing: by what was asked and what was said.
  */
-function estimate(call: ModelCall, { usage = {}, characters, prices }: HalfSaid): void {
+function estimate(call: ModelCall, { usage = {}, characters, prices }: HalfCounted): void {
   const field = 'input_tokens' in usage ? 'output_tokens' : 'completion_tokens'
   call.trace.estimated = true
   const counted = {
@@ -152,16 +155,17 @@ async function embed(call: ModelCall, served: Served, signal: AbortSignal): Prom
   }
   const answer = await provider.embed({ ...call.body, model }, signal, passingOf(call))
   const usage = isJsonObject(answer['usage']) ? answer['usage'] : undefined
-  countTokens(call, usage, served.deployment.prices)
+  const { prices } = served.deployment
+  if (usage === undefined) estimate(call, { usage, characters: 0, prices })
+  else countTokens(call, usage, prices)
   call.onServed?.({ ...served, spend: call.trace.spend })
   return { body: answer, usage }
 }
 
 /** Each dialect has its own words for the same two counts. */
-function countTokens(call: ModelCall, usage: JsonObject | undefined, prices: ModelPrices | undefined): void {
+function countTokens(call: ModelCall, usage: JsonObject, prices: ModelPrices | undefined): void {
   const { trace } = call
   spend(call, costOf(usage, prices))
-  if (usage === undefined) return
   const prompt = promptTokens(usage)
   const completion = completionTokens(usage)
   if (prompt !== undefined) trace.promptTokens = prompt
