@@ -21,7 +21,11 @@ beforeAll(async () => {
 })
 afterAll(() => behind.disposeAsync())
 
-const models = () => new GoogleGenAI({ apiKey: world.gateway.masterKey, httpOptions: { baseUrl: origin } }).models
+const models = (apiVersion?: string) =>
+  new GoogleGenAI({
+    apiKey: world.gateway.masterKey,
+    httpOptions: { baseUrl: origin, ...(apiVersion && { apiVersion }) },
+  }).models
 
 /** The SDK's types know no MCP entries. */
 const params = (request: object): GenerateContentParameters =>
@@ -149,6 +153,23 @@ describe('a Gemini request to another model', () => {
     expect(streamed).toMatchObject({ text: 'One moment.', calls: called, reasons: ['STOP'] })
     expect(streamed.pieces).toBeGreaterThan(1)
     expect(streamed.usage).toMatchObject({ promptTokenCount: 10 })
+  })
+
+  verifies('gemini:crossed', 'is also taken at /v1, where Google’s SDK for Python asks', async () => {
+    world.play(completion({ content: 'Hi.' }))
+    expect((await models('v1').generateContent(params({}))).text).toBe('Hi.')
+    let text = ''
+    for await (const piece of await models('v1').generateContentStream(params({}))) text += piece.text ?? ''
+    expect(text).toBe('Hi.')
+    expect((await models('v1').countTokens({ model: 'gpt', contents: 'x' })).totalTokens).toBeGreaterThan(3)
+
+    const refused = await world.gateway.json('/v1/models/nothing:generateContent', { body: {}, status: 400 })
+    expect(refused).toMatchObject({ error: { status: 'INVALID_ARGUMENT' } })
+    const withKey = `/v1/models/gpt:generateContent?key=${world.gateway.masterKey}`
+    const asked = await world.gateway.json(withKey, { key: null, body: { contents: [{ parts: [{ text: 'go' }] }] } })
+    expect(asked).toMatchObject({ candidates: [{ content: { parts: [{ text: 'Hi.' }] } }] })
+    const unknown = await world.gateway.json('/v1/models/gpt', { status: 404 })
+    expect(unknown).toMatchObject({ error: { type: expect.any(String) } })
   })
 
   verifies('gemini:crossed', 'has the results of calls joined to them, by id or by their order', async () => {

@@ -47,6 +47,9 @@ const doors: readonly (readonly [prefix: string, door: Door])[] = [
   ['/openapi.json', 'metadata'],
 ]
 
+/** Google's first version, beside OpenAI's list of models. */
+const googleAction = /^\/v1\/models\/.+:(?:generateContent|streamGenerateContent|countTokens)$/
+
 /** Asked several times for each request, and nearly always about the same few paths. */
 export const doorOf = remembering(findDoor, { most: 256, longest: 128 })
 
@@ -56,5 +59,6 @@ function findDoor(path: string): Door {
   // Asking about tokens is for those who have a key, in the dialect of everything that is.
   const action = oauthEndpointOf(path)?.action
   if (action !== undefined && action !== 'introspect') return 'oauth'
+  if (googleAction.test(path)) return 'gemini'
   return doors.find(([prefix]) => path.startsWith(prefix))?.[1] ?? 'admin'
 }

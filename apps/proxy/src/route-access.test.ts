@@ -34,6 +34,7 @@ describe('the routes of a key', () => {
       '/v1/messages',
       '/v1/messages/count_tokens',
       '/v1/models',
+      '/v1/models/{target}',
       '/v1/responses',
       '/v1/responses/{id}',
       '/v1/tool_results/{id}',

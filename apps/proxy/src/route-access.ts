@@ -37,7 +37,7 @@ const openAi = [
   '/models',
 ]
 
-const google = ['/v1beta/models', '/v1beta/models/*']
+const google = ['/v1beta/models', '/v1beta/models/*', '/v1/models/*']
 const anthropic = ['/v1/messages', '/v1/messages/count_tokens']
 
 /** What a key may ask about itself and do for itself, whatever it is made for: a key that is due must reach its next one. */

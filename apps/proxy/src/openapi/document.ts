@@ -36,6 +36,11 @@ const completions: Operation = { summary: 'A text, continued', body: completions
 const embeddings: Operation = { summary: 'Vectors for texts', body: embeddingsBody }
 const models: Operation = { summary: 'Models the key may ask for' }
 const toolList: Operation = { summary: 'Tools the key may call, with their server', query: oneServer }
+const gemini: Operation = {
+  summary: 'Google’s Gemini API; the path ends in {model}:generateContent, :streamGenerateContent or :countTokens',
+  path: z.object({ target: z.string() }),
+  body: geminiBody,
+}
 
 const operations: Readonly<Record<string, Operation>> = {
   'GET /': { summary: 'Name, version and where to read on', isPublic: true },
@@ -65,11 +70,8 @@ const operations: Readonly<Record<string, Operation>> = {
   },
   'POST /v1/messages/count_tokens': { summary: 'Tokens of a request in Anthropic’s dialect', body: messagesBody },
   'GET /v1beta/models': { summary: 'Models the key may ask for, as Google lists them' },
-  'POST /v1beta/models/{target}': {
-    summary: 'Google’s Gemini API; the path ends in {model}:generateContent, :streamGenerateContent or :countTokens',
-    path: z.object({ target: z.string() }),
-    body: geminiBody,
-  },
+  'POST /v1beta/models/{target}': gemini,
+  'POST /v1/models/{target}': gemini,
   'GET /v1/tool_results/{id}': {
     summary: 'The whole result of a tool that was cut before a model saw it',
     path: z.object({ id: z.string() }),

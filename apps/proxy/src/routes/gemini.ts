@@ -36,6 +36,7 @@ export function geminiRoutes(options: LoopServices) {
   return new Hono<AppEnv>()
     .get('/v1beta/models', (context) => context.json({ models: listed(options, context) }))
     .post('/v1beta/models/:target{.+}', answerHeaders(), answer)
+    .post('/v1/models/:target{.+}', answerHeaders(), answer)
 }
 
 export const geminiBody = z.looseObject({ contents: z.unknown().optional() }).meta({
