@@ -3,7 +3,7 @@
  * An answer is never quoted, since tokens may stand in it.
  */
 import { OAuthError, RegistrationRejectedError } from '@modelcontextprotocol/client'
-import { GatewayError, isJsonObject } from '@toolgate/core'
+import { GatewayError, parseJsonObject } from '@toolgate/core'
 import { ZodError } from 'zod'
 import type { SignInAt } from './upstream-client.ts'
 
@@ -48,11 +48,5 @@ function codeIn(said: unknown): string {
 }
 
 function errorIn(body: string): unknown {
-  try {
-    const answer: unknown = JSON.parse(body)
-    return isJsonObject(answer) ? answer['error'] : undefined
-  } catch {
-    // No JSON: then there is no code in it.
-    return undefined
-  }
+  return parseJsonObject(body)?.['error']
 }

@@ -1,6 +1,6 @@
 import {
   GatewayError,
-  isJsonObject,
+  parseJsonObject,
   type JsonObject,
   outcomeError,
   type Caller,
@@ -112,12 +112,6 @@ function offsetOf(cursor: unknown): number {
 }
 
 function readCursor(cursor: string): number | undefined {
-  try {
-    const value: unknown = JSON.parse(Buffer.from(cursor, 'base64url').toString())
-    const from = isJsonObject(value) ? value['from'] : undefined
-    return typeof from === 'number' && Number.isSafeInteger(from) && from > 0 ? from : undefined
-  } catch {
-    // Anything may stand there; that it is none of ours is the answer.
-    return undefined
-  }
+  const from = parseJsonObject(Buffer.from(cursor, 'base64url').toString())?.['from']
+  return typeof from === 'number' && Number.isSafeInteger(from) && from > 0 ? from : undefined
 }

@@ -1,4 +1,4 @@
-import { isJsonObject, type OutboundResponse, type Secret } from '@toolgate/core'
+import { isJsonObject, type OutboundResponse, parseJsonObject, type Secret } from '@toolgate/core'
 import { SessionExpired } from '../../upstream/connection.ts'
 import { isNestedTooDeep } from '../../upstream/nesting.ts'
 import { withoutSecrets } from '../../upstream/redact.ts'
@@ -87,13 +87,8 @@ function speaksOfTheSession(error: unknown): boolean {
   return isJsonObject(error) && typeof error['message'] === 'string' && /\bsession\b/i.test(error['message'])
 }
 
+/** Undefined for error pages of proxies, too: the status says enough. */
 function jsonRpcErrorIn(body: string): unknown {
-  try {
-    const parsed: unknown = JSON.parse(body)
-    const isMessage = isJsonObject(parsed) && parsed['jsonrpc'] === '2.0' && !isNestedTooDeep(parsed, body.length)
-    return isMessage ? parsed['error'] : undefined
-  } catch {
-    // Error pages of proxies are no JSON; the status says enough.
-    return undefined
-  }
+  const parsed = parseJsonObject(body)
+  return parsed?.['jsonrpc'] === '2.0' && !isNestedTooDeep(parsed, body.length) ? parsed['error'] : undefined
 }

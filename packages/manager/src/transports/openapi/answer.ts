@@ -1,5 +1,5 @@
 import { Buffer } from 'node:buffer'
-import { GatewayError, isJsonObject, type JsonObject, type OutboundResponse, type Secret } from '@toolgate/core'
+import { GatewayError, type JsonObject, type OutboundResponse, parseJsonObject, type Secret } from '@toolgate/core'
 import { credentialRejected, type FailurePlace } from '../../upstream/failure.ts'
 import { isNestedTooDeep } from '../../upstream/nesting.ts'
 import { withoutSecrets } from '../../upstream/redact.ts'
@@ -62,13 +62,8 @@ function mediaOf(type: string, bytes: Buffer): JsonObject | undefined {
 
 function objectIn(text: string, type: string): JsonObject | undefined {
   if (!/json/.test(type)) return undefined
-  try {
-    const value: unknown = JSON.parse(text)
-    return isJsonObject(value) && !isNestedTooDeep(value, text.length) ? value : undefined
-  } catch {
-    // The API says JSON and sends something else: the text is what there is.
-    return undefined
-  }
+  const value = parseJsonObject(text)
+  return value !== undefined && !isNestedTooDeep(value, text.length) ? value : undefined
 }
 
 async function bytesOf(response: OutboundResponse, isError: boolean): Promise<Buffer> {
