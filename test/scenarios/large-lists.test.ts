@@ -48,6 +48,8 @@ describe('a large list', () => {
         return Array.isArray(tools) ? tools.map(({ name }) => String(name)) : []
       }
       await vi.waitFor(async () => expect(await list(gateway.masterKey)).toHaveLength(600), 15_000)
+      // What was discovered is also stored, in the background.
+      await vi.waitFor(async () => expect(await writtenDuring(() => list(gateway.masterKey))).toBe(0), 15_000)
       expect(await writtenDuring(() => list(ann))).toBe(600)
       const asked = first.requests.length + second.requests.length
       // Another key with the same rights is another caller, and the list the same.
