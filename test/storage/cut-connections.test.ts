@@ -1,5 +1,5 @@
-import { GatewayError } from '@toolgate/core'
-import { askStore, type Database, openDatabase, writeStore } from '@toolgate/db'
+import { GatewayError, Secret } from '@toolgate/core'
+import { askStore, type Database, openDatabase, type Queries, writeStore } from '@toolgate/db'
 import { createDatabase, describeOnPostgres } from '@toolgate/testing/database'
 import { sql } from 'drizzle-orm'
 import { expect, it, vi } from 'vitest'
@@ -15,9 +15,9 @@ const connectionsOfOthers = sql`
   where datname = current_database() and pid <> pg_backend_pid()`
 
 describeOnPostgres('a database whose connections are cut', (server) => {
-  const openTwice = async () => {
+  const openTwice = async (query = '') => {
     const url = await createDatabase(await server())
-    const database = await openDatabase({ url })
+    const database = await openDatabase({ url: new Secret(`${url.reveal()}${query}`) })
     const administration = await openDatabase({ url })
     return {
       database,
@@ -40,6 +40,34 @@ describeOnPostgres('a database whose connections are cut', (server) => {
       await expect(cut).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
     }
     expect(await answersOf(database)).toEqual(numbers)
+  })
+
+  it('lets no transaction go on in the session of another one', async () => {
+    await using opened = await openTwice('?connection_limit=1')
+    const { database, administration } = opened
+    await administration.db.execute(sql`create table kept (number int)`)
+    const keep = (within: Queries, number: number) => within.execute(sql`insert into kept values (${number})`)
+    const [cut, begun, over] = [1, 2, 3].map(() => Promise.withResolvers<void>())
+    const lost = writeStore(database.db, async (within) => {
+      await keep(within, 1)
+      await administration.db.execute(connectionsOfOthers)
+      cut?.resolve()
+      await begun?.promise
+      // Its end in failure is a statement too: a rollback.
+      await keep(within, 2).finally(() => over?.resolve())
+    })
+    await cut?.promise
+    const other = writeStore(database.db, async (within) => {
+      await keep(within, 10)
+      begun?.resolve()
+      await over?.promise
+      await lost.catch(() => 'as it should')
+      await keep(within, 11)
+    })
+    await expect(lost).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
+    await other
+    const rows = await administration.db.execute(sql`select number from kept order by number`)
+    expect(Array.from(Object(rows), (row) => Object(row).number)).toEqual([10, 11])
   })
 
   it('answers each question with its own answer or none, whenever they are cut', async () => {
@@ -65,7 +93,11 @@ describeOnPostgres('a database whose connections are cut', (server) => {
     }
     const over = new AbortController()
     const asked = Promise.all(numbers.map(ask)).finally(() => over.abort())
-    while (!over.signal.aborted) await administration.db.execute(connectionsOfOthers)
+    // Cut as often as the machine lets new connections come to anything.
+    for (let before = 0; !over.signal.aborted; before = outcomes.right) {
+      await administration.db.execute(connectionsOfOthers)
+      await vi.waitUntil(() => over.signal.aborted || outcomes.right > before, { timeout: 20_000, interval: 1 })
+    }
     await asked
     expect(outcomes.wrong).toEqual([])
     expect(outcomes.refused).toBeGreaterThan(0)

@@ -174,7 +174,11 @@ describe('a database that cannot be opened', () => {
   })
 
   it('is given up when something else answers at its address', async () => {
-    const stranger = createServer((socket) => socket.on('error', () => {}).end('HTTP/1.1 400 Bad Request\r\n\r\n'))
+    let connections = 0
+    const stranger = createServer((socket) => {
+      connections += 1
+      socket.on('error', () => {}).end('HTTP/1.1 400 Bad Request\r\n\r\n')
+    })
     stranger.listen(0, '127.0.0.1')
     await once(stranger, 'listening')
     const address = stranger.address()
@@ -184,6 +188,8 @@ describe('a database that cannot be opened', () => {
       code: 'STORE_UNAVAILABLE',
       message: expect.stringContaining('does not answer as a Postgres does'),
     })
+    // With pauses in between.
+    expect(connections).toBeLessThan(30)
     stranger.close()
   })
 })
