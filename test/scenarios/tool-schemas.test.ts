@@ -117,10 +117,27 @@ describe('a strict function of a request that is crossed', () => {
     ...more,
   })
   const value = { a: { $ref: '#/$defs/Value' } }
+  const names = (count: number) => Array.from({ length: count }, (_, index) => `n${index}`)
+  const texts = (count: number) => Object.fromEntries(names(count).map((name) => [name, { type: 'string' }]))
+  /** A text in so many objects. */
+  const nested = (levels: number): object => (levels === 0 ? { type: 'string' } : closed({ a: nested(levels - 1) }))
 
   verifies('schemas:per-provider', 'stays strict, with its references, where OpenAI takes it so', async () => {
     const next = { anyOf: [{ $ref: '#/$defs/Value' }, { type: 'null' }] }
     const own = closed({ ...value, n: { type: ['number', 'null'] } }, { $defs: { Value: closed({ next }) } })
+    expect(await declaredFor(own)).toEqual({ name: 'own', strict: true, parameters: own })
+  })
+
+  verifies('schemas:per-provider', 'stays strict, with its constraints, up to what OpenAI takes', async () => {
+    const own = closed(
+      {
+        mail: { type: 'string', format: 'email', pattern: '@', minLength: 3, maxLength: 90 },
+        share: { type: 'number', exclusiveMinimum: 0, maximum: 1, multipleOf: 0.1 },
+        list: { type: 'array', items: { $ref: '#/definitions/Choice' }, minItems: 1, maxItems: 9 },
+        deep: nested(8),
+      },
+      { definitions: { Choice: { type: 'string', enum: names(1_000) } } },
+    )
     expect(await declaredFor(own)).toEqual({ name: 'own', strict: true, parameters: own })
   })
 
@@ -131,6 +148,22 @@ describe('a strict function of a request that is crossed', () => {
     ['anything', closed({ a: {} })],
     ['a list of anything', closed({ a: { type: 'array' } })],
     ['a keyword that OpenAI refuses', closed({ a: { type: 'string', not: { const: 'x' } } })],
+    ['a default', closed({ a: { type: 'string', default: 'x' } })],
+    ['a list without repetition', closed({ a: { type: 'array', items: { type: 'string' }, uniqueItems: true } })],
+    [
+      'a list that contains something',
+      closed({ a: { type: 'array', items: { type: 'string' }, contains: { const: 'x' } } }),
+    ],
+    ['a count of properties', closed({ a: closed(texts(2), { minProperties: 1 }) })],
+    ['a keyword that nobody knows', closed({ a: { type: 'string', 'x-order': 1 } })],
+    ['a format that OpenAI does not know', closed({ a: { type: 'string', format: 'uri' } })],
+    [
+      'words beside a reference',
+      closed({ a: { $ref: '#/$defs/Value', description: 'An a.' } }, { $defs: { Value: { type: 'string' } } }),
+    ],
+    ['more levels than ten', closed({ a: nested(9) })],
+    ['more choices than a thousand', closed({ a: { type: 'string', enum: names(501) }, b: { enum: names(500) } })],
+    ['more properties than five thousand', closed({ a: closed(texts(2_500)), b: closed(texts(2_499)) })],
   ] as const) {
     verifies('schemas:per-provider', `is sent as any other where OpenAI would refuse it: ${what}`, async () => {
       const { strict, parameters: sent } = await declaredFor(parameters)
