@@ -88,6 +88,7 @@ describe('a request whose tokens nobody counts', () => {
   const geminiContents = (said: string) => [
     { role: 'user', parts: [{ text: said }, { inlineData: { mimeType: 'image/png', data: bytes } }] },
   ]
+  const asking = (content: string) => ({ model: 'crossed', messages: [{ role: 'user', content }] })
   const countOf = async ([path, body]: [string, object]) => {
     const response = await world.gateway.request(path, { body })
     const { input_tokens: ofMessages, totalTokens = ofMessages } = z
@@ -109,6 +110,31 @@ describe('a request whose tokens nobody counts', () => {
         expect((long ?? 0) - (short ?? 0)).toBeGreaterThan(10_000)
       },
     )
+  }
+
+  for (const [what, line] of [
+    ['of names', 'x_y\n'],
+    ['of paths, as Windows ends lines', '/usr/lib/some_path\r\n'],
+    ['of ids', '0b2f6e0a-6c0e-4a53-9d3e-1f4f6c9a7b21\n'],
+    ['of hashes', `${'0af1'.repeat(16)}\n`],
+    ['of texts longer than a line', `${'x'.repeat(100)}\n`],
+    ['with the line ends of old', 'x_y\r'],
+    ['of nothing', '\n'],
+  ] as const) {
+    verifies('limits:left-streams', `counts a list as what it says, not as a file: ${what}`, async () => {
+      const said = line.repeat(Math.ceil(60_000 / line.length))
+      expect(await countOf(['/v1/messages/count_tokens', asking(said)])).toBeGreaterThan(14_000)
+    })
+  }
+
+  for (const [what, file] of [
+    ['in lines as MIME has them', `${'Zm9v'.repeat(19)}\r\n`.repeat(1_000)],
+    ['in lines, the last of them shorter', `${`${'Zm9v'.repeat(19)}\n`.repeat(1_000)}Zg==\n`],
+    ['in an address, in lines of any length', `data:image/png;base64,${`${'Zm9v'.repeat(16)}\n`.repeat(1_000)}`],
+  ] as const) {
+    verifies('limits:left-streams', `counts a file as a file: ${what}`, async () => {
+      expect(await countOf(['/v1/messages/count_tokens', asking(file)])).toBeLessThan(1_200)
+    })
   }
 })
 

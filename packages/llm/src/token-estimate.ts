@@ -56,10 +56,17 @@ const address = /^data:[\w/+.-]{0,100}(?:;[\w=.-]{1,100}){0,5};base64,/
 /** Characters from which on base64 is no word any more. */
 const shortestFile = 4_000
 
-/** Base64, as it is or in a `data:` address. */
+/** A line of MIME (RFC 2045, 6.8) and its end, as tools write base64. */
+const wholeLine = /^[A-Za-z0-9+/_=-]{76}\r?\n/gm
+
+/**
+ * Base64 in a `data:` address; or as it is, in one line or in those of MIME: lists of ids, hashes and paths are made of the same letters,
+ * in lines of other lengths.
+ */
 function isFile(text: string): boolean {
   const [before] = address.exec(text) ?? []
-  if (before === undefined && text.length < shortestFile) return false
-  // A class that is looked for, not a run that is matched: an engine's stack holds some five million characters of a run.
-  return !/[^A-Za-z0-9+/_=\r\n-]/.test(text.slice(before?.length ?? 0))
+  // Classes that are looked for, not runs that are matched: an engine's stack holds some five million characters of a run.
+  if (before !== undefined) return !/[^A-Za-z0-9+/_=\r\n-]/.test(text.slice(before.length))
+  if (text.length < shortestFile) return false
+  return !/[^A-Za-z0-9+/_=-]/.test(text.replaceAll(wholeLine, '').replace(/\r?\n$/, ''))
 }
