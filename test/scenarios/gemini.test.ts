@@ -172,6 +172,17 @@ describe('a Gemini request to another model', () => {
     expect(unknown).toMatchObject({ error: { type: expect.any(String) } })
   })
 
+  verifies('gemini:crossed', 'may have one content in place of a list', async () => {
+    world.play(completion({ content: 'Hi.' }))
+    for (const action of ['generateContent', 'streamGenerateContent?alt=sse']) {
+      const body = { contents: { role: 'user', parts: [{ text: 'go' }] } }
+      const response = await world.gateway.request(`/v1beta/models/gpt:${action}`, { body })
+      expect(await response.text()).toContain('Hi.')
+    }
+    const messages = [{ role: 'user', content: [{ type: 'text', text: 'go' }] }]
+    expect(world.asked).toMatchObject([{ messages }, { messages }])
+  })
+
   verifies('gemini:crossed', 'has the results of calls joined to them, by id or by their order', async () => {
     world.play(completion({ content: 'ok' }))
     const call = (city: string, id?: string) => ({

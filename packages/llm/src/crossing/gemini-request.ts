@@ -1,6 +1,6 @@
 import { GatewayError, isJsonObject, type JsonObject, type JsonValue } from '@toolgate/core'
 import { listOf, textOf } from '../json-fields.ts'
-import { wholeTurns } from '../dialects/gemini-contents.ts'
+import { contentsOf, wholeTurns } from '../dialects/gemini-contents.ts'
 import { geminiDeclarations } from '../schemas/project-tools.ts'
 import { type CrossedNames, nameCrossing } from './crossed-names.ts'
 import { createWaitingCalls } from './waiting-calls.ts'
@@ -12,14 +12,14 @@ export function crossGeminiNames(body: JsonObject): CrossedNames {
 }
 
 export function toChatRequest(body: JsonObject, names: CrossedNames): JsonObject {
-  const { model, contents } = body
+  const { model } = body
   const instructions = textOfParts(body['systemInstruction'] ?? body['system_instruction'])
   const tools = geminiDeclarations(body).map((declared) => toFunctionTool(declared, names))
   return {
     ...(model !== undefined && { model }),
     messages: [
       ...(instructions === '' ? [] : [{ role: 'system', content: instructions }]),
-      ...toConversation(wholeTurns(listOf(contents)).filter(isJsonObject), names),
+      ...toConversation(wholeTurns(contentsOf(body)).filter(isJsonObject), names),
     ],
     ...(tools.length > 0 && { tools, ...toChoice(body['toolConfig'] ?? body['tool_config'], names) }),
     ...toSettings(body['generationConfig'] ?? body['generation_config']),

@@ -2,6 +2,11 @@ import { isJsonObject, type JsonObject, type JsonValue } from '@toolgate/core'
 import { listOf } from '../json-fields.ts'
 import { joinAdjacent } from './join-adjacent.ts'
 
+/** Of a request: Google takes one content for a list of one. */
+export function contentsOf({ contents }: JsonObject): JsonValue[] {
+  return isJsonObject(contents) ? [contents] : [...listOf(contents)]
+}
+
 /**
  * A conversation with one content for each turn of the model's: Google's own chats keep every piece of a streamed answer as a content
  * of its own. The empty texts of such pieces, with which a stream ends or shows that it lives, are no part of what was said.

@@ -4,7 +4,7 @@ import type { LoopTool } from '../loop-tool.ts'
 import { geminiDeclarations } from '../schemas/project-tools.ts'
 import { toFunctionTool } from '../tool-mapping.ts'
 import { parseArguments } from './call-arguments.ts'
-import { wholeAnswers, wholeTurns } from './gemini-contents.ts'
+import { contentsOf, wholeAnswers, wholeTurns } from './gemini-contents.ts'
 import type { AnswerParts, Dialect, FindAppended, ToolOutcome, Turn, TurnCall } from './dialect.ts'
 
 /**
@@ -42,11 +42,6 @@ export const geminiDialect: Dialect = {
   appendedSince: (from, body) => contentsOf(body).slice(contentsOf(from).length).filter(isJsonObject),
   restore: restoreContents,
   answer: toAnswer,
-}
-
-/** Google takes one content for a list of one. */
-function contentsOf({ contents }: JsonObject): JsonValue[] {
-  return isJsonObject(contents) ? [contents] : [...listOf(contents)]
 }
 
 function configOf(body: JsonObject): JsonObject {
