@@ -55,6 +55,52 @@ describe('an entry of the file that cannot be read', () => {
     })
   }
 
+  for (const [form, repo, broken, claim] of [
+    ['its name, which is their alias', others, wrong, { alias: 'repo' }],
+    ['its name, which is their id', others, wrong, { server_id: 'repo' }],
+    ['its alias', others, wrong, { alias: 'rp' }],
+    ['its id', others, wrong, { alias: 'repo-id' }],
+    ['its alias of mcp_aliases', {}, wrong, { alias: 'short' }],
+    ['its name, where it is read and cannot be built', others, { transport: 'pigeon' }, { alias: 'repo' }],
+    ['its name, where it is set aside for its alias', others, { alias: 'first' }, { alias: 'repo' }],
+  ] as const) {
+    verifies('registry:bad-one-is-alone', `keeps from entries below it ${form}`, async () => {
+      await using upstream = await startRawMcpServer()
+      const { url } = upstream
+      const file = (change: object) => ({
+        mcp_servers: { first: { url }, repo: { url, ...repo, ...change }, below: { url, ...claim }, last: { url } },
+        litellm_settings: { mcp_aliases: { short: 'repo' } },
+      })
+      await using gateway = await boot({ config: file({}) })
+      const keyOf = (...mcp_servers: string[]) => gateway.makeKey({ object_permission: { mcp_servers } })
+      const ofRepo = await keyOf('repo', 'rp', 'repo-id', 'short')
+      const ofOthers = await keyOf('first', 'last')
+      const tools = async (key: string) => (await gateway.json('/v1/mcp/tools', { key }))['tools']
+      expect(await tools(ofRepo)).toHaveLength(1)
+      expect(await tools(ofOthers)).toHaveLength(2)
+
+      const { problems } = await gateway.reload(file(broken))
+      expect(problems).toContainEqual(expect.stringMatching(/^mcp_servers\.below .*already means server "repo"/))
+      expect(await tools(ofRepo)).toEqual([])
+      expect(await tools(ofOthers)).toHaveLength(2)
+    })
+  }
+
+  verifies('registry:bad-one-is-alone', 'takes no name from an entry above it', async () => {
+    await using upstream = await startRawMcpServer()
+    const { url } = upstream
+    const file = (change: object) => ({
+      mcp_servers: { above: { url, alias: 'repo' }, repo: { url, ...others, ...change } },
+    })
+    await using gateway = await boot({ config: file({}) })
+    const key = await gateway.makeKey({ object_permission: { mcp_servers: ['repo'] } })
+    const tools = async () => (await gateway.json('/v1/mcp/tools', { key }))['tools']
+    const before = await tools()
+    expect(before).toHaveLength(1)
+    await gateway.reload(file(wrong))
+    expect(await tools()).toEqual(before)
+  })
+
   verifies('oauth:user-tokens', 'keeps the accounts that users have at it', async () => {
     const database = await openTestDatabase()
     const entry = { url: 'https://repo.example.com/mcp', auth_type: 'oauth2', oauth2_flow: 'authorization_code' }

@@ -59,7 +59,7 @@ function setOver(store: StoredServers, { config = '{}', log = silentLogger }: { 
     seal: { seal: async () => '', open: async () => new Secret('{}') },
     build: createBuildStored({ servers: serverOptions, guard: createAddressGuard() }),
     fromConfig: (loaded) => ({
-      servers: toServerDefinitions(loaded, loaded.environment, serverOptions).servers,
+      servers: toServerDefinitions(loaded, loaded.environment, serverOptions).declared,
       problems: [],
     }),
     loaded: load(config),

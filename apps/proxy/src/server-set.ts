@@ -6,15 +6,16 @@
 import { type Clock, type Logger, oneAtATime } from '@toolgate/core'
 import { type Database, followChanges, type McpServerRow, type StopListening } from '@toolgate/db'
 import {
-  type ManagedServer,
+  type DeclaredServer,
+  type LeftOutServer,
   type Registry,
   serverChangesChannel,
   type StoredServers,
   withShortPrefixes,
 } from '@toolgate/manager'
 import type { LoadedConfig } from './config/load.ts'
-import type { ServerHandles } from './config/server-entry.ts'
-import { serverId } from './config/servers.ts'
+import { idsOf } from './config/servers.ts'
+import { hasSame, identityOf, isSame } from './same-servers.ts'
 import type { BuildStored, BuiltServer } from './stored-servers/build-stored.ts'
 import type { ServerNames } from './stored-servers/names.ts'
 import type { Seal } from './stored-servers/sealed-rows.ts'
@@ -55,7 +56,8 @@ export interface ServerSetOptions {
 }
 
 export interface ConfigServers {
-  readonly servers: readonly ManagedServer[]
+  /** In the order of the file, also those that are left out. */
+  readonly servers: readonly DeclaredServer[]
   /** One line for each that is left out. */
   readonly problems: readonly string[]
 }
@@ -75,9 +77,9 @@ class JoinedServers implements ServerSet {
   #readAll = false
   #loaded: LoadedConfig
   #config: ConfigServers
-  /** What the registry was given last: the servers, and the names that are left out. */
-  #inUse: readonly ManagedServer[] | undefined
-  #leftOut: readonly string[] = []
+  /** What the registry was given last. */
+  #given: readonly DeclaredServer[] | undefined
+  #furtherNames: readonly string[] = []
   #shortened = false
   #storeAnswers = true
   #following: StopListening | undefined
@@ -200,18 +202,16 @@ class JoinedServers implements ServerSet {
     const { registry, log } = this.#options
     const known = new Map(registry.quarantined().map(({ server, reason }) => [server.id, reason]))
     const stored = this.#inOrder().filter(({ row }) => this.#claimedByFile(row) === undefined)
-    const servers = stored.flatMap(({ server }) => (server === undefined ? [] : [server]))
-    const unusable = stored.filter(({ server }) => server === undefined)
-    const leftOut = unusable.flatMap(({ row: { name, alias } }) => (alias === null ? [name] : [name, alias]))
-    const inUse = [...this.#config.servers, ...servers]
-    const names = [...this.#configNames(), ...leftOut]
+    const servers = [...this.#config.servers, ...stored.map(({ server, row }) => server ?? leftOutServer(row))]
+    const names = [...this.#loaded.config.aliases.keys()]
     // A poll may read a row that is gone, or unchanged, again and again: nobody is to be woken for that.
     const shorten = this.#loaded.environment.shortToolPrefix
-    const isNews = !hasSame(this.#inUse, inUse) || !hasSame(this.#leftOut, names) || this.#shortened !== shorten
-    if (isNews) registry.replace(shorten ? withShortPrefixes(inUse) : inUse, names)
-    this.#inUse = inUse
+    const isNews =
+      !hasSame(this.#given, servers, isSame) || !hasSame(this.#furtherNames, names) || this.#shortened !== shorten
+    if (isNews) registry.replace(shorten ? withShortPrefixes(servers) : servers, names)
+    this.#given = servers
     this.#shortened = shorten
-    this.#leftOut = names
+    this.#furtherNames = names
     const quarantined = registry.quarantined()
     for (const { server, reason } of quarantined) {
       if (known.get(server.id) !== reason) log.error({ server: server.name, reason }, 'server left out')
@@ -221,9 +221,9 @@ class JoinedServers implements ServerSet {
   }
 
   /** What means the same stays the same object: its transport knows what it learnt of the server. */
-  #keepUnchanged(servers: readonly ManagedServer[]): readonly ManagedServer[] {
-    const before = new Map(this.#config.servers.map((server) => [`${server.id} ${server.revision}`, server]))
-    return servers.map((server) => before.get(`${server.id} ${server.revision}`) ?? server)
+  #keepUnchanged(servers: readonly DeclaredServer[]): readonly DeclaredServer[] {
+    const before = new Map(this.#config.servers.map((server) => [identityOf(server), server]))
+    return servers.map((server) => before.get(identityOf(server)) ?? server)
   }
 
   #inOrder(): readonly StoredState[] {
@@ -247,24 +247,14 @@ class JoinedServers implements ServerSet {
   }
 
   #configNames(): readonly string[] {
-    const named = this.#configEntries().flatMap(({ name, alias }) => [name, alias])
+    const named = this.#loaded.config.declaredServers.flatMap(({ name, alias }) => [name, alias])
     return [...named.filter((name) => name !== undefined), ...this.#loaded.config.aliases.keys()]
   }
 
   /** Id → name. */
   #configIds(): ReadonlyMap<string, string> {
-    const entries = this.#configEntries()
-    // Also where there is a `server_id`: it may be what is wrong with the entry, or come and go.
-    const byName = entries.flatMap(({ name }) => (name === undefined ? [] : [[serverId(name), name] as const]))
-    const said = entries.flatMap(({ name, serverId: id }) => (id === undefined ? [] : [[id, name ?? id] as const]))
-    return new Map([...byName, ...said])
-  }
-
-  /** What the entries of the file are called, also those that are left out. */
-  #configEntries(): readonly ServerHandles[] {
-    const { servers, unreadServers } = this.#loaded.config
-    const read = servers.map(({ name, common }) => ({ name, alias: common.alias, serverId: common.server_id }))
-    return [...unreadServers, ...read]
+    const entries = this.#loaded.config.declaredServers
+    return new Map(entries.flatMap((entry) => idsOf(entry).map((id) => [id, entry.name ?? id] as const)))
   }
 
   async #contact<Answer>(question: () => Promise<Answer>): Promise<Answer> {
@@ -283,6 +273,6 @@ class JoinedServers implements ServerSet {
   }
 }
 
-function hasSame<Item>(before: readonly Item[] | undefined, now: readonly Item[]): boolean {
-  return before?.length === now.length && now.every((item, index) => item === before[index])
+function leftOutServer({ id, name, alias }: McpServerRow): LeftOutServer {
+  return { names: alias === null ? [name] : [name, alias], ids: [id] }
 }

@@ -25,7 +25,11 @@ type Named = Pick<ServerDefinition, 'id' | 'name' | 'alias' | 'prefix'>
 /** Every prefix under which a server is known, the one we print first. Spaces become `_`, as in LiteLLM. */
 export function prefixesOf({ id, name, alias, prefix }: Named): readonly string[] {
   const handles = [prefix, alias ?? '', name, id].filter((handle) => handle !== '')
-  return [...new Set(handles.map((handle) => handle.replaceAll(' ', '_')))]
+  return [...new Set(handles.map(asPrefix))]
+}
+
+export function asPrefix(handle: string): string {
+  return handle.replaceAll(' ', '_')
 }
 
 /** The names of a tool that its server and its operator know: bare, and behind every prefix. */

@@ -92,12 +92,12 @@ function declaredServers(serverSet: Pick<ServerSet, 'declared'>, registry: Pick<
 
 /** A server that cannot be used is set aside with its reason; the others load. */
 function fromConfig(loaded: LoadedConfig, { log, serverOptions: plugs }: Foundation): ConfigServers {
-  const { servers, problems, notices } = toServerDefinitions(loaded, loaded.environment, plugs)
+  const { declared, problems, notices } = toServerDefinitions(loaded, loaded.environment, plugs)
   for (const notice of notices) {
     const line = { config: loaded.explain(notice) }
     if (notice.level === 'warning') log.warn(line, 'configuration warning')
     else log.info(line, 'configuration notice')
   }
   for (const problem of problems) log.error({ config: loaded.explain(problem) }, 'server left out')
-  return { servers, problems: problems.map(loaded.explain) }
+  return { servers: declared, problems: problems.map(loaded.explain) }
 }

@@ -8,16 +8,15 @@ import type { ProxyConfig } from './schema.ts'
 
 /** Reports references that lead nowhere, and a virtual key that would be the master key. */
 export function crossCheck(config: ProxyConfig, report: Report): void {
-  const { servers, unreadServers, virtualKeys, aliases, masterKey } = config
+  const { servers, declaredServers, virtualKeys, aliases, masterKey } = config
   // An entry that is left out is there all the same, and its own problem is told.
   const isSaid = (word: string | undefined) => word !== undefined
-  const names = new Set([...servers, ...unreadServers].map(({ name }) => name).filter(isSaid))
+  const names = new Set(declaredServers.map(({ name }) => name).filter(isSaid))
   const known = new Set([
     'no-mcp-servers',
     ...names,
     ...aliases.keys(),
-    ...servers.flatMap(({ common }) => [common.alias, common.server_id]).filter(isSaid),
-    ...unreadServers.flatMap(({ alias, serverId }) => [alias, serverId]).filter(isSaid),
+    ...declaredServers.flatMap(({ alias, serverId }) => [alias, serverId]).filter(isSaid),
   ])
   for (const [alias, server] of aliases) {
     if (names.has(server)) continue

@@ -97,29 +97,31 @@ export interface ServerEntry {
 }
 
 /** What an entry is called: its name, its alias and its `server_id`, as far as they could be read. */
-export interface ServerHandles {
+export interface DeclaredEntry {
   readonly name: string | undefined
   readonly alias: string | undefined
   readonly serverId: string | undefined
+  /** Undefined where it is left out. What it is called stays its own: a grant for it must not come to mean another server. */
+  readonly entry: ServerEntry | undefined
 }
 
 export interface Servers {
   readonly servers: readonly ServerEntry[]
-  /** Of entries that are left out. What they are called stays theirs: a grant for one of them must not come to mean another server. */
-  readonly unreadServers: readonly ServerHandles[]
+  /** All of them, in the order of the file. */
+  readonly declaredServers: readonly DeclaredEntry[]
 }
 
 /** A misspelt key is an error; anything else that is wrong leaves that server out and is a problem. */
 export function readServers(value: unknown, keys: ServerKeys, report: Report): Servers {
-  const servers: ServerEntry[] = []
-  const unreadServers: ServerHandles[] = []
   const seen = new Set<string>()
-  for (const named of listEntries(value, report)) {
-    const server = readNamed(named, { seen, keys, report })
-    if (server === undefined) unreadServers.push(unread(named))
-    else servers.push(server)
-  }
-  return { servers, unreadServers }
+  const declaredServers = listEntries(value, report).map((named) => ({
+    name: named.name,
+    alias: wordOf(named.entry, 'alias'),
+    serverId: wordOf(named.entry, 'server_id'),
+    entry: readNamed(named, { seen, keys, report }),
+  }))
+  const servers = declaredServers.flatMap(({ entry }) => entry ?? [])
+  return { servers, declaredServers }
 }
 
 interface NamedEntry {
@@ -162,10 +164,6 @@ function readNamed({ path, name, entry }: NamedEntry, { seen, keys, report }: Re
   const knownProblems = report.problems.length
   const server = readServer(entry, name, { keys, place: { path, report, severity: 'problem' } })
   return report.problems.length > knownProblems ? undefined : server
-}
-
-function unread({ name, entry }: NamedEntry): ServerHandles {
-  return { name, alias: wordOf(entry, 'alias'), serverId: wordOf(entry, 'server_id') }
 }
 
 function wordOf(entry: unknown, key: 'server_name' | 'alias' | 'server_id'): string | undefined {

@@ -44,10 +44,24 @@ it('swaps as a whole and retires exactly what changed or went', () => {
 it('keeps the names of servers that were set aside, so that nothing meant for them reaches another', () => {
   const registry = createRegistry()
   registry.replace(
-    [serverOf({ id: 'a', name: 'git' }), serverOf({ id: 'b', name: 'git-hub', alias: 'git' })],
-    ['broken'],
+    [
+      serverOf({ id: 'a', name: 'git' }),
+      serverOf({ id: 'b', name: 'git-hub', alias: 'git' }),
+      { names: ['broken one'], ids: ['c'] },
+      ...[{ name: 'git-hub' }, { alias: 'broken_one' }, { id: 'c' }].map((over) => serverOf({ id: 'd', ...over })),
+      serverOf({ id: 'e' }),
+    ],
+    ['further'],
   )
-  expect(registry.list().map(({ id }) => id)).toEqual(['a'])
-  expect(registry.handles()).toEqual(['broken', 'git', 'git-hub'])
+  expect(registry.list().map(({ id }) => id)).toEqual(['a', 'e'])
+  expect(registry.quarantined().map(({ reason }) => /server "(.*?)"/.exec(reason)?.[1])).toEqual([
+    'git',
+    'git-hub',
+    'broken one',
+    'broken one',
+  ])
+  expect(new Set(registry.handles())).toEqual(
+    new Set(['further', 'git', 'git-hub', 'broken one', 'broken_one', 'c', 'd', 'e']),
+  )
   expect(registry.handles()).toBe(registry.handles())
 })

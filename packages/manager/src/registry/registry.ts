@@ -1,5 +1,5 @@
 import { maxPrefixLength, prefixesOf } from '../public-name.ts'
-import type { ManagedServer } from './managed-server.ts'
+import { type DeclaredServer, isLeftOut, type ManagedServer, wordsOf } from './managed-server.ts'
 
 /**
  * The servers of this gateway as one snapshot in memory, replaced as a whole: a request sees the old set or the new one,
@@ -20,8 +20,8 @@ export interface Registry {
    */
   handles(): readonly string[]
   quarantined(): readonly Quarantined[]
-  /** `leftOut` are names and aliases of servers that could not even be made. */
-  replace(servers: readonly ManagedServer[], leftOut?: readonly string[]): void
+  /** In the order in which they may claim names. `furtherNames` are what callers may call a server beside its own name and alias. */
+  replace(servers: readonly DeclaredServer[], furtherNames?: readonly string[]): void
 }
 
 export interface DisplayedTool {
@@ -58,9 +58,9 @@ export function createRegistry({
     displayed: () => current.displayed,
     handles: () => current.handles,
     quarantined: () => current.quarantined,
-    replace(servers, leftOut = []) {
+    replace(servers, furtherNames = []) {
       const previous = current
-      current = snapshotOf(servers, leftOut)
+      current = snapshotOf(servers, furtherNames)
       const revisions = new Map(current.servers.map(({ id, revision }) => [id, revision]))
       for (const server of previous.servers) {
         const { id, revision } = server
@@ -84,16 +84,20 @@ interface Snapshot {
 
 /**
  * Ids, names, aliases and prefixes share one space: a grant or a public name written for one server must not come to
- * mean another because that one was given the same word in another place.
+ * mean another because that one was given the same word in another place. A word is the first's that is called so,
+ * whether or not that one can be used: else a slip in one server would hand its name, and who may use it, to another.
  */
-function snapshotOf(candidates: readonly ManagedServer[], leftOut: readonly string[]): Snapshot {
+function snapshotOf(declared: readonly DeclaredServer[], furtherNames: readonly string[]): Snapshot {
   const servers: ManagedServer[] = []
   const byHandle = new Map<string, ManagedServer>()
   const byPrefix = new Map<string, ManagedServer>()
+  const owners = new Map<string, string>()
   const quarantined: Quarantined[] = []
 
-  for (const server of candidates) {
-    const reason = conflictOf(server, byPrefix)
+  for (const server of declared) {
+    const reason = isLeftOut(server) ? undefined : conflictOf(server, owners)
+    claim(server, owners)
+    if (isLeftOut(server)) continue
     if (reason !== undefined) {
       quarantined.push({ server, reason })
       continue
@@ -102,12 +106,19 @@ function snapshotOf(candidates: readonly ManagedServer[], leftOut: readonly stri
     for (const prefix of prefixesOf(server)) byPrefix.set(prefix, server)
     for (const handle of [server.alias, server.name, server.id]) if (handle !== undefined) byHandle.set(handle, server)
   }
-  const handles = [
-    ...leftOut,
-    ...candidates.flatMap(({ name, alias }) => (alias === undefined ? [name] : [name, alias])),
-  ]
+  const handles = [...furtherNames, ...declared.flatMap(namesOf)]
   const displayed = displayedTools(servers)
   return { servers, byHandle, byPrefix, displayed, quarantined, handles: [...new Set(handles)] }
+}
+
+function namesOf(server: DeclaredServer): readonly string[] {
+  if (isLeftOut(server)) return server.names
+  return server.alias === undefined ? [server.name] : [server.name, server.alias]
+}
+
+/** Of what nobody above is called. */
+function claim(server: DeclaredServer, owners: Map<string, string>): void {
+  for (const word of wordsOf(server)) if (!owners.has(word)) owners.set(word, namesOf(server)[0] ?? word)
 }
 
 function displayedTools(servers: readonly ManagedServer[]): ReadonlyMap<string, readonly DisplayedTool[]> {
@@ -120,12 +131,12 @@ function displayedTools(servers: readonly ManagedServer[]): ReadonlyMap<string, 
   return displayed
 }
 
-function conflictOf(server: ManagedServer, taken: ReadonlyMap<string, ManagedServer>): string | undefined {
+function conflictOf(server: ManagedServer, owners: ReadonlyMap<string, string>): string | undefined {
   for (const prefix of prefixesOf(server)) {
     if (prefix.length > maxPrefixLength) return `Names, aliases and ids have at most ${maxPrefixLength} characters.`
-    const owner = taken.get(prefix)
+    const owner = owners.get(prefix)
     if (owner !== undefined) {
-      return `"${prefix}" already means server "${owner.name}". Give one of the two another name, alias or id.`
+      return `"${prefix}" already means server "${owner}". Give one of the two another name, alias or id.`
     }
   }
   return undefined

@@ -14,6 +14,8 @@ it('gives no two servers the same prefix, and none a word that means another ser
   const [short] = withShortPrefixes([first, word])
   expect(short?.prefix).toBe(shortPrefix('test#1'))
   expect(short && prefixesOf(short)).toEqual([shortPrefix('test#1'), 'test'])
+  const [besideOneLeftOut] = withShortPrefixes([first, { names: [shortPrefix('test')], ids: [] }])
+  expect(besideOneLeftOut).toMatchObject({ prefix: shortPrefix('test#1') })
   const many = withShortPrefixes(Array.from({ length: 2_000 }, (_, index) => serverOf({ id: `server-${index}` })))
   expect(new Set(many.map(({ prefix }) => prefix)).size).toBe(2_000)
 })

@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto'
-import { prefixesOf } from '../public-name.ts'
-import type { ManagedServer } from './managed-server.ts'
+import { type DeclaredServer, isLeftOut, wordsOf } from './managed-server.ts'
 
 /**
  * LiteLLM's `LITELLM_USE_SHORT_MCP_TOOL_PREFIX`: three characters made of a server's id, so that tool names stay below what
@@ -14,9 +13,10 @@ const alphanumerics = `0123456789${letters}`
 const maxAttempts = 1_000
 
 /** Servers with short prefixes; the longer ones go on being understood. Earlier servers choose first. */
-export function withShortPrefixes(servers: readonly ManagedServer[]): readonly ManagedServer[] {
-  const taken = new Set(servers.flatMap(prefixesOf))
+export function withShortPrefixes<Server extends DeclaredServer>(servers: readonly Server[]): readonly Server[] {
+  const taken = new Set(servers.flatMap(wordsOf))
   return servers.map((server) => {
+    if (isLeftOut(server)) return server
     const prefix = freePrefix(server.id, taken)
     if (prefix === undefined) return server
     taken.add(prefix)
