@@ -3,6 +3,7 @@ import { threadTimeOf } from '@toolgate/testing/thread-time'
 import { RE2JS } from 're2js'
 import { describe, expect, it } from 'vitest'
 import { judge } from './guardrails.fixture.ts'
+import { textsOfParams, withTexts } from './texts.ts'
 
 const prose = 'The quick brown fox jumps over the lazy dog and writes of it to nobody. '
 /** Of about so many characters. One letter of another alphabet makes it a text that may read otherwise than it is written. */
@@ -114,6 +115,29 @@ describe('a long text', () => {
     const verdict = judge(rules, [longText(1_000_000)], { signal: leaving.signal })
     leaving.abort(new Error('gone'))
     await expect(verdict).rejects.toThrow('gone')
+  })
+
+  it('of JSON with very many places to mask costs what as many short ones cost', async () => {
+    const mask = '[EMAIL_REDACTED]'
+    const addresses = (count: number) => Array.from({ length: count }, (_, at) => `ann.${at}@example.com`)
+    const callsWith = (calls: number, each: number) => ({
+      calls: Array.from({ length: calls }, () => ({ arguments: JSON.stringify(addresses(each)) })),
+    })
+    const masked = (params: ReturnType<typeof callsWith>) => {
+      const found = textsOfParams(params)
+      return withTexts(
+        params,
+        found,
+        Array.from(found, () => mask),
+      )
+    }
+    const [short, long] = [callsWith(300, 100), callsWith(1, 30_000)]
+    masked(short)
+    const baseline = await threadTimeOf(async () => masked(short))
+    const once = await threadTimeOf(async () =>
+      expect(masked(long)).toEqual({ calls: [{ arguments: JSON.stringify(Array(30_000).fill(mask)) }] }),
+    )
+    expect(once).toBeLessThan(baseline * 10 + 500)
   })
 
   it('begins once, wherever it may be cut', async () => {

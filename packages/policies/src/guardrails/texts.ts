@@ -88,8 +88,13 @@ export function withTexts<Value extends JsonObject>(
   for (const [index, { path, text, token }] of found.entries()) {
     const shown = texts[index] ?? ''
     if (shown === text) continue
-    if (token === undefined) write(copy, path, () => shown)
-    else inJson.set(path, [...(inJson.get(path) ?? []), { ...token, shown }])
+    if (token === undefined) {
+      write(copy, path, () => shown)
+      continue
+    }
+    const changed = inJson.get(path) ?? []
+    changed.push({ ...token, shown })
+    inJson.set(path, changed)
   }
   for (const [path, changed] of inJson) write(copy, path, (text) => withTokens(text, changed))
   return copy
