@@ -390,6 +390,25 @@ describe('a provider that has Responses itself', () => {
     }
   }
 
+  verifies('responses:one-lifecycle', 'has its items in their places, in whatever order they ended', async () => {
+    const calls = calling('srv-echo', [{ message: 'a' }, { message: 'b' }], '')
+    const events = responseEvents(nativeResponse(calls)).slice(0, -1)
+    const isEnd = (event: string) => event.startsWith('event: response.output_item.done')
+    const [endsEmpty = ''] = responseEvents(nativeResponse([])).slice(-1)
+    world.play(
+      { events: [...events.filter((event) => !isEnd(event)), ...events.filter(isEnd).toReversed(), endsEmpty] },
+      { events: responseEvents(nativeResponse([messageItem('Both.')])) },
+    )
+    const { final } = await stream({ model: 'gpt', tools: mcp() })
+    expect(final.output.filter(({ type }) => type === 'mcp_call')).toMatchObject([{ output: 'a' }, { output: 'b' }])
+    expect(objectsIn(world.asked[1]?.['input']).slice(1)).toMatchObject([
+      { type: 'function_call', arguments: '{"message":"a"}' },
+      { type: 'function_call', arguments: '{"message":"b"}' },
+      { type: 'function_call_output', output: 'a' },
+      { type: 'function_call_output', output: 'b' },
+    ])
+  })
+
   it('is asked for chat completions where it turns out to have none', async () => {
     world.play({ status: 404, json: { detail: 'Not Found' } }, completion({ content: 'Old but fine.' }))
     expect((await create({ model: 'old' })).output_text).toBe('Old but fine.')

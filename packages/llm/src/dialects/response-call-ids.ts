@@ -6,8 +6,8 @@ import { calledName } from './responses-items.ts'
 export interface CallIds {
   /** An item of a stream, by its place in the output: the same id in all of its events. */
   ofEvent(item: JsonObject, place: number): JsonObject
-  /** The whole answer, with the ids of its stream. */
-  ofAnswer(response: JsonObject): JsonObject
+  /** The whole answer, with the ids of its stream. `places`: those of its items there, where some of them are missing here. */
+  ofAnswer(response: JsonObject, places?: readonly number[]): JsonObject
 }
 
 export function uniqueCallIds(newId: NewId): CallIds {
@@ -15,10 +15,10 @@ export function uniqueCallIds(newId: NewId): CallIds {
   const told = naming(given, newId)
   return {
     ofEvent: told,
-    ofAnswer(response) {
+    ofAnswer(response, places = []) {
       const again = naming(given, newId)
-      const output = listOf(response['output']).map((item: JsonValue, place) =>
-        isJsonObject(item) ? again(item, place) : item,
+      const output = listOf(response['output']).map((item: JsonValue, index) =>
+        isJsonObject(item) ? again(item, places[index] ?? index) : item,
       )
       return Array.isArray(response['output']) ? { ...response, output } : response
     },

@@ -67,19 +67,21 @@ class ResponsesClientStream implements ClientStream {
   async readRound(bytes: AsyncIterable<Uint8Array>, { isHandedBack }: RoundContext): Promise<JsonObject> {
     const round = newRound(isHandedBack)
     const callIds = uniqueCallIds(this.#options.newId)
-    const done: JsonObject[] = []
+    const done: DoneItem[] = []
     this.#held = []
     for await (const { data } of readServerEvents(bytes)) {
       const fields = withCallId(readEvent(data), callIds)
       await this.#begin()
       if (fields === undefined) continue
       const type = textOf(fields['type'])
-      const { response: whole, item } = fields
+      const { response: whole, item, output_index: place } = fields
       if (fields['object'] === 'response') {
         return passWhole(callIds.ofAnswer(fields), (kind, given) => this.#pass(kind, given, round))
       }
-      if (terminal.has(type) && isJsonObject(whole)) return callIds.ofAnswer(completed(whole, done))
-      if (type === 'response.output_item.done' && isJsonObject(item)) done.push(item)
+      if (terminal.has(type) && isJsonObject(whole)) return completed(whole, done, callIds)
+      if (type === 'response.output_item.done' && isJsonObject(item)) {
+        done.push({ item, place: typeof place === 'number' ? place : done.length })
+      }
       if (!onceOnly.has(type)) await this.#pass(type, fields, round)
     }
     throw new GatewayError('PROVIDER_PROTOCOL', 'The model stopped in the middle of its answer. Try again.')
@@ -219,9 +221,18 @@ function isApproval(item: unknown): item is JsonObject {
   return isJsonObject(item) && item['type'] === 'mcp_approval_request'
 }
 
-/** Some servers end with a response that has nothing in it. */
-function completed(whole: JsonObject, done: JsonObject[]): JsonObject {
-  return listOf(whole['output']).length > 0 ? whole : { ...whole, output: done }
+interface DoneItem {
+  readonly item: JsonObject
+  /** In the provider's output. */
+  readonly place: number
+}
+
+/** Some servers end with a response that has nothing in it: then it is what was done, in the order of its places. */
+function completed(whole: JsonObject, done: readonly DoneItem[], callIds: CallIds): JsonObject {
+  if (listOf(whole['output']).length > 0) return callIds.ofAnswer(whole)
+  const items = done.toSorted((one, other) => one.place - other.place)
+  const places = items.map(({ place }) => place)
+  return callIds.ofAnswer({ ...whole, output: items.map(({ item }) => item) }, places)
 }
 
 /** An answer that came whole although a stream was asked for. */
