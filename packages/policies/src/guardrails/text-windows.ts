@@ -22,7 +22,7 @@ export interface WindowOptions {
   readonly pace: Pace
 }
 
-/** Characters of a core. A slow pattern looks through a window in some tens of milliseconds. */
+/** Characters of a core. A slow pattern looks through a window in some tens of milliseconds, in a hundred or so where it finds places all over. */
 const coreLength = 65_536
 
 /** The text as it is written. */
