@@ -8,19 +8,8 @@ import { describe, expect } from 'vitest'
 import { boot, type Booted, recordingLog } from '../boot.ts'
 import { verifies } from '../verifies.ts'
 import { watchOrphanLooks } from './orphan-looks.ts'
-import { startUserTokenWorld } from './user-token-world.ts'
 
 const permission = { object_permission: { mcp_servers: ['repo'] } }
-const unpermitted = { object_permission: { mcp_servers: [] } }
-/** What makes a key one that may not connect an account at `repo`, or not for whom it could before. */
-const endings = [
-  ['/key/delete', (key: string) => ({ keys: [key] })],
-  ['/key/block', (key: string) => ({ key })],
-  ['/key/regenerate', (key: string) => ({ key })],
-  ['/key/update', (key: string) => ({ key, ...unpermitted })],
-  ['/key/update', (key: string) => ({ key, user_id: 'somebody-else' })],
-] as const
-
 describe('accounts at servers', () => {
   verifies('oauth:user-tokens', 'go with the key that they are of, and with the server that they are at', async () => {
     const database = await openTestDatabase()
@@ -239,49 +228,6 @@ describe('accounts at servers', () => {
     expect(await database.db.select().from(userTokens)).toHaveLength(2)
     await called(replaced, 200)
     expect(former.requests.filter(({ raw }) => /Bearer token|key-of-ada/.test(raw))).toEqual([])
-  })
-
-  verifies(
-    'oauth:user-tokens',
-    'are not kept for a key that may come in no more when its holder comes back',
-    async () => {
-      await using world = await startUserTokenWorld()
-      const { here, database, there, leave } = world
-      await database.db.delete(userTokens)
-      for (const [path, change] of endings) {
-        const key = await here.makeKey(permission)
-        const back = await leave(key)
-        const before = there.requests.length
-        await here.json(path, { body: change(key) })
-        const page = await back()
-        expect([path, page.status >= 400, page.text.includes('is connected')]).toEqual([path, true, false])
-        expect(there.requests).toHaveLength(before)
-      }
-      expect(await database.db.select().from(userTokens)).toEqual([])
-      const untouched = await (await leave(await here.makeKey(permission)))()
-      expect(untouched.text).toContain('is connected')
-    },
-  )
-
-  verifies('oauth:user-tokens', 'are not kept for a key that ends while its code is exchanged', async () => {
-    await using world = await startUserTokenWorld()
-    const { here, database, there, leave } = world
-    await database.db.delete(userTokens)
-    for (const [path, change] of endings) {
-      const key = await here.makeKey(permission)
-      const back = await leave(key)
-      const before = there.requests.length
-      there.answer(async () => {
-        await here.json(path, { body: change(key) })
-        return { body: { access_token: 'late', token_type: 'Bearer', expires_in: 3600 } }
-      })
-      const page = await back()
-      expect([path, page.status >= 400, page.text.includes('is connected')]).toEqual([path, true, false])
-      expect(there.requests).toHaveLength(before + 1)
-      expect([path, await database.db.select().from(userTokens)]).toEqual([path, []])
-    }
-    world.minted()
-    expect((await world.connect()).text).toContain('is connected')
   })
 })
 

@@ -9,10 +9,10 @@ import {
   relayStream,
   type Send,
   streamToolLoop,
-  withSignsOfLife,
   toEvent,
   toJsonArray,
   withMcpEntries,
+  withSignsOfLife,
 } from '@toolgate/llm'
 import { type Context, Hono } from 'hono'
 import { z } from 'zod'

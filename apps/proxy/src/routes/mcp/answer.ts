@@ -1,9 +1,9 @@
 import {
+  type Caller,
   GatewayError,
-  parseJsonObject,
   type JsonObject,
   outcomeError,
-  type Caller,
+  parseJsonObject,
   type ProtocolEra,
 } from '@toolgate/core'
 import { type Gateway, type HeaderOf, type ListKind, listKinds, listMethods, type Offer } from '@toolgate/manager'
