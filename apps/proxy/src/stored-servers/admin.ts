@@ -2,7 +2,7 @@
  * The stored servers as an administrator manages them. Nothing is stored that could not be built, a server of the file is
  * never touched, and a write holds in this process before it is answered. Who may ask is the door's business.
  */
-import { invalidRequest } from '@toolgate/auth'
+import { invalidRequest, keptIdentities } from '@toolgate/auth'
 import { GatewayError, type Logger, type NewId } from '@toolgate/core'
 import type { McpServerRow } from '@toolgate/db'
 import type { StoredServers } from '@toolgate/manager'
@@ -53,11 +53,12 @@ export function createServerAdmin(options: ServerAdminOptions): ServerAdmin {
   const prepare = async (draft: ServerDraft, request: ServerRequest) => {
     refuseTooMuch(draft)
     refuseConfigured(draft.names, servers)
-    const { warnings } = build(draft, servers)
+    const { server, warnings } = build(draft, servers)
     const { id, name, alias } = draft.names
     const sealedSecrets = await sealParts(id, draft.secrets, seal)
     return {
       stored: { name, alias, settings: draft.settings, sealedSecrets },
+      kept: keptIdentities(server),
       warnings: [...request.warnings, ...warnings],
     }
   }
@@ -83,7 +84,7 @@ export function createServerAdmin(options: ServerAdminOptions): ServerAdmin {
       const change = async (current: McpServerRow) => {
         const prepared = await prepare(draftOf(id, request, await openedOr(current, seal)), request)
         warnings = prepared.warnings
-        return prepared.stored
+        return { ...prepared.stored, kept: prepared.kept }
       }
       const row = await store.update(id, change, actor)
       if (row === undefined) throw noSuchServer(id)

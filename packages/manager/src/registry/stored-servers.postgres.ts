@@ -15,8 +15,14 @@ import {
   userTokens,
   writeStore,
 } from '@toolgate/db'
-import { and, asc, eq, inArray, ne, or, sql } from 'drizzle-orm'
-import { serverChangesChannel, serverObjectType, type StoredServer, type StoredServers } from './stored-servers.ts'
+import { and, asc, eq, inArray, ne, not, or, type SQL, sql } from 'drizzle-orm'
+import {
+  type ChangedServer,
+  serverChangesChannel,
+  serverObjectType,
+  type StoredServer,
+  type StoredServers,
+} from './stored-servers.ts'
 
 export function createPostgresStoredServers({ db }: Database, newId: NewId = randomId): StoredServers {
   const write = <Answer>(work: (within: Queries) => Promise<Answer>): Promise<Answer> =>
@@ -77,12 +83,12 @@ async function insertServer(
 
 async function updateServer(
   within: Queries,
-  { id, change }: { id: string; change: (current: McpServerRow) => Promise<StoredServer> },
+  { id, change }: { id: string; change: (current: McpServerRow) => Promise<ChangedServer> },
   { actor, newId }: Writer,
 ): Promise<McpServerRow | undefined> {
   const [current] = await within.select().from(mcpServers).where(eq(mcpServers.id, id)).for('update')
   if (current === undefined) return undefined
-  const { name, alias, settings, sealedSecrets } = await change(current)
+  const { name, alias, settings, sealedSecrets, kept } = await change(current)
   await refuseTaken(within, { id, name, alias }, id)
   const [row] = await within
     .update(mcpServers)
@@ -90,8 +96,16 @@ async function updateServer(
     .where(eq(mcpServers.id, id))
     .returning()
   if (row === undefined) throw new Error('the update returned no row')
+  await within.delete(userTokens).where(and(eq(userTokens.serverId, id), isOfNone(kept)))
   await record(within, { row, at: row.updatedAt, action: 'mcp_server.update' }, { actor, newId })
   return row
+}
+
+/** For what the server was before: an administrator's change is one that is meant, and the same for all gateways. */
+function isOfNone(kept: ChangedServer['kept']): SQL | undefined {
+  const { kind, identity } = userTokens
+  const isOfOne = or(...[...kept].map(([of, as]) => and(eq(kind, of), eq(identity, as))))
+  return isOfOne && not(isOfOne)
 }
 
 async function removeServer(within: Queries, id: string, { actor, newId }: Writer): Promise<boolean> {

@@ -5,6 +5,9 @@ import { beforeAll, expect, it, vi } from 'vitest'
 import { createPostgresStoredServers } from './stored-servers.postgres.ts'
 import { serverChangesChannel, type StoredServers } from './stored-servers.ts'
 
+/** Nobody has handed anything over. */
+const kept = new Map<string, string>()
+
 describeOnStores('stored servers', (openStore) => {
   let store: TestStore
   let here: StoredServers
@@ -47,7 +50,9 @@ describeOnStores('stored servers', (openStore) => {
     await here.insert(server('mover'), 'ann')
     // A server keeps its id, so a change can only claim what another has as a name or an alias.
     const { id: _, ...move } = field === 'server_id' ? server('mover', { name: 'taken' }) : conflicting
-    await expect(here.update('mover', async () => move, 'ann')).rejects.toMatchObject({ code: 'CONFLICT' })
+    await expect(here.update('mover', async () => ({ ...move, kept }), 'ann')).rejects.toMatchObject({
+      code: 'CONFLICT',
+    })
     await here.remove('mover', 'ann')
   })
 
@@ -64,7 +69,7 @@ describeOnStores('stored servers', (openStore) => {
     const changes = Array.from({ length: 20 }, (_, index) =>
       (index % 2 === 0 ? here : elsewhere).update(
         'busy',
-        async ({ settings, ...row }) => ({ ...row, settings: { ...settings, [`field-${index}`]: index } }),
+        async ({ settings, ...row }) => ({ ...row, kept, settings: { ...settings, [`field-${index}`]: index } }),
         'ann',
       ),
     )
@@ -78,7 +83,7 @@ describeOnStores('stored servers', (openStore) => {
     const [before] = await here.find(['kept'])
     await expect(here.update('kept', () => Promise.reject(new Error('refused')), 'bob')).rejects.toThrow('refused')
     await expect(here.find(['kept'])).resolves.toEqual([before])
-    await expect(here.update('none', async (row) => row, 'bob')).resolves.toBeUndefined()
+    await expect(here.update('none', async (row) => ({ ...row, kept }), 'bob')).resolves.toBeUndefined()
     await expect(here.remove('none', 'bob')).resolves.toBe(false)
   })
 
@@ -87,7 +92,7 @@ describeOnStores('stored servers', (openStore) => {
     const stop = await (await store.openAgain()).listen(serverChangesChannel, { changed: (id) => void heard.push(id) })
     const { mark } = await here.changedSince(undefined)
     await here.insert(server('told'), 'ann')
-    const updated = await here.update('told', async (row) => row, 'bob')
+    const updated = await here.update('told', async (row) => ({ ...row, kept }), 'bob')
     await here.remove('told', 'cid')
     await vi.waitFor(() => expect(heard.filter((id) => id === 'told')).toHaveLength(3))
     await stop()

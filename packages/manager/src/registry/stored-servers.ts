@@ -22,7 +22,7 @@ export interface StoredServers {
    */
   update(
     id: string,
-    change: (current: McpServerRow) => Promise<StoredServer>,
+    change: (current: McpServerRow) => Promise<ChangedServer>,
     actor: string,
   ): Promise<McpServerRow | undefined>
   /** False where there was no such server. */
@@ -33,6 +33,11 @@ export interface StoredServers {
 
 /** What an administrator said about a server. */
 export type StoredServer = Pick<McpServerRow, 'name' | 'alias' | 'settings' | 'sealedSecrets'>
+
+export interface ChangedServer extends StoredServer {
+  /** By kind, for which identity of it what users handed over is kept. What is there for another one is removed with the change. */
+  readonly kept: ReadonlyMap<string, string>
+}
 
 export interface ServerChanges {
   readonly changes: readonly { readonly id: string; readonly at: Date }[]
