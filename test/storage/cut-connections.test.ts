@@ -56,6 +56,7 @@ describeOnPostgres('a database whose connections are cut', (server) => {
       // Its end in failure is a statement too: a rollback.
       await keep(within, 2).finally(() => over?.resolve())
     })
+    lost.catch(() => 'looked at below')
     await cut?.promise
     const other = writeStore(database.db, async (within) => {
       await keep(within, 10)
