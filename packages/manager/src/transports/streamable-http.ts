@@ -9,7 +9,7 @@ import { withoutCredentials } from './address.ts'
 import { discoverServer } from './discover.ts'
 import { eraOf } from './http/era-memory.ts'
 import { HttpLink, type ServerLoad } from './http/http-link.ts'
-import { type Heard, listen, listenBesideSession } from './http/http-listener.ts'
+import { type Hearing, listen, listenBesideSession, type ListenOnce } from './http/http-listener.ts'
 import { ModernLink } from './http/modern-link.ts'
 import { createNegotiation } from './http/negotiation.ts'
 import { ResourceSubscriptions } from './http/resource-subscriptions.ts'
@@ -127,7 +127,7 @@ function connectionOver(
     if (listening || !sessionful) return
     listening = true
     const options = { ...target, credential: () => request.credential.headers(), onAnswer }
-    const once = () => listenBesideSession(link, closing.signal, options)
+    const once = (hearing: Hearing) => listenBesideSession(link, closing.signal, { ...options, hearing })
     void listenInBackground(once, { target, request, signal: closing.signal }).finally(onAnswer)
   }
   const streamKnown = () => withinDeadline(answered.promise, { clock: target.clock, ms: firstStreamMs, late: onAnswer })
@@ -172,7 +172,7 @@ function connectModernly(
   const notifications = request.caller === undefined ? announced(handshake) : undefined
   if (notifications !== undefined) {
     const credential = () => request.credential.headers()
-    const once = () => listenModernly(link, closing.signal, { notifications, credential })
+    const once = (hearing: Hearing) => listenModernly(link, closing.signal, { hearing, notifications, credential })
     void listenInBackground(once, { target, request, signal: closing.signal })
   }
   const connection = link.connection(handshake, () => closing.abort())
@@ -212,7 +212,7 @@ function wantsToListen({ caller, clientCapabilities }: ConnectRequest, handshake
 }
 
 async function listenInBackground(
-  once: () => Promise<Heard>,
+  once: ListenOnce,
   { target, request, signal }: { target: HttpTarget; request: ConnectRequest; signal: AbortSignal },
 ): Promise<void> {
   const { listening, clock, log } = target

@@ -9,6 +9,9 @@ const maxFruitlessAttempts = 5
 /** Milliseconds before the first attempt after a stream ended; doubled for each further one. */
 const firstRetryMs = 1_000
 
+/** Milliseconds after which a stream on which nothing was told was worth having: proxies cut those that are quiet. */
+const lastingMs = 15_000
+
 export interface ListeningOptions {
   readonly server: string
   readonly clock: Clock
@@ -24,29 +27,52 @@ export interface SessionListenerOptions {
   readonly onAnswer?: () => void
 }
 
-/** What came of one stream. */
-export type Heard = 'refused' | 'nothing' | 'something'
+/** How a stream ended that did not break. */
+export type Ended = 'refused' | 'over'
+
+/** Told of a stream while it lasts: what came of it counts, however it ends. */
+export interface Hearing {
+  begun(): void
+  heard(): void
+}
+
+/** One stream, from its request to its end. */
+export type ListenOnce = (hearing: Hearing) => Promise<Ended>
 
 /**
  * Hears what a server says outside any request, over one stream after the other. In the background and best effort: a
  * server that has none (405), or that keeps ending it, is left alone, and no call waits for it. Runs until `signal` aborts.
  */
 export async function listen(
-  listenOnce: () => Promise<Heard>,
+  listenOnce: ListenOnce,
   signal: AbortSignal,
   { server, clock, log }: ListeningOptions,
 ): Promise<void> {
   for (let fruitless = 0; fruitless < maxFruitlessAttempts && !signal.aborted; fruitless += 1) {
     if (fruitless > 0) await sleep(clock, firstRetryMs * 2 ** (fruitless - 1), signal)
     if (signal.aborted) return
+    const stream = startHearing(clock)
     try {
-      const heard = await listenOnce()
-      if (heard === 'refused') return
-      if (heard === 'something') fruitless = 0
+      if ((await listenOnce(stream)) === 'refused') return
     } catch (error) {
       // Unsolicited news is a convenience: catalogs expire by themselves as well.
       if (!signal.aborted) log.debug({ server, err: error }, 'listening stream of an upstream failed')
     }
+    if (stream.wasWorthIt()) fruitless = 0
+  }
+}
+
+function startHearing(clock: Clock): Hearing & { wasWorthIt(): boolean } {
+  let begunMs: number | undefined
+  let heardAnything = false
+  return {
+    begun() {
+      begunMs = clock.monotonic()
+    },
+    heard() {
+      heardAnything = true
+    },
+    wasWorthIt: () => heardAnything || (begunMs !== undefined && clock.monotonic() - begunMs >= lastingMs),
   }
 }
 
@@ -54,8 +80,8 @@ export async function listen(
 export async function listenBesideSession(
   link: HttpLink,
   signal: AbortSignal,
-  { url, outbound, credential, onAnswer = () => {} }: SessionListenerOptions,
-): Promise<Heard> {
+  { url, outbound, credential, onAnswer = () => {}, hearing }: SessionListenerOptions & { readonly hearing: Hearing },
+): Promise<Ended> {
   const asked = outbound.request({
     url,
     method: 'GET',
@@ -68,12 +94,12 @@ export async function listenBesideSession(
   const streams = response.header('content-type')?.startsWith('text/event-stream') === true
   if (response.status !== 200 || !streams) {
     response.discard()
-    return response.status < 500 ? 'refused' : 'nothing'
+    return response.status < 500 ? 'refused' : 'over'
   }
-  let heard: Heard = 'nothing'
+  hearing.begun()
   for await (const message of readEventStream(response.body)) {
-    heard = 'something'
+    hearing.heard()
     if (isJsonRpcMessage(message) && !isResponse(message)) link.traffic.hear(message)
   }
-  return heard
+  return 'over'
 }

@@ -1,7 +1,7 @@
 import { type Clock, type JsonObject, type Logger, startDeadline, untilAborted } from '@toolgate/core'
 import type { UpstreamRequest } from '../../upstream/connection.ts'
 import { busy, type FailurePlace, outOfProtocol } from '../../upstream/failure.ts'
-import { listen } from './http-listener.ts'
+import { type Hearing, listen } from './http-listener.ts'
 import type { ModernLink } from './modern-link.ts'
 import type { CredentialHeaders } from './refusal.ts'
 import { listenModernly } from './subscription.ts'
@@ -84,7 +84,8 @@ export class ResourceSubscriptions {
       resolve(honouredOf(honoured))
     }
     const notifications = { resourceSubscriptions: [...wanted] }
-    const once = () => listenModernly(link, signal, { notifications, credential, acknowledged })
+    const once = (hearing: Hearing) =>
+      listenModernly(link, signal, { hearing, notifications, credential, acknowledged })
     const follow = async () => {
       await listen(once, signal, { server, clock, log })
       reject(outOfProtocol(this.#place, 'a refusal to tell of resources'))

@@ -1,12 +1,13 @@
 import { isJsonObject, isJsonRpcMessage, isResponse, type JsonObject } from '@toolgate/core'
 import { readEventStream } from './event-stream.ts'
-import type { Heard } from './http-listener.ts'
+import type { Ended, Hearing } from './http-listener.ts'
 import type { ModernLink } from './modern-link.ts'
 import type { CredentialHeaders } from './refusal.ts'
 
 const acknowledgement = 'notifications/subscriptions/acknowledged'
 
 export interface SubscriptionRequest {
+  readonly hearing: Hearing
   readonly notifications: JsonObject
   readonly credential: () => CredentialHeaders
   /** Told what of it the server honours, as it said so. */
@@ -20,26 +21,26 @@ export interface SubscriptionRequest {
 export async function listenModernly(
   link: ModernLink,
   signal: AbortSignal,
-  { notifications, credential, acknowledged }: SubscriptionRequest,
-): Promise<Heard> {
+  { hearing, notifications, credential, acknowledged }: SubscriptionRequest,
+): Promise<Ended> {
   const params = link.enveloped({ notifications })
   const message = { jsonrpc: '2.0', id: 'listen', method: 'subscriptions/listen', params }
   const response = await link.post(message, { headers: credential(), signal })
   if (response.status !== 200 || response.header('content-type')?.startsWith('text/event-stream') !== true) {
     response.discard()
-    return response.status < 500 ? 'refused' : 'nothing'
+    return response.status < 500 ? 'refused' : 'over'
   }
-  let heard: Heard = 'nothing'
+  hearing.begun()
   for await (const said of readEventStream(response.body)) {
     if (!isJsonRpcMessage(said)) continue
-    if (isResponse(said)) return 'error' in said ? 'refused' : heard
+    if (isResponse(said)) return 'error' in said ? 'refused' : 'over'
     if (said.method === acknowledgement) {
       const honoured = said.params?.['notifications']
       acknowledged?.(isJsonObject(honoured) ? honoured : {})
       continue
     }
-    heard = 'something'
+    hearing.heard()
     link.traffic.hear(said)
   }
-  return heard
+  return 'over'
 }
