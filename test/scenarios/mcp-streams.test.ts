@@ -3,6 +3,7 @@ import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/
 import { ResourceUpdatedNotificationSchema } from '@modelcontextprotocol/sdk/types.js'
 import { isJsonObject } from '@toolgate/core'
 import { startEverything } from '@toolgate/testing/mcp-everything'
+import { startMcpServer, type SdkMcpServer } from '@toolgate/testing/mcp-server'
 import { type RawMcpServer, type RawRequest, resultFor, startRawMcpServer } from '@toolgate/testing/mcp-raw'
 import { afterAll, beforeAll, describe, expect, vi } from 'vitest'
 import { boot, type Booted } from '../boot.ts'
@@ -11,15 +12,21 @@ import { verifies } from '../verifies.ts'
 let gateway: Booted
 let http: Awaited<ReturnType<typeof startEverything>>
 let forgetful: Awaited<ReturnType<typeof startForgetful>>
+let asking: SdkMcpServer
 beforeAll(async () => {
   http = await startEverything()
   forgetful = await startForgetful()
-  gateway = await boot({
-    config: { mcp_servers: { every: { url: http.url }, forgetful: { url: forgetful.server.url } } },
-  })
+  asking = await startMcpServer()
+  const servers = {
+    every: { url: http.url },
+    forgetful: { url: forgetful.server.url },
+    asking: { url: asking.url, allow_elicitation: true },
+  }
+  gateway = await boot({ config: { mcp_servers: servers } })
 })
 afterAll(async () => {
   await gateway[Symbol.asyncDispose]()
+  await asking[Symbol.asyncDispose]()
   await http[Symbol.asyncDispose]()
   await forgetful.server[Symbol.asyncDispose]()
 })
@@ -54,8 +61,8 @@ async function startForgetful(): Promise<{ readonly server: RawMcpServer; forget
   return { server, forget: () => void (life += 1) }
 }
 
-async function openSession(protocolVersion: string) {
-  const params = { protocolVersion, capabilities: {}, clientInfo: { name: 'raw', version: '1' } }
+async function openSession(protocolVersion: string, capabilities: object = {}) {
+  const params = { protocolVersion, capabilities, clientInfo: { name: 'raw', version: '1' } }
   const response = await gateway.request('/mcp', { body: { jsonrpc: '2.0', id: 0, method: 'initialize', params } })
   return response.headers.get('mcp-session-id') ?? ''
 }
@@ -125,6 +132,24 @@ describe('a stream that breaks during a call', () => {
     const opening = await reader?.read()
     expect(Buffer.from(opening?.value ?? []).toString()).toBe(': open\n\n')
     await reader?.cancel()
+  })
+})
+
+describe('a question to the client', () => {
+  verifies('mcp:resume', 'is still asked when the stream broke that it came on', async () => {
+    const headers = { 'mcp-session-id': await openSession('2025-11-25', { elicitation: {} }) }
+    const params = { name: 'asking-confirm', arguments: {} }
+    const call = { jsonrpc: '2.0', id: 3, method: 'tools/call', params }
+    const leaving = new AbortController()
+    const reply = await gateway.request('/mcp', { headers, body: call, signal: leaving.signal })
+    const asked = await readUntil(reply, 'elicitation/create')
+    leaving.abort()
+    const [, question = ''] = /"id":"(gateway_[^"]+)"/.exec(asked) ?? []
+    const [, event = ''] = /id: (stream_\w+\.\d+)\nevent/.exec(asked) ?? []
+    const answer = { jsonrpc: '2.0', id: question, result: { action: 'accept', content: { sure: true } } }
+    expect((await gateway.request('/mcp', { headers, body: answer })).status).toBe(202)
+    const resumed = await gateway.request('/mcp', { headers: { ...headers, 'last-event-id': event } })
+    expect(await resumed.text()).toMatch(/"id":3,"result":\{.*accept/)
   })
 })
 

@@ -198,16 +198,20 @@ export class Session implements Hearer {
     }
     const gone = () => waiting.reject(new GatewayError('CANCELLED', 'The client went away before it answered.'))
     signal.addEventListener('abort', withdraw, { once: true })
-    outlet.signal.addEventListener('abort', gone, { once: true })
     asked.set(id, waiting)
+    let way: AbortSignal | undefined
     try {
       signal.throwIfAborted()
       outlet.send({ jsonrpc: '2.0', id, method, ...(params !== undefined && { params }) })
+      // Only now: what is sent may open the stream whose end counts.
+      way = outlet.signal
+      way.addEventListener('abort', gone, { once: true })
+      if (way.aborted) gone()
       return await waiting.promise
     } finally {
       asked.delete(id)
       signal.removeEventListener('abort', withdraw)
-      outlet.signal.removeEventListener('abort', gone)
+      way?.removeEventListener('abort', gone)
     }
   }
 }
