@@ -11,27 +11,34 @@ export interface RefusingFetch {
   refusal(): unknown
 }
 
+/** What goes with a request beside what the library says. */
+export interface Sending {
+  readonly headers: CredentialHeaders
+  /** Ends it, as the library's own signal does. */
+  readonly signal?: AbortSignal
+}
+
 export interface RefusingFetchOptions {
   readonly place: () => FailurePlace
-  readonly credential: () => CredentialHeaders
+  readonly sending: () => Sending
   /** Beside the credential, what refusals must not repeat. */
   readonly secrets: readonly Secret[]
 }
 
 /** Core's outbound HTTP as a `fetch` that rejects, naming server and stage, instead of answering with an error status. */
-export function refusingFetch(outbound: Outbound, { place, credential, secrets }: RefusingFetchOptions): RefusingFetch {
+export function refusingFetch(outbound: Outbound, { place, sending, secrets }: RefusingFetchOptions): RefusingFetch {
   let refusal: unknown
   const send = async (input: string | URL, init: RequestInit): Promise<Response> => {
     const posts = init.method === 'POST'
     const headers: Record<string, string> = {}
-    const presented = credential()
+    const { headers: presented, signal } = sending()
     for (const [name, value] of presented) headers[name] = value.reveal()
     const response = await outbound.request({
       url: String(input),
       method: posts ? 'POST' : 'GET',
       headers: Object.assign(headers, Object.fromEntries(new Headers(init.headers))),
       body: typeof init.body === 'string' ? init.body : undefined,
-      signal: init.signal ?? new AbortController().signal,
+      signal: AbortSignal.any([init.signal ?? [], signal ?? []].flat()),
       // The stages of connecting and the calls have their own clocks; the stream may be quiet for long.
       headersTimeoutMs: 0,
       bodyTimeoutMs: 0,
@@ -62,11 +69,18 @@ export function refusingFetch(outbound: Outbound, { place, credential, secrets }
 /** Cuts the stream when one event outgrows the bound: the library that reads it has none. */
 async function* bounded(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {
   let unfinished = 0
+  let before = ''
   for await (const chunk of body) {
-    const text = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength)
-    unfinished = text.includes('\n\n') || text.includes('\n\r\n') ? 0 : unfinished + chunk.length
+    const text = before + Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength).toString('latin1')
+    const end = Math.max(...blankLines.map((line) => text.lastIndexOf(line)))
+    unfinished = end === -1 ? unfinished + chunk.length : text.length - end
     if (unfinished > maxEventLength)
       throw new GatewayError('UPSTREAM_PROTOCOL', `Event larger than ${maxEventLength} bytes.`)
+    before = text.slice(1 - longestBlankLine)
     yield chunk
   }
 }
+
+/** What ends an event, with the end of the line before it. A chunk may end anywhere in it. */
+const blankLines = ['\n\n', '\n\r\n', '\r\r'] as const
+const longestBlankLine = 3

@@ -1,4 +1,5 @@
 import { Secret } from '@toolgate/core'
+import { onPost, onStream, startFaultyLegacyServers } from '@toolgate/testing/mcp-faulty-legacy'
 import { resultFor, startRawMcpServer } from '@toolgate/testing/mcp-raw'
 import { startSseMcpServer } from '@toolgate/testing/mcp-sse-server'
 import { fakeClock } from '@toolgate/testing/fake-clock'
@@ -231,4 +232,91 @@ describe('a legacy SSE server that fails', () => {
       details: { server: 'github', stage: 'call' },
     })
   })
+})
+
+describe('a legacy SSE server that takes a message and leaves its sender waiting', () => {
+  const nameOf = ({ params }: { params?: unknown }) => Reflect.get(Object(params), 'name')
+  /** It never answers the POST of a call; of the tool `told` it tells the result on its stream. */
+  const leaving = onPost(({ message, stream }) => {
+    if (nameOf(message) === 'told') stream.write(`data: ${JSON.stringify(resultFor({ message }, {}))}\n\n`)
+  })
+
+  it('holds no socket for a call that was cancelled', async () => {
+    await using servers = await startFaultyLegacyServers()
+    await using sse = transportOf('sse', { url: servers.host('leaving', leaving) })
+    await using connection = await connected(sse)
+    const leave = new AbortController()
+    const call = connection.request(callOf('x', { signal: leave.signal })).catch((error: unknown) => error)
+    await vi.waitUntil(() => servers.openExchanges('leaving') === 2)
+    leave.abort()
+    expect(await call).toMatchObject({ code: 'CANCELLED' })
+    await vi.waitFor(() => expect(servers.openExchanges('leaving')).toBe(1))
+    expect(connection.open).toBe(true)
+  })
+
+  it('holds none for one that was answered, nor for what is said beside calls', async () => {
+    const clock = fakeClock()
+    await using servers = await startFaultyLegacyServers()
+    const never = onPost(() => {}, 'notifications/roots/list_changed')
+    const take = {
+      take: async (posted: Parameters<NonNullable<typeof leaving.take>>[0]) =>
+        (await leaving.take?.(posted)) === true || (await never.take?.(posted)) === true,
+    }
+    await using sse = transportOf('sse', { url: servers.host('leaving', take) }, { clock })
+    await using connection = await connected(sse)
+    expect(await connection.request(callOf('told'))).toEqual({})
+    await vi.waitFor(() => expect(clock.pending).toBe(1))
+    clock.advance(1_000)
+    await vi.waitFor(() => expect(servers.openExchanges('leaving')).toBe(1))
+    const deadline = new AbortController()
+    const notification = { jsonrpc: '2.0', method: 'notifications/roots/list_changed' } as const
+    const telling = connection.notify(notification, { headers: new Map(), signal: deadline.signal })
+    const told = telling.catch((error: unknown) => error)
+    await vi.waitUntil(() => servers.openExchanges('leaving') === 2)
+    deadline.abort()
+    expect(await told).toMatchObject({ code: 'CANCELLED' })
+    await vi.waitFor(() => expect(servers.openExchanges('leaving')).toBe(1))
+  })
+})
+
+describe('a legacy SSE server behind which sessions are lost', () => {
+  it('fails what waits once the stream ends, and serves no further call meanwhile', async () => {
+    await using servers = await startFaultyLegacyServers()
+    const waiting = Promise.withResolvers<{ destroy(): void }>()
+    const take = onPost(({ message, response, stream }) => {
+      const isLost = Reflect.get(Object(message['params']), 'name') === 'lost'
+      response.writeHead(isLost ? 404 : 202).end()
+      if (!isLost) waiting.resolve(stream)
+    })
+    await using sse = transportOf('sse', { url: servers.host('losing', take) })
+    await using connection = await connected(sse)
+    const waits = connection.request(callOf('waits')).catch((error: unknown) => error)
+    const stream = await waiting.promise
+    await expect(connection.request(callOf('lost'))).rejects.toBeInstanceOf(SessionExpired)
+    expect(connection.open).toBe(false)
+    const later = connection.request(callOf('later')).catch((error: unknown) => error)
+    stream.destroy()
+    expect(await waits).toMatchObject({ code: 'UPSTREAM_UNREACHABLE', details: { server: 'github', stage: 'call' } })
+    expect(await later).toBeInstanceOf(SessionExpired)
+  })
+})
+
+describe('events of a legacy SSE server', () => {
+  it('may come in pieces, line by line, as many as it likes', async () => {
+    const megabyte = 'x'.repeat(1024 * 1024)
+    const news = { jsonrpc: '2.0', method: 'notifications/resources/updated', params: { uri: megabyte } }
+    const written = (stream: { write(text: string, done: () => void): void }, text: string) =>
+      new Promise<void>((resolve) => stream.write(text, resolve))
+    await using servers = await startFaultyLegacyServers()
+    const take = onStream(async ({ message, stream }) => {
+      for (let event = 0; event < 65; event += 1) {
+        for (const line of ['event: message\r\n', `data: ${JSON.stringify(news)}\r\n`, '\r\n'])
+          await written(stream, line)
+      }
+      stream.write(`data: ${JSON.stringify(resultFor({ message }, { fine: true }))}\n\n`)
+    })
+    await using sse = transportOf('sse', { url: servers.host('slicing', take) })
+    await using connection = await connected(sse)
+    expect(await connection.request(callOf('x', { idleTimeoutMs: 60_000 }))).toEqual({ fine: true })
+  }, 60_000)
 })

@@ -1,16 +1,17 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { SSEClientTransport, SseError } from '@modelcontextprotocol/client'
-import { definePlug, type UpstreamStage } from '@toolgate/core'
+import { definePlug, startDeadline, type UpstreamStage } from '@toolgate/core'
 import { z } from 'zod'
 import type { Connection } from '../upstream/connection.ts'
 import { outboundFailed, unreachable } from '../upstream/failure.ts'
 import { shakeHands } from '../upstream/handshake.ts'
-import { MessageConnection } from '../upstream/message-connection.ts'
+import { MessageConnection, type MessageWire } from '../upstream/message-connection.ts'
 import { withinStage } from '../upstream/within-stage.ts'
 import { addressSecrets, withoutCredentials } from './address.ts'
-import type { CredentialHeaders } from './http/refusal.ts'
+import { sideRequestTimeoutMs } from './http/http-link.ts'
+
 import { listenTo, type MessageTransport, type TransportListeners } from './message-transport.ts'
-import { type RefusingFetch, refusingFetch } from './sse-fetch.ts'
+import { type RefusingFetch, refusingFetch, type Sending } from './sse-fetch.ts'
 import type { ConnectRequest, TransportOptions, UpstreamTransport } from './transport.ts'
 
 const schema = z.strictObject({ url: z.url({ protocol: /^https?$/ }) })
@@ -34,23 +35,25 @@ export const sse = definePlug({
 export async function connectSse(url: URL, options: TransportOptions, request: ConnectRequest): Promise<Connection> {
   const { clock, log, clientInfo } = options
   const { server, credential, clientCapabilities, exclusive, onUnsolicited } = request
-  // The SDK's `send` takes no headers; the ones of the message that is being sent travel beside it.
-  const sending = new AsyncLocalStorage<CredentialHeaders>()
+  // The SDK's `send` takes a message and nothing else; what belongs to it travels beside it.
+  const sending = new AsyncLocalStorage<Sending>()
   let stage: UpstreamStage = 'connect'
   const secrets = addressSecrets(url)
   const outbound = refusingFetch(options.outbound, {
     place: () => ({ server: server.name, stage }),
-    credential: () => sending.getStore() ?? credential.headers(),
+    sending: () => sending.getStore() ?? { headers: credential.headers() },
     secrets,
   })
   const transport = new SSEClientTransport(url, { fetch: outbound.fetch })
   const carrier: MessageTransport = transport
+  const send: MessageWire['send'] = async (message, headers = credential.headers(), sender) => {
+    if (sender !== undefined) return sending.run({ headers, signal: sender.signal }, () => carrier.send(message))
+    using deadline = startDeadline(clock, sideRequestTimeoutMs)
+    await sending.run({ headers, signal: deadline.signal }, () => carrier.send(message))
+  }
   const connection = new MessageConnection({
     server: server.name,
-    wire: {
-      send: (message, headers) => sending.run(headers ?? credential.headers(), () => carrier.send(message)),
-      close: () => transport.close(),
-    },
+    wire: { send, close: () => transport.close() },
     clock,
     log,
     declared: clientCapabilities,

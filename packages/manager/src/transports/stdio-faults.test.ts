@@ -265,6 +265,18 @@ describe('a child that does not answer any more', () => {
     expect(connection.open).toBe(true)
   })
 
+  it('and reads nothing keeps nobody who tells it something longer than they want to wait', async () => {
+    const { connection } = await run(`const asked = () => process.stdin.pause()
+      setInterval(() => {}, 1000)`)
+    const notification = { jsonrpc: '2.0', method: 'notifications/x', params: { text: 'x'.repeat(4_000_000) } } as const
+    const leaving = new AbortController()
+    const telling = connection.notify(notification, { headers: new Map(), signal: leaving.signal })
+    const told = telling.catch((error: unknown) => error)
+    leaving.abort()
+    expect(await told).toMatchObject({ code: 'CANCELLED' })
+    expect(connection.open).toBe(true)
+  })
+
   it('and reads nothing is not sent more than the bound', async () => {
     const { connection } = await run(wedged)
     void failureOf(connection, 'wedge')

@@ -12,6 +12,7 @@ import {
   Roster,
   type Secret,
   silentPeer,
+  untilAborted,
 } from '@toolgate/core'
 import { type Connection, type Handshake, SessionExpired, type UpstreamRequest } from './connection.ts'
 import {
@@ -37,9 +38,17 @@ const maxPendingCalls = 1024
  */
 const aliveMs = 15_000
 
+/** Milliseconds that a message may go on being sent after its call was answered; then it is given up. */
+const lingerMs = 1_000
+
 /** Carries whole messages one way, with the headers of the call they belong to, where there are headers at all. */
 export interface MessageWire {
-  send(message: object, headers: ReadonlyMap<string, Secret> | undefined): Promise<void>
+  /** `sender`: aborts when it waits no longer; absent for what is said on the side, which nobody waits for. */
+  send(
+    message: object,
+    headers: ReadonlyMap<string, Secret> | undefined,
+    sender?: { readonly signal: AbortSignal },
+  ): Promise<void>
   close(): Promise<void>
 }
 
@@ -72,6 +81,8 @@ export class MessageConnection implements HandshakeLink {
   readonly #answers = new Roster<AwaitedAnswer>()
   #nextId = 1
   #open = true
+  /** The server forgot the session. What waits may still be answered: a part of the server may know it yet. */
+  #expired = false
   #loss: FailureAt = (place) => unreachable(place, { why: 'was disconnected' })
   /** Messages received, whatever they are: signs of life. */
   #heard = 0
@@ -86,7 +97,7 @@ export class MessageConnection implements HandshakeLink {
 
   /** The finished connection, once hands are shaken. */
   initialised(handshake: Handshake): Connection {
-    const isOpen = () => this.#open
+    const isOpen = () => this.open
     return {
       handshake,
       sessionful: true,
@@ -100,7 +111,7 @@ export class MessageConnection implements HandshakeLink {
   }
 
   get open(): boolean {
-    return this.#open
+    return this.#open && !this.#expired
   }
 
   get #place(): FailurePlace {
@@ -113,30 +124,33 @@ export class MessageConnection implements HandshakeLink {
     const { server, clock, wire } = this.#options
     const place = { server, stage: stageOf(request.method) }
     if (!this.#open) throw this.#loss(place)
+    if (this.#expired) throw new SessionExpired(`MCP server "${server}" no longer knows the session.`)
     if (this.#answers.size >= maxPendingCalls) throw busy(place, 'too many calls are in flight on one connection')
     const call = new InFlightCall(request, { id: this.#nextId++, server, clock })
     const tracked = this.#traffic.track(call)
     const { promise, resolve, reject } = Promise.withResolvers<JsonRpcResponse>()
     const answered = this.#answers.enter({ id: call.id, resolve })
     call.cancellation.addEventListener('abort', () => reject(call.failure))
+    const delivery = startDelivery(wire.send(call.message, call.headers, call), reject)
     try {
-      wire.send(call.message, call.headers).catch(reject)
       return resultOf(await promise, call, this.#options.secrets ?? [])
     } catch (error) {
       if (call.failure !== undefined) this.#withdraw(call, call.failure.code)
       if (call.failure?.code === 'UPSTREAM_TIMEOUT') void this.#giveUpUnlessAlive(call)
-      if (error instanceof SessionExpired) this.#open = false
+      if (error instanceof SessionExpired) this.#expired = true
       throw outboundFailed(call.place, error)
     } finally {
       answered()
       call[Symbol.dispose]()
       tracked[Symbol.dispose]()
+      if (delivery.underway) clock.after(lingerMs, () => call.cancellation.abort(answeredAlready()))
     }
   }
 
-  async notify(notification: JsonRpcNotification, { headers, place }: NotificationDelivery): Promise<void> {
+  async notify(notification: JsonRpcNotification, { headers, signal, place }: NotificationDelivery): Promise<void> {
     try {
-      await this.#options.wire.send(notification, headers)
+      // Not every wire can take back what it was given.
+      await untilAborted(signal, () => this.#options.wire.send(notification, headers, { signal }))
     } catch (error) {
       throw this.#open ? outboundFailed(place, error) : this.#loss(place)
     }
@@ -230,6 +244,23 @@ export class MessageConnection implements HandshakeLink {
       this.#options.log.debug({ server: this.#options.server, err: error }, 'message to upstream was not delivered')
     }
   }
+}
+
+/** Whether a message is still being sent. A failure to is told. */
+function startDelivery(sending: Promise<void>, failed: (error: unknown) => void): { readonly underway: boolean } {
+  const delivery = { underway: true }
+  const over = () => {
+    delivery.underway = false
+  }
+  sending.then(over, (error: unknown) => {
+    over()
+    failed(error)
+  })
+  return delivery
+}
+
+function answeredAlready(): Error {
+  return new DOMException('The call was answered before it was delivered.', 'AbortError')
 }
 
 function resultOf(response: JsonRpcResponse, { place, headers }: InFlightCall, secrets: readonly Secret[]): JsonObject {

@@ -23,7 +23,7 @@ import { type CredentialHeaders, refusalOf } from './refusal.ts'
 export const maxCallsInFlight = 512
 
 /** Milliseconds for what is sent on the side: answers to the server, cancellations, the end of the session. */
-const sideRequestTimeoutMs = 2_000
+export const sideRequestTimeoutMs = 2_000
 
 /** What one server is being sent, shared by all links to it. */
 export interface ServerLoad {
