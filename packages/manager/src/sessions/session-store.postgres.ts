@@ -11,7 +11,7 @@ import {
   type Queries,
   writeStore,
 } from '@toolgate/db'
-import { and, asc, count, eq, gt, inArray, isNull, lt, notInArray, or, sql } from 'drizzle-orm'
+import { and, asc, count, eq, gt, inArray, isNull, lt, lte, notInArray, or, sql } from 'drizzle-orm'
 import {
   type OpenRequest,
   sessionChannel,
@@ -46,11 +46,7 @@ export function createPostgresSessionStore({ db }: Pick<Database, 'db'>, newId: 
     endIdle: (idleMs) => writeStore(db, (within) => endIdle(within, idleMs)),
     announce: (message) => writeStore(db, (within) => announce(within, { channel: sessionChannel, message, newId })),
     takeMail: (id) => askStore(() => takeMail(db, id)),
-    appendEvents: ({ id, sessionId }, events) =>
-      askStore(async () => {
-        const rows = events.map((event) => ({ streamId: id, sessionId, ...event }))
-        if (rows.length > 0) await db.insert(mcpStreamEvents).values(rows).onConflictDoNothing()
-      }),
+    appendEvents: (stream, events) => askStore(() => appendEvents(db, stream, events)),
     eventsAfter: (stream, position) => askStore(() => eventsAfter(db, stream, position)),
     forgetOld: (olderThanMs) =>
       askStore(async () => {
@@ -154,6 +150,20 @@ async function touch(db: Queries, { used, held, heldForMs }: Use): Promise<reado
     }
   }
   return present
+}
+
+async function appendEvents(
+  db: Queries,
+  { id, sessionId }: { id: string; sessionId: string },
+  events: readonly StreamEvent[],
+): Promise<void> {
+  const latest = events.at(-1)
+  if (latest === undefined) return
+  const rows = events.map((event) => ({ streamId: id, sessionId, ...event }))
+  await db.insert(mcpStreamEvents).values(rows).onConflictDoNothing()
+  const { streamId, position } = mcpStreamEvents
+  const surplus = latest.position - eventsPerStream
+  if (surplus > 0) await db.delete(mcpStreamEvents).where(and(eq(streamId, id), lte(position, surplus)))
 }
 
 async function eventsAfter(

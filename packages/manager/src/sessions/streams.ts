@@ -1,5 +1,6 @@
 import { type Clock, type Logger, type NewId, sleep } from '@toolgate/core'
 import { createBrokenStreams } from './broken-streams.ts'
+import { EventWriter } from './event-writer.ts'
 import type { Notice } from './notices.ts'
 import { createResumptions } from './resumptions.ts'
 import type { Session } from './session.ts'
@@ -132,6 +133,7 @@ export function createStreams({ store, clock, log, newId, announce }: StreamsOpt
 }
 
 interface LoggedStreamOptions {
+  /** Never rejects. */
   append(events: readonly StreamEvent[]): Promise<void>
   /** Before it ended. */
   broken(): void
@@ -147,11 +149,12 @@ class LoggedStream implements StreamLog {
   #position = 0
   #broken = false
   #over = false
-  #writing: Promise<void> = Promise.resolve()
+  readonly #writer: EventWriter
 
   constructor(id: string, options: LoggedStreamOptions) {
     this.#id = id
     this.#options = options
+    this.#writer = new EventWriter(options.append)
     this.start = `${id}.0`
   }
 
@@ -163,7 +166,7 @@ class LoggedStream implements StreamLog {
     if (this.#broken) return
     this.#broken = true
     if (!this.#over) this.#options.broken()
-    this.#write(this.#tail.splice(0))
+    this.#writer.add(this.#tail.splice(0))
   }
 
   end(): void {
@@ -176,7 +179,7 @@ class LoggedStream implements StreamLog {
   #keep(event: Pick<StreamEvent, 'message' | 'last'>): number {
     this.#position += 1
     const kept = { position: this.#position, ...event }
-    if (this.#broken) this.#write([kept])
+    if (this.#broken) this.#writer.add([kept])
     else this.#remember(kept)
     return this.#position
   }
@@ -189,10 +192,5 @@ class LoggedStream implements StreamLog {
       if (dropped === undefined) return
       this.#tailLength -= dropped.message.length
     }
-  }
-
-  /** In their order, one after the other. */
-  #write(events: readonly StreamEvent[]): void {
-    this.#writing = this.#writing.then(() => this.#options.append(events))
   }
 }
