@@ -48,6 +48,19 @@ describeOnStores('the ledger store', (openStore) => {
     expect(kept?.publicName).toHaveLength(511)
   })
 
+  it('is never held up by who called, whatever an identity provider calls them', async () => {
+    const { database } = await openStore()
+    const odd = 'ann\0\ud800'
+    const callers = { principalId: odd, userId: odd, teamId: odd, keyAlias: odd, client: odd }
+    const long = 'x'.repeat(2_000)
+    const rows = [exampleRow(callers), exampleRow({ id: 'other', principalId: long })]
+    await createPostgresLedgerStore(database).append(rows, signal)
+    const kept = await database.db.select().from(calls).orderBy(calls.id)
+    const readable = 'ann\ufffd'
+    expect(kept[0]).toMatchObject({ principalId: readable, userId: readable, teamId: readable, client: readable })
+    expect(kept[1]).toMatchObject({ principalId: long })
+  })
+
   it('keeps text with tabs, line breaks and backslashes as it is', async () => {
     const { database } = await openStore()
     const texts = { publicName: 'a\tb\r\nc\\d\\N', targetName: '\\N', requestId: '' }

@@ -56,6 +56,11 @@ function listOf(parts: readonly string[]) {
 function toCallRow(row: LedgerRow): NewCallRow {
   return {
     ...row,
+    principalId: readable(row.principalId),
+    keyAlias: row.keyAlias && readable(row.keyAlias),
+    userId: row.userId && readable(row.userId),
+    teamId: row.teamId && readable(row.teamId),
+    client: row.client && readable(row.client),
     requestId: storable(row.requestId),
     method: storable(row.method),
     publicName: row.publicName && storable(row.publicName),
@@ -70,10 +75,14 @@ function toCallRow(row: LedgerRow): NewCallRow {
 
 const maxTextLength = 512
 
-/** For what a caller may have chosen: bounded, well-formed, and without NUL, which no Postgres text can hold. */
+/** For what a caller may have chosen: bounded, and readable. */
 function storable(text: string): string {
-  const isStorable = text.length <= maxTextLength && !text.includes('\0') && text.isWellFormed()
-  return isStorable ? text : text.slice(0, maxTextLength).replaceAll('\0', '').toWellFormed()
+  return readable(text.length <= maxTextLength ? text : text.slice(0, maxTextLength))
+}
+
+/** Well-formed, and without NUL, which no Postgres text can hold: who calls may have a name from elsewhere. */
+function readable(text: string): string {
+  return text.isWellFormed() && !text.includes('\0') ? text : text.replaceAll('\0', '').toWellFormed()
 }
 
 const maxInteger = 2 ** 31 - 1
