@@ -1,11 +1,11 @@
 import type { Clock } from '@toolgate/core'
-import { askStore, type Database, virtualKeys } from '@toolgate/db'
+import { askStore, type Database, virtualKeys, writeStore } from '@toolgate/db'
 import { and, eq, lte, sql } from 'drizzle-orm'
 import { addDuration, parseDuration } from './durations.ts'
 
 /** What keys have spent, in their rows. It is no change of a key: nobody is told and nothing is recorded but the row itself. */
 export interface KeySpendStore {
-  add(spent: ReadonlyMap<string, number>): Promise<void>
+  add(spent: ReadonlyMap<string, number>, signal: AbortSignal): Promise<void>
   budgetOf(keyHash: string, signal: AbortSignal): Promise<{ spent: number; most: number } | undefined>
 }
 
@@ -29,15 +29,13 @@ export function createPostgresKeySpendStore({ db }: Pick<Database, 'db'>, clock:
   }
 
   return {
-    add(spent) {
+    add(spent, signal) {
       const rows = JSON.stringify([...spent].map(([hash, dollars]) => ({ hash, dollars })))
-      return askStore(async () => {
-        await db.execute(
-          sql`update ${virtualKeys} set spend = ${virtualKeys}.spend + spent.dollars
-            from json_to_recordset(${rows}::text::json) as spent (hash text, dollars double precision)
-            where ${virtualKeys.hash} = spent.hash`,
-        )
-      })
+      const update = sql`update ${virtualKeys} set spend = ${virtualKeys}.spend + spent.dollars
+        from json_to_recordset(${rows}::text::json) as spent (hash text, dollars double precision)
+        where ${virtualKeys.hash} = spent.hash`
+      // What nobody waits for any more is added again: it must not happen late as well.
+      return writeStore(db, async (within) => void (await within.execute(update)), signal)
     },
     budgetOf: (keyHash, signal) =>
       askStore(async () => {

@@ -2,8 +2,8 @@ import { type Cancel, type Clock, GatewayError, type Logger, startDeadline } fro
 
 /** What keys have spent, kept in the store. */
 export interface SpendStore {
-  /** Adds to what each key has spent, by hash; keys that are gone are passed over. */
-  add(spent: ReadonlyMap<string, number>): Promise<void>
+  /** Adds to what each key has spent, by hash; keys that are gone are passed over. Where it rejects, nothing is added later. */
+  add(spent: ReadonlyMap<string, number>, signal: AbortSignal): Promise<void>
   /** Undefined where the key has no budget. A budget whose time is over begins anew. */
   budgetOf(keyHash: string, signal: AbortSignal): Promise<Budget | undefined>
 }
@@ -36,6 +36,7 @@ export interface KeySpendOptions {
 
 const writeEveryMs = 1_000
 const lookUpMs = 5_000
+const writeMs = 10_000
 
 export function createKeySpend({ store, clock, log }: KeySpendOptions): KeySpend {
   let waiting = new Map<string, number>()
@@ -49,7 +50,8 @@ export function createKeySpend({ store, clock, log }: KeySpendOptions): KeySpend
     writing = waiting
     waiting = new Map()
     try {
-      await store.add(writing)
+      using deadline = startDeadline(clock, writeMs)
+      await store.add(writing, deadline.signal)
     } catch (error) {
       // It is written with what comes next; budgets count it meanwhile.
       log.error({ err: error, keys: writing.size }, 'what keys have spent cannot be written')
