@@ -50,6 +50,24 @@ virtual_keys:
     expect(refusal).not.toContain(secret)
   })
 
+  verifies(
+    'config:errors',
+    'does not start with a misspelt setting of a model: its key would go elsewhere',
+    async () => {
+      const refusal = await refusalOf(`
+model_list:
+  - model_name: inside
+    litellm_params:
+      model: openai/local
+      api_key: ${secret}
+      api_bse: https://llm.example.com/${secret}
+`)
+      expect(refusal).toBe(
+        'test.yaml:7:7 model_list[0].litellm_params.api_bse is not a known key; did you mean api_base?',
+      )
+    },
+  )
+
   verifies('config:errors', 'is told by line where its syntax ends, and nothing of it is quoted', async () => {
     const refusal = await refusalOf(`general_settings:\n  master_key: "${secret}\n`)
     expect(refusal).toMatch(/^test\.yaml:\d+:\d+ /)
@@ -162,6 +180,49 @@ describe('one bad server of the file', () => {
         body: { server_id: 'git', name: 'echo', arguments: {} },
       })
       expect(upstream.requests.map(({ raw }) => raw).join('\n')).not.toContain('for-git-hub')
+    },
+  )
+})
+
+describe('one bad model of the file', () => {
+  verifies(
+    'config:errors',
+    'is left out with the kind of value that was wanted and the one that was found',
+    async () => {
+      const log = recordingLog()
+      const model = (parameters: object) => ({ model_name: 'm', litellm_params: parameters })
+      await using gateway = await boot({
+        log,
+        env: { AZURE_API_KEY: secret, AZURE_API_BASE: secret },
+        config: {
+          model_list: [
+            model({ model: 'anthropic/claude-x' }),
+            model({ model: 'openai/x', api_key: { a: secret } }),
+            model({ model: 'openai/x', api_key: '' }),
+            model({ model: 'openai/x', api_key: secret, timeout: secret }),
+            model({ model: 'openai/x', api_key: secret, timeout: 0 }),
+            model({ model: 'openai/x', api_base: `nowhere ${secret}` }),
+            model({ model: 'openai/x', api_key: secret, extra_headers: { a: [secret] } }),
+            model({ model: 'azure/x' }),
+          ],
+        },
+      })
+      const said = log.lines.join('\n')
+      const at = (place: string) => `model_list[${place}]`.replace('/', '].litellm_params.').replace(/\]$/, '')
+      for (const [place, reason] of [
+        ['0/api_key', 'is needed: give one, or set ANTHROPIC_API_KEY'],
+        ['1/api_key', 'must be a string that is not empty, is a map'],
+        ['2/api_key', 'must be a string that is not empty, is an empty string'],
+        ['3/timeout', 'must be a number, is a string'],
+        ['4/timeout', 'must be more than 0'],
+        ['5/api_base', 'must be an http or https address'],
+        ['6/extra_headers.a', 'must be a string, is a list'],
+        ['7/api_base', 'cannot be what AZURE_API_BASE holds'],
+      ] as const) {
+        expect(said).toContain(`${at(place)} ${reason}`)
+      }
+      expect(said).not.toContain(secret)
+      expect(gateway).toBeDefined()
     },
   )
 })

@@ -70,7 +70,7 @@ export interface EntrySettings {
 
 export type ReadEntrySettings =
   | { readonly ok: true; readonly settings: EntrySettings }
-  | { readonly ok: false; readonly issues: readonly { path: readonly PropertyKey[]; message: string }[] }
+  | { readonly ok: false; readonly issues: readonly z.core.$ZodIssue[] }
 
 /** Prices may stand in either, as in LiteLLM; `litellm_params` wins. */
 export function readEntrySettings(parameters: object, information: object = {}): ReadEntrySettings {
@@ -100,7 +100,7 @@ export function readEntrySettings(parameters: object, information: object = {}):
 }
 
 function issuesAt(section: string, parsed: z.ZodSafeParseResult<unknown>) {
-  return parsed.success ? [] : parsed.error.issues.map(({ path, message }) => ({ path: [section, ...path], message }))
+  return parsed.success ? [] : parsed.error.issues.map((issue) => ({ ...issue, path: [section, ...issue.path] }))
 }
 
 type WrittenPrices = z.output<typeof pricesSchema>

@@ -62,6 +62,24 @@ describe('an entry of model_list', () => {
     expect(JSON.stringify(deployment)).not.toContain('sk-canary')
   })
 
+  it.each([
+    ['api_bse', 'api_base'],
+    ['apikey', 'api_key'],
+    ['aws_regoin_name', 'aws_region_name'],
+    ['max_paralel_requests', 'max_parallel_requests'],
+  ])('%s is refused: without it the entry would be another one', (key, meant) => {
+    expect(problemsOf(entry({ model: 'openai/x', [key]: 'https://llm.example.com' }))).toMatchObject([
+      { path: ['litellm_params', key], message: `is not a known key; did you mean ${meant}?` },
+    ])
+  })
+
+  it("takes LiteLLM's own words for what they are", () => {
+    const words =
+      'mode top_p top_k max_tokens max_retries num_retries tags user stop seed tpm_limit base_model model_id region_name'
+    const settings = Object.fromEntries(words.split(' ').map((word) => [word, 1]))
+    expect(toDeployment(entry({ model: 'openai/x', ...settings }))).toMatchObject({ ok: true })
+  })
+
   it('warns of every setting that nothing acts on', () => {
     expect(toDeployment(entry({ model: 'gpt-4o', weird: 5, cache_control_injection_points: true }))).toMatchObject({
       warnings: [

@@ -1,4 +1,4 @@
-import type { JsonObject } from '@toolgate/core'
+import { firstMisspelt, type JsonObject } from '@toolgate/core'
 import { z } from 'zod'
 import type { LlmProvider, ProviderOptions, ProviderPlug } from './providers/provider.ts'
 import { type DeploymentRouting, type ModelPrices, readEntrySettings, routingKeys } from './deployment-routing.ts'
@@ -32,12 +32,8 @@ export type DeploymentEntry =
     }
   | { readonly ok: false; readonly issues: readonly DeploymentIssue[] }
 
-export interface DeploymentIssue {
-  /** Within the entry, for example `['litellm_params', 'model']`. */
-  readonly path: readonly PropertyKey[]
-  /** Never shows a value of a setting other than the model's name. */
-  readonly message: string
-}
+/** Its path is within the entry, for example `['litellm_params', 'model']`; it shows no value but the model's name. */
+export type DeploymentIssue = z.core.$ZodIssue
 
 /** The shape of a `model_list` entry; what else LiteLLM knows in `litellm_params` belongs to the provider. */
 export const deploymentSchema = z.looseObject({
@@ -48,6 +44,22 @@ export const deploymentSchema = z.looseObject({
   }),
   model_info: z.looseObject({}).optional(),
 })
+
+/** Of `litellm_params`: what means something for one provider or another, and LiteLLM's words that are close to one of ours. */
+const parameterNames = new Set([
+  ...Object.keys(deploymentSchema.shape.litellm_params.shape),
+  ...routingKeys,
+  ...[...providers, offline].flatMap(({ keys }) => keys),
+  'mode',
+])
+
+/**
+ * A setting that nobody knows and that is close to a known one. Without it the entry would be another one: a key for the
+ * operator's own server would go to the provider.
+ */
+export function misspeltParameter(parameters: object) {
+  return firstMisspelt(Object.keys(parameters), parameterNames)
+}
 
 export interface ToDeploymentOptions {
   /** The environment: entries without `api_key` take the key from their provider's usual variable, as in LiteLLM. */
@@ -62,22 +74,24 @@ export function toDeployment(entry: unknown, { lookup, defaults = {} }: ToDeploy
   if (!parsed.success) return { ok: false, issues: parsed.error.issues }
   const { model_name: modelName, litellm_params: parameters, model_info: information } = parsed.data
   const { model, custom_llm_provider: named, ...settings } = parameters
+  const misspelt = misspeltParameter(settings)
+  if (misspelt !== undefined) {
+    return refused(['litellm_params', misspelt.key], `is not a known key; did you mean ${misspelt.meant}?`)
+  }
   const own = readEntrySettings(settings, information)
   if (!own.ok) return own
 
   const placed = place(model, named)
   // As in LiteLLM: an entry with a canned answer asks nobody, whatever provider it names.
   const plug = 'mock_response' in settings ? offline : findPlug(placed)
-  if (plug === undefined) return { ok: false, issues: [unknownProvider(model, placed?.provider)] }
+  if (plug === undefined) return refused(['litellm_params', 'model'], unknownProvider(model, placed?.provider))
 
   const known = Object.entries({ ...defaults, ...settings }).filter(([key]) => plug.keys.includes(key))
-  const bound = plug.bind({ ...usualSettings(plug, lookup), ...Object.fromEntries(known) })
-  if (!bound.ok) {
-    return {
-      ok: false,
-      issues: bound.issues.map(({ path, message }) => ({ path: ['litellm_params', ...path], message })),
-    }
-  }
+  const written = Object.fromEntries(known)
+  const usual = usualSettings(plug, lookup)
+  const bound = plug.bind({ ...usual, ...written })
+  if (!bound.ok)
+    return { ok: false, issues: bound.issues.map((issue) => issueOfEntry(issue, { plug, usual, written })) }
   return {
     ok: true,
     modelName,
@@ -115,14 +129,36 @@ function place(model: string, named: string | undefined): { provider: string; mo
   return provider && { provider: provider.type, model }
 }
 
-function unknownProvider(model: string, provider: string | undefined): DeploymentIssue {
+function unknownProvider(model: string, provider: string | undefined): string {
   const problem =
     provider === undefined
       ? `"${model}" names no provider and its name tells none`
       : `"${model}": the provider "${provider}" is not supported`
   const supported = [...new Set(providers.map(({ type }) => `${type}/…`))].join(', ')
-  return {
-    path: ['litellm_params', 'model'],
-    message: `${problem}. Supported are ${supported}; any server that speaks OpenAI's dialect is openai/… with its api_base`,
-  }
+  return `${problem}. Supported are ${supported}; any server that speaks OpenAI's dialect is openai/… with its api_base`
+}
+
+interface Sources {
+  readonly plug: ProviderPlug
+  readonly usual: object
+  readonly written: object
+}
+
+/** What the entry leaves out may stand in a variable: whoever reads the issue must learn which. */
+function issueOfEntry(issue: z.core.$ZodIssue, { plug: { variables = {} }, usual, written }: Sources): DeploymentIssue {
+  const path = ['litellm_params', ...issue.path]
+  const [setting] = issue.path
+  if (typeof setting !== 'string' || setting in written) return { ...issue, path }
+  const variable = variables[setting]
+  if (setting in usual) return ownIssue(path, `cannot be what ${variable} holds`)
+  if (issue.code === 'custom' || variable === undefined) return { ...issue, path }
+  return ownIssue(path, `is needed: give one, or set ${variable}`)
+}
+
+function refused(path: PropertyKey[], message: string): DeploymentEntry {
+  return { ok: false, issues: [ownIssue(path, message)] }
+}
+
+function ownIssue(path: PropertyKey[], message: string): DeploymentIssue {
+  return { code: 'custom', path, message, input: undefined }
 }

@@ -6,7 +6,13 @@ export { relayStream, type StreamHooks, streamToolLoop } from './streaming/strea
 export { type NamedDeployment, withIds } from './deployment-ids.ts'
 export type { RouterListener, Served } from './router/router.ts'
 export { defaultRouterSettings, type FallbackTable, type RouterSettings } from './router/router-settings.ts'
-export { type Deployment, type DeploymentEntry, deploymentSchema, toDeployment } from './deployment.ts'
+export {
+  type Deployment,
+  type DeploymentEntry,
+  deploymentSchema,
+  misspeltParameter,
+  toDeployment,
+} from './deployment.ts'
 export { chatDialect } from './dialects/chat.ts'
 export type { Dialect } from './dialects/dialect.ts'
 export { responsesDialect } from './dialects/responses.ts'

@@ -18,7 +18,10 @@ function check(text: string, variables: Record<string, string> = {}) {
     servers: serverOptions,
     bindModel: ({ litellm_params: { model } }) =>
       model === 'nobody/knows'
-        ? { ok: false, issues: [{ path: ['litellm_params', 'model'], message: 'has no such provider' }] }
+        ? {
+            ok: false,
+            issues: [{ code: 'custom', path: ['litellm_params', 'model'], message: 'has no such provider' }],
+          }
         : { ok: true, warnings: [] },
     write: (line) => void lines.push(line),
   })

@@ -19,6 +19,7 @@ const expectedKinds: Readonly<Record<string, string>> = {
 export function kindOf(value: unknown): string {
   if (value === undefined) return 'missing'
   if (value === null) return 'empty'
+  if (value === '') return 'an empty string'
   if (Array.isArray(value)) return 'a list'
   if (typeof value === 'object') return 'a map'
   return typeof value === 'boolean' ? 'true or false' : `a ${typeof value}`
@@ -36,9 +37,18 @@ function requirement(issue: z.core.$ZodIssue, value: unknown): string {
   if (issue.code === 'invalid_value') return oneOf(issue.values.map(String), value)
   if (issue.code === 'invalid_type') return `must be ${expectedKinds[issue.expected] ?? issue.expected}`
   if (issue.code === 'too_small' && issue.origin === 'string') return 'must not be empty'
+  if (issue.code === 'too_small' && isCount(issue))
+    return `must be ${issue.inclusive ? 'at least' : 'more than'} ${issue.minimum}`
+  if (issue.code === 'too_big' && isCount(issue))
+    return `must be ${issue.inclusive ? 'at most' : 'less than'} ${issue.maximum}`
+  if (issue.code === 'invalid_format' && issue.format === 'url') return 'must be an http or https address'
   if (issue.code === 'invalid_key') return 'is not a name that can stand here'
   if (issue.code === 'unrecognized_keys') return `must not have the keys ${issue.keys.join(', ')}`
   return issue.message
+}
+
+function isCount({ origin }: { readonly origin: string }): boolean {
+  return origin === 'number' || origin === 'int'
 }
 
 function oneOf(values: readonly string[], value: unknown): string {

@@ -2,9 +2,10 @@
  * `model_list`: checks that each entry is one, and hands it on as it stands. What `litellm_params` means is the business of
  * the package that calls models.
  */
-import { Secret } from '@toolgate/core'
+import { isJsonObject, Secret } from '@toolgate/core'
+import { misspeltParameter } from '@toolgate/llm'
 import { z } from 'zod'
-import { kindOf } from './explain.ts'
+import { explainIssue, kindOf } from './explain.ts'
 import type { ConfigPath, Finding, Report } from './report.ts'
 import { pathOf, readSection } from './section.ts'
 
@@ -41,6 +42,7 @@ export function readModels(value: unknown, report: Report): ModelEntry[] {
   }
   return value.flatMap((item: unknown, index) => {
     const path = ['model_list', index]
+    reviewParameters(item, path, report)
     const entry = readSection(item ?? {}, { path, report }, { schema: modelEntrySchema, dialect: 'litellm' })
     if (entry === undefined) return []
     return {
@@ -53,10 +55,17 @@ export function readModels(value: unknown, report: Report): ModelEntry[] {
   })
 }
 
+function reviewParameters(item: unknown, path: ConfigPath, report: Report): void {
+  const parameters = isJsonObject(item) ? item['litellm_params'] : undefined
+  const misspelt = isJsonObject(parameters) ? misspeltParameter(parameters) : undefined
+  if (misspelt === undefined) return
+  report.error([...path, 'litellm_params', misspelt.key], `is not a known key; did you mean ${misspelt.meant}?`)
+}
+
 /** What the binder of models makes of one entry. */
 export type ModelBinding =
   | { readonly ok: true; readonly warnings: readonly string[] }
-  | { readonly ok: false; readonly issues: readonly { path: readonly PropertyKey[]; message: string }[] }
+  | { readonly ok: false; readonly issues: readonly z.core.$ZodIssue[] }
 
 export interface BoundModels<Model> {
   readonly models: readonly Model[]
@@ -74,12 +83,16 @@ export function bindModels<Binding extends ModelBinding>(
   const problems: Finding[] = []
   const notices: Finding[] = []
   for (const entry of entries) {
-    const binding = bind(open(entry))
+    const definition = open(entry)
+    const binding = bind(definition)
     const outcome: ModelBinding = binding
     if (outcome.ok) notices.push(...outcome.warnings.map((message) => ({ path: entry.path, message })))
     else
       problems.push(
-        ...outcome.issues.map((issue) => ({ path: [...entry.path, ...pathOf(issue)], message: issue.message })),
+        ...outcome.issues.map((issue) => ({
+          path: [...entry.path, ...pathOf(issue)],
+          message: issue.code === 'custom' ? issue.message : explainIssue(issue, definition),
+        })),
       )
     if (isBound(binding)) models.push(binding)
   }

@@ -3,7 +3,7 @@ import { z } from 'zod'
 
 /** The `litellm_params` that mean the same for every provider. */
 
-export const apiKeySchema = z.union([secretSchema, z.instanceof(Secret)])
+export const apiKeySchema = z.union([secretSchema, z.instanceof(Secret)], 'must be a string that is not empty')
 
 export const apiBaseSchema = z.url({ protocol: /^https?$/ }).transform((address) => address.replace(/\/+$/, ''))
 
