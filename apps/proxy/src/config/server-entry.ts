@@ -190,7 +190,6 @@ export function readServer(value: unknown, name: string, { keys, place }: ReadOp
   if (common === undefined) return undefined
   const { auth, discovery_auth, ...rest } = common
   reviewDiscoveryAuth(discovery_auth, place, keys)
-  reviewWayBack(common, place)
   return {
     path: place.path,
     name,
@@ -200,17 +199,6 @@ export function readServer(value: unknown, name: string, { keys, place }: ReadOp
     keys: new Set(Object.keys(entry)),
     settings: new Secret(JSON.stringify(entry)),
   }
-}
-
-/**
- * A request of a server to the client needs a door that can carry it, and this version has none: the settings are kept
- * for the connections, and whoever writes them is told.
- */
-function reviewWayBack({ allow_sampling, allow_elicitation, isolation }: Common, { path, report }: Place): void {
-  const idle = 'is accepted, not acted on: no door of this version has a way back to the client'
-  if (allow_sampling) report.warn([...path, 'allow_sampling'], idle)
-  if (allow_elicitation) report.warn([...path, 'allow_elicitation'], idle)
-  if (isolation === 'session') report.warn([...path, 'isolation'], `session ${idle}; connections are per principal`)
 }
 
 function toApproval(setting: Common['require_approval']): ApprovalPolicy | undefined {

@@ -115,18 +115,21 @@ export function isMetadataField(field: string): boolean {
 }
 
 /**
- * What `schema` makes of a body. Throws `INVALID_REQUEST`, see {@link invalidRequest}. `ignored` are the fields that were
- * left out.
+ * What `schema` makes of a body. Throws `INVALID_REQUEST`, see {@link invalidRequest}. `ignored` are the fields that
+ * nothing here acts on.
  */
 export function parseKeyBody<Schema extends z.ZodObject>(
   schema: Schema,
   body: unknown,
 ): { readonly request: z.output<Schema>; readonly ignored: readonly string[] } {
   const ignored = isJsonObject(body) ? unknownFields(body, { known: Object.keys(schema.shape) }) : []
-  if (isJsonObject(body) && isJsonObject(body['object_permission'])) {
-    // Unknown ones are kept, as LiteLLM's vocabulary of permissions grows; misspelt ones would widen the key.
-    const known = Object.keys(objectPermissionSchema.shape)
-    unknownFields(body['object_permission'], { known, path: ['object_permission'] })
+  const permission = isJsonObject(body) ? body['object_permission'] : undefined
+  // Unknown ones are kept, as LiteLLM's vocabulary of permissions grows; misspelt ones would widen the key.
+  const kept = isJsonObject(permission)
+    ? unknownFields(permission, { known: Object.keys(objectPermissionSchema.shape), path: ['object_permission'] })
+    : []
+  return {
+    request: parseRequest(schema, body),
+    ignored: [...ignored, ...kept.map((field) => `object_permission.${field}`)],
   }
-  return { request: parseRequest(schema, body), ignored }
 }

@@ -11,8 +11,11 @@ export function warningsFor(
   ignored: readonly string[],
   { log }: Pick<KeyContext, 'log'>,
 ): readonly string[] {
-  if (ignored.length > 0) log.warn({ fields: ignored }, 'A key was written with fields that are not known here.')
-  const warnings = [...notEnforcedWarnings(request), ...(request.auto_rotate === true ? [ownRotation] : [])]
+  const warnings = [
+    ...notEnforcedWarnings(request),
+    ...ignored.map((field) => `${field} is not known here: nothing acts on it`),
+    ...(request.auto_rotate === true ? [ownRotation] : []),
+  ]
   if (warnings.length > 0) log.warn({ warnings }, 'A key was written with settings that this version does not enforce.')
   return warnings
 }

@@ -126,8 +126,15 @@ describeOnStores('virtual keys', (openStore) => {
       })
     })
 
-    it('accepts other fields that it does not know', async () => {
-      await expect(generate({ something_of_a_later_version: 1 })).resolves.toMatchObject({ spend: 0 })
+    it('accepts other fields that it does not know, and says that nothing acts on them', async () => {
+      const later = { something_of_a_later_version: 1, object_permission: { something_else: ['a'] } }
+      await expect(generate(later)).resolves.toMatchObject({
+        spend: 0,
+        warnings: [
+          'something_of_a_later_version is not known here: nothing acts on it',
+          'object_permission.something_else is not known here: nothing acts on it',
+        ],
+      })
     })
 
     it.each([
