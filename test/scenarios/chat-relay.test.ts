@@ -163,6 +163,18 @@ describe('a provider that refuses', () => {
     expect(world.llm.requests.at(-1)?.headers).toMatchObject({ 'x-gateway-key': 'canary/of-a-header' })
   })
 
+  it('of the request names the field and what is wrong with it', async () => {
+    for (const [messages, message] of [
+      [undefined, 'messages is required in request body'],
+      ['hi', 'messages: Invalid input: expected array, received string'],
+      [['hi'], 'messages.0: Invalid input: expected object, received string'],
+    ]) {
+      const response = await post({ model: 'gpt', messages })
+      expect(response.status).toBe(400)
+      expect(await response.json()).toMatchObject({ error: { message, type: 'invalid_request_error' } })
+    }
+  })
+
   it('in plain text is relayed as well', async () => {
     world.play({ status: 429, text: 'slow down' })
     const response = await post({ model: 'gpt', messages: user })

@@ -156,9 +156,14 @@ describe('POST /mcp-rest/tools/call', () => {
   })
 
   it('says which field is missing, as LiteLLM does', async () => {
-    expect(await call({ name: 'echo' }, 400)).toEqual({
-      detail: expect.objectContaining({ error: 'missing_parameter', message: 'server_id is required in request body' }),
-    })
+    for (const body of [{ name: 'echo' }, {}]) {
+      expect(await call(body, 400)).toEqual({
+        detail: expect.objectContaining({
+          error: 'missing_parameter',
+          message: 'server_id is required in request body',
+        }),
+      })
+    }
     expect(await call({ server_id: 'beta' }, 400)).toMatchObject({
       detail: { error: 'missing_parameter', message: 'name is required in request body' },
     })

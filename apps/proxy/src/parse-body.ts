@@ -23,9 +23,18 @@ export function readFields<Schema extends z.ZodObject>(schema: Schema, body: obj
   const parsed = schema.safeParse(body)
   if (parsed.success) return parsed.data
   const [issue] = parsed.error.issues
-  const field = issue?.path.join('.') ?? ''
-  if (!(field in body)) throw invalid(field, `${field} is required in request body`, 'missing_parameter')
+  const path = issue?.path.map(String) ?? []
+  const field = path.join('.')
+  if (valueAt(body, path) === undefined)
+    throw invalid(field, `${field} is required in request body`, 'missing_parameter')
   throw invalid(field, `${field}: ${issue?.message}`)
+}
+
+function valueAt(body: unknown, path: readonly string[]): unknown {
+  return path.reduce<unknown>(
+    (value, part) => (typeof value === 'object' && value !== null ? Reflect.get(value, part) : undefined),
+    body,
+  )
 }
 
 function invalid(field: string, message: string, error?: string): GatewayError {

@@ -87,9 +87,10 @@ export const toolCall = z.object({
   _meta: jsonObject.optional(),
 })
 
-export const serverToolCall = toolCall.extend({
+export const serverToolCall = z.object({
   /** Id, name or alias. */
   server_id: z.string().min(1),
+  ...toolCall.shape,
 })
 
 const virtualToolCall = serverToolCall.partial({ server_id: true })
