@@ -103,7 +103,8 @@ export const mcpRequirements = {
   },
   'mcp:logging': {
     status: 'held',
-    statement: 'A client hears what servers log during its calls, from the level it wants.',
+    statement:
+      'A client hears what servers log during its calls, and outside them where they keep a session for it alone, from the level it wants.',
   },
   'mcp:session-owner': {
     status: 'held',

@@ -125,9 +125,9 @@ function composeUpstreams(foundation: Foundation, news: SessionNews) {
     log,
     newId,
     isCurrent: ({ id, revision }) => registry.find(id)?.revision === revision,
-    onUnsolicited(server, notification, holder) {
+    onUnsolicited(server, notification, whose) {
       for (const kind of outdatedBy(notification.method)) catalog.invalidate(server.id, kind)
-      news.heard(server, notification, holder)
+      news.heard(server, notification, whose)
     },
   })
   const circuits = createCircuits({ clock })

@@ -29,5 +29,5 @@ export function composeSessions(
   const bounds = { perOwner: loaded.environment.sessionsPerOwner }
   const sessions = createSessions({ store, feed: database, clock, log, newId, bounds, ...told })
   const subscriptions = createSubscriptions({ sessions })
-  return { sessions, subscriptions, news: createSessionNews({ subscriptions, clock, toolsets }) }
+  return { sessions, subscriptions, news: createSessionNews({ subscriptions, sessions, clock, toolsets }) }
 }

@@ -1,9 +1,13 @@
 import type { Clock, JsonRpcNotification, Principal } from '@toolgate/core'
+import { isAboutTheServer } from '../about-the-server.ts'
 import { type ListKind, listKinds } from '../methods.ts'
 import { permitsServer } from '../permits.ts'
 import type { ToolsetLookup } from '../toolsets/toolset.ts'
+import type { Whose } from '../upstream/pool.ts'
 import type { ManagedServer } from '../registry/managed-server.ts'
 import type { Hearer } from './hearer.ts'
+import { isLogged } from './log-levels.ts'
+import type { Sessions } from './sessions.ts'
 import type { Subscriptions } from './subscriptions.ts'
 
 /** Milliseconds in which changes of lists are gathered: a client hears of each kind once, however many servers changed. */
@@ -22,17 +26,22 @@ export interface SessionNews {
   /** A list of this server is another one than before. `former`: toolsets that may have led somebody to it until now. */
   listChanged(server: ManagedServer, kind: ListKind, former?: ToolsetLookup): void
   gone(server: ManagedServer): void
-  /** What a server said outside any call. `holder`: whose connection said so; absent where everybody shares it. */
-  heard(server: ManagedServer, notification: JsonRpcNotification, holder?: string): void
+  /**
+   * What a server said outside any call. That a resource changed is for everybody who wants to know and may; what else it
+   * said for the one session that it was said to, and where that cannot be told, for nobody.
+   */
+  heard(server: ManagedServer, notification: JsonRpcNotification, whose: Whose): void
   close(): void
 }
 
 export function createSessionNews({
   subscriptions,
+  sessions,
   clock,
   toolsets,
 }: {
   subscriptions: Pick<Subscriptions, 'hearers'>
+  sessions: Pick<Sessions, 'here'>
   clock: Clock
   toolsets: ToolsetLookup
 }): SessionNews {
@@ -65,11 +74,16 @@ export function createSessionNews({
     gone(server) {
       for (const kind of listKinds) listChanged(server, kind)
     },
-    heard(server, notification, holder) {
-      if (notification.method !== 'notifications/resources/updated') return
-      const uri = notification.params?.['uri']
-      if (typeof uri !== 'string') return
+    heard(server, notification, { holder, sessionId }) {
+      const { method, params } = notification
       const isFor = (principal: Principal) => permitsServer(principal, server, toolsets)
+      if (!isAboutTheServer(method)) {
+        const session = sessionId === undefined ? undefined : sessions.here(sessionId)
+        if (session !== undefined && isLogged(notification, session.logLevel)) session.tell({ notification, isFor })
+        return
+      }
+      const uri = params?.['uri']
+      if (method !== 'notifications/resources/updated' || typeof uri !== 'string') return
       for (const hearer of subscriptions.hearers()) {
         if (!hearer.subscribed(uri) || !concerns(hearer, server, toolsets)) continue
         if (holder === undefined || holder === hearer.owner) hearer.tell({ notification, isFor })

@@ -17,7 +17,7 @@ import type { StoredSession } from './session-store.ts'
 /** Requests to the client that may wait for its answer at a time, per session. */
 const maxAsked = 64
 
-/** News that wait for a client that listens to none at the moment, per session; each kind counts once. */
+/** News of changes that wait for a client that listens to none at the moment, per session; each kind counts once. */
 const maxMissed = 64
 
 /** A way to the client: the stream of one of its requests, or the one it listens on. */
@@ -150,7 +150,7 @@ export class Session implements Hearer {
     for (const news of missed?.take() ?? []) listener.tell(news)
   }
 
-  /** Outside any request. Waits for the client to listen where it does not; each kind of news once. */
+  /** Outside any request. Waits for the client to listen where it does not; each kind of change once. */
   tell(news: News): void {
     if (this.#listener !== undefined) return this.#listener.tell(news)
     this.#missed ??= new KeptNews(maxMissed)

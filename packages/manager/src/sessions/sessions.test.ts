@@ -143,6 +143,25 @@ describe('a session', () => {
     expect([stream.signal.aborted, next.sent]).toEqual([true, []])
   })
 
+  it('keeps all else that is said for it as often as it is, so much of it, and no news the less', async () => {
+    const session = await opened()
+    session.tell({ notification: news('notifications/tools/list_changed') })
+    for (let count = 1; count <= 100; count += 1) {
+      session.tell({ notification: news('notifications/message', { data: count }) })
+    }
+    const stream = outletOf()
+    session.listen(stream)
+    const latest = Array.from({ length: 64 }, (_, index) => ({ params: { data: index + 37 } }))
+    expect(stream.sent).toMatchObject([{ method: 'notifications/tools/list_changed' }, ...latest])
+    stream.close()
+    for (const data of ['short', 'x'.repeat(150_000), 'y'.repeat(150_000)]) {
+      session.tell({ notification: news('notifications/message', { data }) })
+    }
+    const next = outletOf()
+    session.listen(next)
+    expect(next.sent).toMatchObject([{ params: { data: expect.stringMatching(/^y/) } }])
+  })
+
   it('ends every request of one id, and leaves none behind where a client uses an id twice at a time', async () => {
     const session = await opened()
     const calls = [session.begin(1), session.begin(1), session.begin(2)]

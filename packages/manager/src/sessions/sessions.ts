@@ -32,6 +32,8 @@ export interface Sessions {
   readonly streams: Streams
   /** Those in memory here. */
   live(): Iterable<Session>
+  /** One of them. Says nothing of who may use it. */
+  here(id: string): Session | undefined
   start(): Promise<void>
   close(): Promise<void>
 }
@@ -127,6 +129,10 @@ class SharedSessions implements Sessions {
 
   live(): Iterable<Session> {
     return this.#live.values()
+  }
+
+  here(id: string): Session | undefined {
+    return this.#live.get(id)
   }
 
   async start(): Promise<void> {

@@ -34,7 +34,7 @@ export function createSubscriptionGaps({ news }: { readonly news: Pick<SessionNe
       if (connections.size > maxRemembered && oldest !== undefined) connections.delete(oldest)
       if (before === undefined || before.deref() === connection || typeof uri !== 'string') return
       const updated = { jsonrpc: '2.0', method: 'notifications/resources/updated', params: { uri } } as const
-      news.heard(server, updated, caller.principal.id)
+      news.heard(server, updated, { holder: caller.principal.id })
     },
     unsubscribed: ({ server, caller, uri }) => void connections.delete(keyOf(server, caller, uri)),
   }

@@ -15,7 +15,7 @@ import type { ManagedServer } from '../registry/managed-server.ts'
 import { busy, cancelled } from './failure.ts'
 import { clientCapabilitiesFor, isExclusive } from './isolation.ts'
 import type { Connection } from './connection.ts'
-import type { AcquireRequest, Lease, Pool } from './pool.ts'
+import type { AcquireRequest, Lease, Pool, Whose } from './pool.ts'
 import { type Place, placeOf } from './place.ts'
 import { PooledConnection } from './pooled-connection.ts'
 
@@ -24,8 +24,7 @@ export interface PoolOptions {
   readonly log: Logger
   readonly newId?: NewId
   /** Hears what a server says outside any request, such as `notifications/tools/list_changed`. */
-  /** `holder`: the principal whose connection it is; absent where everybody shares it. */
-  readonly onUnsolicited?: (server: ManagedServer, notification: JsonRpcNotification, holder?: string) => void
+  readonly onUnsolicited?: (server: ManagedServer, notification: JsonRpcNotification, whose: Whose) => void
   /** Whether the registry still has this revision: a connection of another serves the call that found it, and no more. */
   readonly isCurrent?: (server: ManagedServer) => boolean
   readonly bounds?: Partial<PoolBounds>
@@ -70,7 +69,7 @@ class ConnectionPool implements Pool {
   readonly #clock: Clock
   readonly #log: Logger
   readonly #newId: NewId
-  readonly #onUnsolicited: (server: ManagedServer, notification: JsonRpcNotification, holder?: string) => void
+  readonly #onUnsolicited: (server: ManagedServer, notification: JsonRpcNotification, whose: Whose) => void
   readonly #isCurrent: (server: ManagedServer) => boolean
   readonly #bounds: PoolBounds
   readonly #byKey = new Map<string, PooledConnection>()
@@ -176,12 +175,14 @@ class ConnectionPool implements Pool {
     this.#closing.signal.throwIfAborted()
     this.#makeRoom(server, place)
     const { kind, holder, payer, wanted, memory } = place
+    const sessionId = kind === 'session' ? caller?.peer.sessionId : undefined
+    const whose = { holder: payer, sessionId }
     const pending = {
       serverId: server.id,
       revision: server.revision,
       holder,
       payer,
-      sessionId: kind === 'session' ? caller?.peer.sessionId : undefined,
+      sessionId,
       exclusive: isExclusive(kind),
       credential,
       lastUse: kind === 'call' || !this.#isCurrent(server),
@@ -196,7 +197,7 @@ class ConnectionPool implements Pool {
         clientCapabilities: clientCapabilitiesFor(kind, { server, caller }),
         exclusive: pending.exclusive,
         signal: AbortSignal.any([flight, this.#closing.signal]),
-        onUnsolicited: (notification) => this.#onUnsolicited(server, notification, payer),
+        onUnsolicited: (notification) => this.#onUnsolicited(server, notification, whose),
       })
       this.#learn(memory, connection.sessionful)
       return this.#add(key, connection, pending)

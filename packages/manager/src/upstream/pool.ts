@@ -29,6 +29,14 @@ export interface AcquireRequest {
   readonly perCaller?: boolean | undefined
 }
 
+/** Who alone is served by the connection on which something was said. */
+export interface Whose {
+  /** A principal; absent where everybody shares it. */
+  readonly holder?: string | undefined
+  /** A downstream session. */
+  readonly sessionId?: string | undefined
+}
+
 /** Given back when it is disposed; keeps the connection from being closed as idle. */
 export interface Lease extends Disposable {
   readonly connection: Connection

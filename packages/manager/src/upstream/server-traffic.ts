@@ -10,6 +10,7 @@ import {
   Roster,
   silentPeer,
 } from '@toolgate/core'
+import { isAboutTheServer } from '../about-the-server.ts'
 import type { UnsolicitedListener } from './connection.ts'
 import type { InFlightCall } from './in-flight-call.ts'
 import { createNews, type News } from './news.ts'
@@ -26,9 +27,6 @@ const capabilityFor = new Map([
   ['sampling/createMessage', 'sampling'],
   ['roots/list', 'roots'],
 ])
-
-/** News about the server, not about a call, on whichever stream they come. */
-const aboutTheServer = /^notifications\/(?:(?:tools|prompts|resources)\/list_changed|resources\/updated)$/
 
 /** The answer to a server's request; an error of the client goes back as it came. */
 export type Reply = { readonly jsonrpc: '2.0'; readonly id: JsonRpcId } & (
@@ -88,8 +86,9 @@ export class ServerTraffic {
     const { method, params = {} } = notification
     if (method === 'notifications/progress') return this.#byToken(params)?.progress(params)
     if (method === 'notifications/cancelled') return this.#withdraw(params)
-    const call = aboutTheServer.test(method) ? undefined : (streamOf ?? this.#owner())
-    if (call === undefined) return this.#news.hear(notification)
+    const call = isAboutTheServer(method) ? undefined : (streamOf ?? this.#owner())
+    // What nobody behind a call can hear may still be for whoever the connection belongs to.
+    if (call === undefined || call.peer === silentPeer) return this.#news.hear(notification)
     call.peer.notify(notification)
   }
 
