@@ -318,6 +318,28 @@ describe('a server that needs the user', () => {
     await expect(world.call(callerOf(), 'of-ada')).rejects.toMatchObject({ code: 'TARGET_NOT_FOUND' })
   })
 
+  it('goes on being asked for whoever still waits, when the one who came first has left', async () => {
+    const own = bearerOf('ada', { scope: { kind: 'holder', holder: 'ada' } })
+    const token = Promise.withResolvers<typeof own>()
+    let asked = 0
+    // Both are told whose list it is; then one of them reads it for both, and a new token has to be fetched for that.
+    const forCaller = async (_: unknown, { signal }: Caller) => {
+      asked += 1
+      if (asked !== 3) return own
+      signal.addEventListener('abort', () => token.reject(signal.reason))
+      return token.promise
+    }
+    const world = worldOf({ servers: [mail], upstreams: { mail: { answer } }, credentials: { forCaller } })
+    const leaving = new AbortController()
+    const first = world.toolNames({ ...person('ada'), signal: leaving.signal }).catch(() => 'left')
+    const second = world.toolNames(person('ada'))
+    await settled()
+    leaving.abort()
+    await settled()
+    token.resolve(own)
+    expect([await first, await second]).toEqual(['left', ['mail-of-ada']])
+  })
+
   it('is asked again for that caller when its list is too old', async () => {
     const world = mailWorld()
     await world.toolNames(person('ada'))

@@ -60,8 +60,10 @@ export function createPlaces(credentials: CredentialSource): Places {
       return place
     },
     async own(server, { kind, caller, onlyServer }) {
-      const resolve = () => credentials.forCaller(server, caller, { onlyServer: onlyServer?.id === server.id })
-      const { scope } = await resolve()
+      // The reading may be for others as well, who wait for it when this caller has left.
+      const resolve = (signal: AbortSignal) =>
+        credentials.forCaller(server, { ...caller, signal }, { onlyServer: onlyServer?.id === server.id })
+      const { scope } = await resolve(caller.signal)
       const era = server.transport.eraFor?.(wantedEra(caller), scope)
       const session = seesItsClient(server, caller, era) ? sessionOf(server, caller) : undefined
       if (scope.kind === 'shared' && session === undefined) return undefined
