@@ -1,5 +1,6 @@
 import { type Caller, GatewayError, type JsonObject, noGrants } from '@toolgate/core'
 import { callerOf, principalOf } from '@toolgate/testing/callers'
+import { threadTimeOf } from '@toolgate/testing/thread-time'
 import { describe, expect, it, vi } from 'vitest'
 import { serverOf, targetOf, toolsNamed, type World, worldOf } from '../fake-world.fixture.ts'
 
@@ -100,6 +101,21 @@ describe('a name without a server', () => {
     }
     expect(await codeOf(send('resources/read', { uri: 'note://two' }))).toBe('TARGET_NOT_FOUND')
     expect(await codeOf(send('prompts/get', { name: 'note://one' }))).toBe('TARGET_NOT_FOUND')
+  })
+})
+
+describe('a URI that is compared with templates', () => {
+  it('costs little, whatever a server calls a template', async () => {
+    const hostile = Array.from({ length: 3 }, (_, at) => ({ uriTemplate: `x${'{+a}'.repeat(5)}/${at}` }))
+    const lists = { resourceTemplates: [...hostile, { uriTemplate: `x${'{a*}'.repeat(5)}/` }] }
+    const world = worldOf({ servers: [serverOf({ id: 'a' })], upstreams: { a: { lists } } })
+    await world.gateway.list(callerOf(), { kind: 'resourceTemplates' })
+    const uri = 'x'.repeat(200)
+    const ms = await threadTimeOf(async () => {
+      const reading = world.gateway.send(callerOf(), { method: 'resources/read', params: { uri } })
+      expect(await codeOf(reading)).toBe('TARGET_NOT_FOUND')
+    })
+    expect(ms).toBeLessThan(1_000)
   })
 })
 

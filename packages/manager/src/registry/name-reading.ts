@@ -1,8 +1,8 @@
-import { UriTemplate } from '@modelcontextprotocol/client'
 import type { Listing } from '../catalog/listing.ts'
 import { listsOf } from '../methods.ts'
 import { joinName, type NamingRules, prefixesOf, splitName } from '../public-name.ts'
 import type { ManagedServer } from './managed-server.ts'
+import { fitsAny } from './uri-template.ts'
 
 /**
  * What a public name can mean, compared with what one caller may use and what is known of it. Pure. Every function returns
@@ -173,18 +173,9 @@ export function heldReason({ listings }: NameView, { server, name }: Reading): s
 
 function fitsTemplate({ kind, listings }: NameView, { server, name }: Reading): boolean {
   if (kind !== 'resource') return false
-  return (
-    listings.get(server.id)?.some((listing) => listing.items.some((item) => matches(item['uriTemplate'], name))) ??
-    false
+  const items = listings.get(server.id)?.flatMap((listing) => listing.items) ?? []
+  return fitsAny(
+    items.map((item) => item['uriTemplate']),
+    name,
   )
-}
-
-function matches(template: unknown, uri: string): boolean {
-  if (typeof template !== 'string') return false
-  try {
-    return new UriTemplate(template).match(uri) !== null
-  } catch {
-    // An upstream's template that is none, or is beyond the bounds of the parser, fits nothing.
-    return false
-  }
 }
