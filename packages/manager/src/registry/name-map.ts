@@ -82,14 +82,15 @@ export function createNameMap(options: NameMapOptions): NameMap {
 
   const locateAnywhere = async (request: LocateRequest): Promise<Located> => {
     const { includes, name } = request
-    const servers = registry.list().filter(includes)
+    const included = () => registry.list().filter(includes)
     const frame = view.frame(request)
     // What a display name could be mistaken for may be on any server.
     const shown = displayReadings(frame, name).length > 0
-    const near = await view.over(request, shown ? servers : serversIn(namedReadings(frame, name)))
+    const near = await view.over(request, shown ? included() : serversIn(namedReadings(frame, name)))
     const named = readNamed(near, name)
     if (named.length > 0) return { readings: named, spell: (reading) => prefixedNameOf(near, reading) }
 
+    const servers = included()
     const wide = await view.over(request, servers)
     const bare = readBare(wide, name)
     const unlisted = servers.filter((server) => !wasListed(wide, server))
@@ -122,11 +123,8 @@ export function createNameMap(options: NameMapOptions): NameMap {
       return rules()
     },
     locate(request) {
-      const { server, kind, name } = request
-      // The way of nearly every call: what the server lists under this very name is meant, whatever else it could mean.
-      const own = server && { server, name }
-      if (own && lists(catalog, request, server) && view.frame(request).allows(own)) return { kind, ...own }
-      return locateByReading(request)
+      const plain = plainly(catalog, request, view.frame(request))
+      return plain === undefined ? locateByReading(request) : { kind: request.kind, ...plain }
     },
     async namer(request) {
       const seen = await view.over(request, registry.list().filter(request.includes))
@@ -208,11 +206,28 @@ interface Located {
   spell(reading: Reading): string
 }
 
+/**
+ * The way of nearly every call, from memory alone: of a server that the request names, what it lists under this very name is
+ * meant, whatever else it could mean; else what is listed behind the one prefix that the name has.
+ */
+function plainly(
+  catalog: Pick<Catalog, 'peek'>,
+  request: LocateRequest,
+  frame: ReturnType<ReturnType<typeof viewing>['frame']>,
+): Reading | undefined {
+  const { server, name } = request
+  const own = server && { server, name }
+  if (own !== undefined) return frame.allows(own) && lists(catalog, request, own) ? own : undefined
+  const [reading, ...others] = namedReadings(frame, name)
+  if (reading === undefined || others.length > 0 || displayReadings(frame, name).length > 0) return undefined
+  return lists(catalog, request, reading) ? reading : undefined
+}
+
 /** Whether the server is known to list this very name to everybody, and nobody has to approve it first. */
 function lists(
   catalog: Pick<Catalog, 'peek'>,
-  { caller, kind, name, onlyServer }: LocateRequest,
-  server: ManagedServer,
+  { caller, kind, onlyServer }: LocateRequest,
+  { server, name }: Reading,
 ): boolean {
   return listsOf[kind].some(
     (list) => catalog.peek(server, { caller, onlyServer, kind: list })?.byName.has(name) === true,
