@@ -16,12 +16,13 @@ export function connectionKey(
 ): string {
   const holder = scope.kind === 'shared' ? null : scope.holder
   const of = isolation.of ?? null
-  if (isolation.era !== undefined) return keyOf(server, [holder, isolation.kind, of, isolation.era])
-  if (holder !== null || of !== null || isolation.kind !== 'server') return keyOf(server, [holder, isolation.kind, of])
-  const known = sharedKeys.get(server)
+  const { kind, era } = isolation
+  const make = () => keyOf(server, [holder, kind, of, ...(era === undefined ? [] : [era])])
+  if (holder !== null || of !== null || kind !== 'server') return make()
+  const known = sharedKeys.get(server)?.[era ?? 'newest']
   if (known !== undefined) return known
-  const key = keyOf(server, [null, 'server', null])
-  sharedKeys.set(server, key)
+  const key = make()
+  sharedKeys.set(server, { ...sharedKeys.get(server), [era ?? 'newest']: key })
   return key
 }
 
@@ -33,8 +34,8 @@ export interface Isolated {
   readonly era?: ProtocolEra
 }
 
-/** The key of what everybody shares, which nearly every call asks for several times; as long as the definition lives. */
-const sharedKeys = new WeakMap<object, string>()
+/** The keys of what everybody shares, which nearly every call asks for several times; as long as the definition lives. */
+const sharedKeys = new WeakMap<object, Partial<Record<ProtocolEra | 'newest', string>>>()
 
 function keyOf({ id, revision }: Pick<ServerDefinition, 'id' | 'revision'>, rest: readonly (string | null)[]): string {
   return JSON.stringify([id, revision, ...rest])
