@@ -31,7 +31,7 @@ export class Cancellation implements CancelSignal {
     this.#listeners = this.#listeners.filter((listener) => listener !== removed)
   }
 
-  abort(reason: unknown): void {
+  abort(reason?: unknown): void {
     if (this.#aborted) return
     this.#aborted = true
     this.#reason = reason

@@ -1,4 +1,5 @@
 import {
+  type CancelSignal,
   GatewayError,
   type JsonObject,
   type JsonRpcId,
@@ -24,7 +25,7 @@ const maxMissed = 64
 export interface Outlet {
   send(message: JsonRpcNotification | JsonRpcRequest): void
   /** Aborted once nothing that is sent can arrive any more. */
-  readonly signal: AbortSignal
+  readonly signal: CancelSignal
 }
 
 /** The stream that a client listens on outside any request. */
@@ -199,13 +200,13 @@ export class Session implements Hearer {
     const gone = () => waiting.reject(new GatewayError('CANCELLED', 'The client went away before it answered.'))
     signal.addEventListener('abort', withdraw, { once: true })
     asked.set(id, waiting)
-    let way: AbortSignal | undefined
+    let way: CancelSignal | undefined
     try {
       signal.throwIfAborted()
       outlet.send({ jsonrpc: '2.0', id, method, ...(params !== undefined && { params }) })
       // Only now: what is sent may open the stream whose end counts.
       way = outlet.signal
-      way.addEventListener('abort', gone, { once: true })
+      way.addEventListener('abort', gone)
       if (way.aborted) gone()
       return await waiting.promise
     } finally {

@@ -64,7 +64,7 @@ export function mcpRoutes(services: McpServices) {
     const endpoint = mcpEndpointOf(path)
     if (endpoint === undefined) return routeNotFound(context)
     refuseForeignOrigin(context, originRules(live))
-    const { caller } = context.var
+    const caller = context.get('caller')
     const header = context.req.header('x-mcp-servers')
     aimAt(context, () => serversOf(gateway, { caller, endpoint, header }))
     if (endpoint.transport === 'sse' && method === 'GET') return sse.open({ context, caller, endpoint })

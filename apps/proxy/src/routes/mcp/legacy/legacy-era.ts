@@ -148,7 +148,7 @@ async function answerAll(
         : undefined,
     primed: session?.protocolVersion === '2025-11-25',
   })
-  const { still } = context.var.admission
+  const { still } = context.get('admission')
   const watch = (dismiss: (reason: GatewayError) => void) => standing.watch({ still, dismiss })
   const answers = requests.map(async (request): Promise<Answered> => {
     if (isMalformed(request)) return { response: refusalOf(request) }

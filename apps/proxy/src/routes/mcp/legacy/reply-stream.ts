@@ -1,5 +1,7 @@
 import {
   type Caller,
+  Cancellation,
+  type CancelSignal,
   type Clock,
   GatewayError,
   type JsonRpcMessage,
@@ -42,8 +44,8 @@ export class ReplyStream implements Outlet, Disposable {
   readonly #options: ReplyStreamOptions
   readonly #started = Promise.withResolvers<Response>()
   readonly #cancelLate: () => void
-  readonly #over = new AbortController()
-  readonly #abandoned = new AbortController()
+  readonly #over = new Cancellation()
+  readonly #abandoned = new Cancellation()
   #stream: EventStream | undefined
   #log: StreamLog | undefined
   #done = false
@@ -59,8 +61,8 @@ export class ReplyStream implements Outlet, Disposable {
   }
 
   /** Aborted where the client could come back, and does not. */
-  get abandoned(): AbortSignal {
-    return this.#abandoned.signal
+  get abandoned(): CancelSignal {
+    return this.#abandoned
   }
 
   /** The client can come back for what it misses. */
@@ -68,8 +70,8 @@ export class ReplyStream implements Outlet, Disposable {
     return this.#log !== undefined
   }
 
-  get signal(): AbortSignal {
-    if (this.resumable) return this.#over.signal
+  get signal(): CancelSignal {
+    if (this.resumable) return this.#over
     return this.#stream?.signal ?? this.#options.gone
   }
 
@@ -137,7 +139,7 @@ export function linked({ caller, call, reply, watch }: LinkedCall): Disposable {
   if (caller.signal.aborted) leave()
   caller.signal.addEventListener('abort', leave, { once: true })
   const forget = () => call.abort(new GatewayError('CANCELLED', 'The client did not come back for its answer.'))
-  reply.abandoned.addEventListener('abort', forget, { once: true })
+  reply.abandoned.addEventListener('abort', forget)
   return {
     [Symbol.dispose]() {
       caller.signal.removeEventListener('abort', leave)
