@@ -66,6 +66,16 @@ describe('a stream with gateway tools', () => {
     expect(chunks.filter(({ usage }) => usage)).toEqual([])
   })
 
+  verifies('chat:several-rounds', 'keeps the calls of an answer that is no stream apart, without ids too', async () => {
+    const { id: _none, ...echo } = toolCall('srv-echo', { message: 'one' }, '')
+    const { id: _neither, ...count } = toolCall('srv-count', { steps: 1 }, '')
+    const whole = completion({ content: null, tool_calls: [echo, count, { ...echo, id: '' }] })
+    world.play({ json: whole }, completion({ content: 'Done.' }))
+    const { deltas } = await readChunks({})
+    expect(deltas.map(({ delta }) => delta.content ?? '').join('')).toBe('Done.')
+    expect(resultsIn(world.asked[1])).toEqual(['one', 'counted to 1', 'one'])
+  })
+
   verifies('chat:one-lifecycle-per-stream', 'has one finish where its provider says its reason again', async () => {
     const chunk = (delta: object, reason: string | null) =>
       `data: ${JSON.stringify({ id: 'x', choices: [{ index: 0, delta, finish_reason: reason }] })}\n\n`

@@ -1,4 +1,4 @@
-import { GatewayError, isJsonObject, type JsonObject, parseJsonObject } from '@toolgate/core'
+import { GatewayError, isJsonObject, type JsonObject, type JsonValue, parseJsonObject } from '@toolgate/core'
 import { listOf, textOf } from '../json-fields.ts'
 import { readServerEvents } from '../sse.ts'
 
@@ -31,7 +31,14 @@ function readChunk(data: string): JsonObject {
 /** A provider that sends whole messages in its chunks, or no stream at all. */
 function toDeltaChoice(choice: JsonObject): JsonObject {
   const { message, ...rest } = choice
-  return isJsonObject(choice['delta']) || !isJsonObject(message) ? choice : { ...rest, delta: message }
+  if (isJsonObject(choice['delta']) || !isJsonObject(message)) return choice
+  const { tool_calls: calls } = message
+  return { ...rest, delta: { ...message, ...(Array.isArray(calls) && { tool_calls: calls.map(atItsPlace) }) } }
+}
+
+/** Whole calls stand side by side; as pieces of a stream only an index keeps those without an id apart. */
+function atItsPlace(call: JsonValue, index: number): JsonValue {
+  return isJsonObject(call) ? { ...call, index } : call
 }
 
 /** Some servers give every chunk a reason, an empty one until the last. */
