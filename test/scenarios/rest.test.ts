@@ -155,6 +155,22 @@ describe('POST /mcp-rest/tools/call', () => {
     expect(introduction?.message['params']).toMatchObject({ clientInfo: { name: 'toolgate', version } })
   })
 
+  it('takes a body that breaks off in its chunks for a client that went away, not for a fault of its own', async () => {
+    const begun = new TextEncoder().encode('{"server_id": ')
+    const body = new ReadableStream({
+      start: (controller) => controller.enqueue(begun),
+      pull: (controller) => controller.error(new Error('aborted')),
+    })
+    const headers = { 'x-litellm-api-key': key, 'transfer-encoding': 'chunked' }
+    const response = await gateway.app.request('/mcp-rest/tools/call', {
+      method: 'POST',
+      headers,
+      body,
+      duplex: 'half',
+    })
+    expect(response.status).toBe(499)
+  })
+
   it('says which field is missing, as LiteLLM does', async () => {
     for (const body of [{ name: 'echo' }, {}]) {
       expect(await call(body, 400)).toEqual({

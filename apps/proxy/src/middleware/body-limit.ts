@@ -12,7 +12,18 @@ export function bodyLimit(maxBytes: number): Passage {
     throw new GatewayError('PAYLOAD_TOO_LARGE', `The request body is larger than ${maxBytes} bytes.`)
   }
   const counted = streamedBodyLimit({ maxSize: maxBytes, onError: refuse })
-  const count: Passage = async (context, next) => void (await counted(context, next))
+  const count: Passage = async (context, next) => {
+    let counting = true
+    try {
+      await counted(context, () => {
+        counting = false
+        return next()
+      })
+    } catch (cause) {
+      if (!counting || cause instanceof GatewayError) throw cause
+      throw new GatewayError('CANCELLED', 'The client went away before the request body was read.', { cause })
+    }
+  }
   return function bodyLimit(context, next) {
     const length = requestHeader(context, 'content-length')
     if (length !== undefined) {
