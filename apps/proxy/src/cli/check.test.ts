@@ -73,6 +73,23 @@ describe('config check', () => {
     ])
   })
 
+  it('exits 1 where two servers would have one name', () => {
+    const { code, lines } = check("mcp_servers: {a: {url: 'http://a', alias: b}, b: {url: 'http://b'}}")
+    expect(code).toBe(1)
+    expect(lines).toContain('MCP servers: 1')
+    expect(lines.at(-1)).toBe(
+      '  left out: config.yaml:1:47 mcp_servers.b "b" already means server "a". Give one of the two another name, alias or id.',
+    )
+  })
+
+  it('refuses a master key that no header carries, at its place and without showing it', () => {
+    const { code, lines } = check('general_settings: {master_key: "canary with blanks"}')
+    expect(code).toBe(1)
+    expect(lines).toEqual([
+      'config.yaml:1:20 general_settings.master_key must be of visible ASCII characters without spaces, and no longer than 8192: clients send it in a header.',
+    ])
+  })
+
   it('refuses the keys that a start would refuse, at their place and without showing them', () => {
     const { code, lines } = check('virtual_keys: [{key: sk-short}]')
     expect([code, lines]).toEqual([1, [expect.stringContaining('config.yaml:1:17 virtual_keys[0].key is refused')]])

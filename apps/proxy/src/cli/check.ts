@@ -3,12 +3,12 @@
  * never a credential.
  */
 import { GatewayError } from '@toolgate/core'
-import type { ManagedServer } from '@toolgate/manager'
+import { createRegistry, type ManagedServer, withShortPrefixes } from '@toolgate/manager'
 import type { Environment } from '../config/env.ts'
 import { type LoadedConfig, loadConfig } from '../config/load.ts'
 import { bindModels, type ModelBinding, type ModelDefinition } from '../config/models.ts'
 import type { Finding } from '../config/report.ts'
-import { type ServerOptions, toServerDefinitions } from '../config/servers.ts'
+import { type ServerDefinitions, type ServerOptions, toServerDefinitions } from '../config/servers.ts'
 
 export interface CheckOptions<AuthOptions> {
   readonly environment: Environment
@@ -24,9 +24,10 @@ export function runCheck<AuthOptions>(file: string, options: CheckOptions<AuthOp
     const loaded = loadConfig(file, { environment: options.environment, keys: options.servers })
     const definitions = toServerDefinitions(loaded, loaded.environment, options.servers)
     const models = bindModels(loaded.config.models, options.bindModel)
-    const problems = [...definitions.problems, ...models.problems]
+    const { servers, clashes } = nameServers(definitions, loaded)
+    const problems = [...definitions.problems, ...clashes, ...models.problems]
     const warnings = [...loaded.warnings, ...definitions.notices, ...models.notices]
-    for (const line of describe(file, loaded, { servers: definitions.servers, warnings, problems })) options.write(line)
+    for (const line of describe(file, loaded, { servers, warnings, problems })) options.write(line)
     return problems.length === 0 ? 0 : 1
   } catch (error) {
     if (!(error instanceof GatewayError)) throw error
@@ -34,6 +35,17 @@ export function runCheck<AuthOptions>(file: string, options: CheckOptions<AuthOp
     options.write(error.message)
     return 1
   }
+}
+
+/** As the registry of a gateway would: what would make a name mean two servers is left out. */
+function nameServers({ declared }: ServerDefinitions, { config, environment }: LoadedConfig) {
+  const registry = createRegistry()
+  registry.replace(environment.shortToolPrefix ? withShortPrefixes(declared) : declared, [...config.aliases.keys()])
+  const places = new Map(config.declaredServers.map(({ entry }) => [entry?.name, entry?.path ?? []]))
+  const clashes = registry
+    .quarantined()
+    .map(({ server, reason }): Finding => ({ path: places.get(server.name) ?? [], message: reason }))
+  return { servers: registry.list(), clashes }
 }
 
 interface Found {

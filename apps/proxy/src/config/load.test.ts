@@ -189,8 +189,8 @@ describe('what LiteLLM accepts loads', () => {
 
 describe('environment variables', () => {
   const value = (text: string, variables: Record<string, string> = {}) => {
-    const { config } = load(`general_settings: {master_key: ${JSON.stringify(text)}}`, variables)
-    return config.masterKey?.reveal()
+    const { config } = load(`general_settings: {database_url: ${JSON.stringify(text)}}`, variables)
+    return config.databaseUrl?.reveal()
   }
 
   it.each([

@@ -2,7 +2,7 @@
  * `general_settings` and `litellm_settings`. The master key and the database may stand in either (LiteLLM's users do
  * both); where both have one, `general_settings` wins and the other is reported.
  */
-import type { JwtSettings, PersonSignInSettings } from '@toolgate/auth'
+import { isWellFormedCredential, type JwtSettings, type PersonSignInSettings } from '@toolgate/auth'
 import type { RouterSettings } from '@toolgate/llm'
 import {
   isNetwork,
@@ -25,7 +25,12 @@ import { flag, headerName } from './scalars.ts'
 import { readSection } from './section.ts'
 
 const identity = {
-  master_key: secretSchema.optional(),
+  master_key: secretSchema
+    .refine(
+      (key) => isWellFormedCredential(key.reveal()),
+      'must be of visible ASCII characters without spaces, and no longer than 8192: clients send it in a header',
+    )
+    .optional(),
   database_url: secretSchema.optional(),
   disable_database: flag.optional(),
 }
