@@ -35,6 +35,8 @@ function changing(...first: string[]) {
   return { state, answer }
 }
 
+const megabyte = 'x'.repeat(1024 * 1024)
+
 const cursorOf = ({ cursor }: JsonObject) => (typeof cursor === 'string' ? cursor : undefined)
 
 const never = () => new Promise<JsonObject>(() => {})
@@ -55,6 +57,10 @@ describe('discovery', () => {
     ['the same cursor twice', () => ({ tools: [], nextCursor: 'again' })],
     ['more than 100 pages', ({ params }) => ({ tools: [], nextCursor: `${cursorOf(params) ?? ''}+` })],
     ['more than 10000 items', () => ({ tools: toolsNamed(...Array.from({ length: 10_001 }, (_, n) => `t${n}`)) })],
+    [
+      'more than 67108864 characters',
+      ({ params }) => ({ tools: [{ name: 'big', description: megabyte }], nextCursor: `${cursorOf(params) ?? ''}+` }),
+    ],
     ['a result without "tools"', () => ({ prompts: [] })],
     ['a cursor that is not a string', () => ({ tools: [], nextCursor: 7 })],
   ])('refuses %s: a list cut short would look complete', async (what, page) => {

@@ -14,11 +14,14 @@ import type { Connection, Handshake } from '../upstream/connection.ts'
 import type { Upstreams } from '../upstream/upstreams.ts'
 import { withConnection } from '../with-connection.ts'
 import { cachingOf } from './caching.ts'
+import { lengthOf } from './json-length.ts'
 import { emptyListing, type Listing, listingOf } from './listing.ts'
 
 /** Bounds of one list. A server beyond them is refused, because a list cut short would look complete. */
 const maxPages = 100
 const maxItems = 10_000
+/** Characters of several pages together: as many as an answer has. */
+const maxLength = 64 * 1024 * 1024
 
 export interface DiscoveryRequest {
   readonly server: ManagedServer
@@ -96,6 +99,7 @@ async function readPages(connection: Connection, request: ListRequest): Promise<
   const deadline = clock.monotonic() + server.timeouts.listMs
   const pages: JsonObject[] = []
   let items = 0
+  let length = 0
   const seen = new Set<string>()
   let params: JsonObject = {}
   while (seen.size < maxPages) {
@@ -107,7 +111,11 @@ async function readPages(connection: Connection, request: ListRequest): Promise<
     pages.push(page)
     const cursor = page['nextCursor']
     // Some servers end with `null` or an empty string where the spec has no field.
-    if (cursor === undefined || cursor === null || cursor === '') return pages
+    const isLast = cursor === undefined || cursor === null || cursor === ''
+    // One page is no more than an answer may be.
+    if (!isLast || pages.length > 1) length += lengthOf(page, maxLength - length)
+    if (length > maxLength) throw protocolError(request, `more than ${maxLength} characters`)
+    if (isLast) return pages
     if (typeof cursor !== 'string') throw protocolError(request, 'a cursor that is not a string')
     if (seen.has(cursor)) throw protocolError(request, 'the same cursor twice')
     seen.add(cursor)
