@@ -10,6 +10,9 @@ export const aliveMs = 10_000
 /** Rounds that are gone on with at a time; of more nobody hears that they were taken. */
 const maxAtOnce = 1_000
 
+/** What a server says on the side, of one round, that waits to be told; a store takes less than a server may say. */
+const maxUnsaid = 200
+
 export interface RoundsForOthersOptions {
   readonly parked: Pick<ParkedCalls<Exchanged>, 'resume' | 'park'>
   readonly unfinished: Pick<UnfinishedCalls, 'take'>
@@ -64,12 +67,22 @@ async function goOn(
   const sayNext = (next: RoundMessage) => {
     said = inTurn(said, () => say(next))
   }
+  let unsaid = 0
+  const sayAside = async (next: RoundMessage) => {
+    await say(next)
+    unsaid -= 1
+  }
   const stopLiving = clock.every(aliveMs, () => sayNext({ kind: 'taken', ask }))
   const peer: Peer = {
     era: 'modern',
     capabilities,
     logLevel,
-    notify: ({ method, params }) => sayNext({ kind: 'said', ask, method, ...(params !== undefined && { params }) }),
+    notify({ method, params }) {
+      // Best effort: progress and log lines, of which one more or less changes nothing.
+      if (unsaid >= maxUnsaid) return
+      unsaid += 1
+      said = inTurn(said, () => sayAside({ kind: 'said', ask, method, ...(params !== undefined && { params }) }))
+    },
     request: silentPeer.request,
   }
   try {
