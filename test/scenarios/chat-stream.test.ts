@@ -76,6 +76,45 @@ describe('a stream with gateway tools', () => {
     expect(resultsIn(world.asked[1])).toEqual(['one', 'counted to 1', 'one'])
   })
 
+  verifies(
+    'chat:several-rounds',
+    'keeps whole calls of a stream apart, all without id and at one index or none',
+    async () => {
+      const echo = (message: string) => ({ function: { name: 'srv-echo', arguments: JSON.stringify({ message }) } })
+      const count = { function: { name: 'srv-count', arguments: '{"steps": 1}' } }
+      for (const placed of [{}, { index: 0 }, { id: '' }, { index: 0, id: '' }]) {
+        const calls = [echo('one'), count, echo('two'), echo('two')].map((call) => ({
+          ...placed,
+          type: 'function',
+          ...call,
+        }))
+        const chunk = (delta: object, reason: string | null) =>
+          `data: ${JSON.stringify({ id: 'x', choices: [{ index: 0, delta, finish_reason: reason }] })}\n\n`
+        for (const deltas of [[calls], calls.map((call) => [call])]) {
+          const events = [...deltas.map((some) => chunk({ tool_calls: some }, null)), chunk({}, 'tool_calls')]
+          world.play({ events: [...events, 'data: [DONE]\n\n'] }, completion({ content: 'Done.' }))
+          await readChunks({})
+          expect(resultsIn(world.asked[1])).toEqual(['one', 'counted to 1', 'two', 'two'])
+        }
+      }
+    },
+  )
+
+  verifies('chat:several-rounds', 'takes one call for one however its provider says its name again', async () => {
+    const piece = (name: string, written: string) => ({ index: 0, function: { name, arguments: written } })
+    const chunk = (delta: object, reason: string | null) =>
+      `data: ${JSON.stringify({ id: 'x', choices: [{ index: 0, delta, finish_reason: reason }] })}\n\n`
+    for (const pieces of [
+      [piece('srv-echo', '{"message"'), piece('srv-echo', ': "{one}'), piece('srv-echo', '"}'), piece('srv-echo', '')],
+      [piece('srv-', ''), piece('echo', ''), piece('', '{"message": "{one}"}')],
+    ]) {
+      const events = [...pieces.map((some) => chunk({ tool_calls: [some] }, null)), chunk({}, 'tool_calls')]
+      world.play({ events: [...events, 'data: [DONE]\n\n'] }, completion({ content: 'Done.' }))
+      await readChunks({})
+      expect(resultsIn(world.asked[1])).toEqual(['{one}'])
+    }
+  })
+
   verifies('chat:one-lifecycle-per-stream', 'has one finish where its provider says its reason again', async () => {
     const chunk = (delta: object, reason: string | null) =>
       `data: ${JSON.stringify({ id: 'x', choices: [{ index: 0, delta, finish_reason: reason }] })}\n\n`

@@ -1,4 +1,4 @@
-import { isJsonObject, type JsonObject } from '@toolgate/core'
+import { isJsonObject, type JsonObject, type JsonValue, parseJsonObject } from '@toolgate/core'
 import { listOf, textOf } from '../json-fields.ts'
 import { mergeDelta } from './merge-delta.ts'
 
@@ -36,16 +36,14 @@ export function assembleChat(): ChatAssembly {
 
   const callFor = (delta: JsonObject): GrowingCall => {
     const { index, id } = delta
-    const known = typeof index === 'number' ? latest.get(index) : (calls.find((call) => sameId(call, id)) ?? last(id))
-    const another = known !== undefined && typeof id === 'string' && id !== '' && !sameId(known, id)
-    if (known !== undefined && !(another && nameOf(delta) !== '')) return known
+    const known =
+      typeof index === 'number' ? latest.get(index) : isId(id) ? calls.find((call) => sameId(call, id)) : calls.at(-1)
+    if (known !== undefined && !(nameOf(delta) !== '' && isAnother(known, delta))) return known
     const call: GrowingCall = { raw: {}, id: undefined }
     calls.push(call)
     if (typeof index === 'number') latest.set(index, call)
     return call
   }
-  const last = (id: unknown) => (typeof id === 'string' && id !== '' ? undefined : calls.at(-1))
-
   const addCall = (delta: JsonObject): AssembledCall => {
     const call = callFor(delta)
     const piece = withoutRepeatedName(delta, nameOf(call.raw))
@@ -85,6 +83,34 @@ function withoutRepeatedName({ index: _index, ...delta }: JsonObject, known: str
   if (known === '' || !isJsonObject(delta['function']) || delta['function']['name'] !== known) return delta
   const { name: _name, ...called } = delta['function']
   return { ...delta, function: called }
+}
+
+/** A piece with a name begins another call where its id is another or, without one, where the call before it has its arguments. */
+function isAnother(known: GrowingCall, delta: JsonObject): boolean {
+  const { id } = delta
+  if (isId(id)) return !sameId(known, id)
+  const before = argumentsOf(known.raw)
+  if (before === '') return false
+  return nameOf(delta) !== nameOf(known.raw) || (isBegun(argumentsOf(delta)) && isWhole(before))
+}
+
+function isId(id: unknown): boolean {
+  return typeof id === 'string' && id !== ''
+}
+
+function argumentsOf(raw: JsonObject): JsonValue {
+  const called = isJsonObject(raw['function']) ? raw['function']['arguments'] : undefined
+  return called ?? ''
+}
+
+/** Some providers write arguments as an object and not as its text. */
+function isWhole(written: JsonValue): boolean {
+  if (typeof written !== 'string') return true
+  return written.trimEnd().endsWith('}') && parseJsonObject(written) !== undefined
+}
+
+function isBegun(written: JsonValue): boolean {
+  return typeof written !== 'string' || written.trimStart().startsWith('{')
 }
 
 function sameId(call: GrowingCall, id: unknown): boolean {
