@@ -9,9 +9,14 @@ export type Notice =
   | { readonly kind: 'cancel'; readonly sessionId: string; readonly requestId: JsonRpcId }
   /** The client came back for a stream that another gateway may still think to be whole. */
   | { readonly kind: 'resume'; readonly streamId: string }
-  /** The client changed its level, its subscriptions or its roots. */
-  | { readonly kind: 'level'; readonly sessionId: string; readonly level: string }
-  | { readonly kind: 'subscriptions'; readonly sessionId: string; readonly uris: readonly string[] }
+  /** The client changed its level, its subscriptions or its roots. `from`: the gateway that knows already, and hears of it too. */
+  | { readonly kind: 'level'; readonly sessionId: string; readonly level: string; readonly from: string }
+  | {
+      readonly kind: 'subscriptions'
+      readonly sessionId: string
+      readonly uris: readonly string[]
+      readonly from: string
+    }
   | { readonly kind: 'roots'; readonly sessionId: string; readonly from: string }
   | { readonly kind: 'mail'; readonly mailId: string }
 
@@ -31,16 +36,18 @@ export function writeNotice(notice: Notice): string {
 export function readNotice(text: string): Notice | undefined {
   const notice = parseJsonObject(text)
   if (notice === undefined) return undefined
-  const { kind, sessionId, streamId, mailId, requestId, response, level, from, uris } = notice
+  const { kind, sessionId, streamId, mailId, requestId, response, level, uris } = notice
+  // A gateway of a former version does not say.
+  const from = typeof notice['from'] === 'string' ? notice['from'] : ''
   if (kind === 'mail' && typeof mailId === 'string') return { kind, mailId }
   if (kind === 'resume' && typeof streamId === 'string') return { kind, streamId }
   if (typeof sessionId !== 'string') return undefined
   if (kind === 'end') return { kind, sessionId }
   if (kind === 'subscriptions' && Array.isArray(uris)) {
-    return { kind, sessionId, uris: uris.filter((uri) => typeof uri === 'string') }
+    return { kind, sessionId, uris: uris.filter((uri) => typeof uri === 'string'), from }
   }
-  if (kind === 'roots' && typeof from === 'string') return { kind, sessionId, from }
-  if (kind === 'level' && typeof level === 'string') return { kind, sessionId, level }
+  if (kind === 'roots') return { kind, sessionId, from }
+  if (kind === 'level' && typeof level === 'string') return { kind, sessionId, level, from }
   if (kind === 'cancel' && (typeof requestId === 'string' || typeof requestId === 'number')) {
     return { kind, sessionId, requestId }
   }

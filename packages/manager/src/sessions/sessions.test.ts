@@ -9,6 +9,7 @@ import { isLogged } from './log-levels.ts'
 import { readNotice, writeNotice } from './notices.ts'
 import type { Outlet, Session } from './session.ts'
 import { createPostgresSessionStore } from './session-store.postgres.ts'
+import type { SessionStore } from './session-store.ts'
 import type { SessionBounds } from './session-options.ts'
 import { createSessions } from './sessions.ts'
 
@@ -39,6 +40,22 @@ function outletOf() {
   const over = new AbortController()
   const outlet: Outlet = { send: (message) => void sent.push(message), signal: over.signal }
   return { ...outlet, tell: ({ notification }: News) => outlet.send(notification), sent, close: () => over.abort() }
+}
+
+/** A store of which only what a test gives beside it is asked. */
+const unasked: SessionStore = {
+  open: async () => undefined,
+  load: async () => undefined,
+  setLogLevel: async () => {},
+  setSubscriptions: async () => {},
+  end: async () => false,
+  touch: async () => [],
+  endIdle: async () => [],
+  announce: async () => {},
+  takeMail: async () => undefined,
+  appendEvents: async () => {},
+  eventsAfter: async () => [],
+  forgetOld: async () => {},
 }
 
 const codeOf = (work: Promise<unknown>) =>
@@ -117,6 +134,44 @@ describeOnStores('sessions', (openStore) => {
     await there.sessions.cancel(elsewhere, 7)
     await vi.waitFor(() => expect(call.signal.aborted).toBe(true), 10_000)
     await Promise.all([here.sessions.close(), there.sessions.close()])
+  })
+})
+
+describe('what a gateway announces and hears itself', () => {
+  it('changes nothing there, however late it comes', async () => {
+    const late: string[] = []
+    const levels: unknown[] = []
+    let changed: (payload: string) => void = () => {}
+    const sessions = createSessions({
+      store: {
+        ...unasked,
+        open: async () => [],
+        setLogLevel: async () => {},
+        setSubscriptions: async () => {},
+        announce: async (message) => void late.push(message),
+      },
+      feed: {
+        async listen(_, listener) {
+          changed = listener.changed
+          return async () => {}
+        },
+      },
+      clock: fakeClock(),
+      log: silentLogger,
+      newId: randomId,
+      onLogLevel: ({ logLevel }) => void levels.push(logLevel),
+    })
+    await sessions.start()
+    const session = await sessions.open(ann, wanted)
+    const subscribed: string[][] = []
+    session.listen(outletOf(), () => void subscribed.push([...session.subscriptions]))
+    for (const level of ['warning', 'debug']) await sessions.setLogLevel(session, level)
+    for (const uris of [['n://1'], ['n://1', 'n://2']]) await sessions.setSubscriptions(session, new Set(uris))
+    expect(late).toHaveLength(4)
+    for (const notice of late) changed(notice)
+    expect(levels).toEqual(['warning', 'debug'])
+    expect(subscribed).toEqual([['n://1'], ['n://1', 'n://2']])
+    await sessions.close()
   })
 })
 

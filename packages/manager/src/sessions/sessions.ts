@@ -95,13 +95,13 @@ class SharedSessions implements Sessions {
   async setLogLevel(session: Session, level: string): Promise<void> {
     await this.#options.store.setLogLevel(session.id, level)
     this.#setLevel(session, level)
-    await this.#announce({ kind: 'level', sessionId: session.id, level })
+    await this.#announce({ kind: 'level', sessionId: session.id, level, from: this.#self })
   }
 
   async setSubscriptions(session: Session, uris: ReadonlySet<string>): Promise<void> {
     session.subscriptions = uris
     await this.#options.store.setSubscriptions(session.id, [...uris])
-    await this.#announce({ kind: 'subscriptions', sessionId: session.id, uris: [...uris] })
+    await this.#announce({ kind: 'subscriptions', sessionId: session.id, uris: [...uris], from: this.#self })
   }
 
   async rootsChanged(session: Session): Promise<void> {
@@ -250,9 +250,11 @@ class SharedSessions implements Sessions {
     if (notice.kind === 'end') this.#drop(session.id)
     else if (notice.kind === 'reply') session.settle(notice.response)
     else if (notice.kind === 'cancel') session.cancel(notice.requestId)
+    // What came from here is done, and may not be the latest any more.
+    else if (notice.from === this.#self) return
     else if (notice.kind === 'level') this.#setLevel(session, notice.level)
     else if (notice.kind === 'subscriptions') setOthers(session, notice.uris)
-    else if (notice.from !== this.#self) this.#options.onRoots?.(session)
+    else this.#options.onRoots?.(session)
   }
 
   #setLevel(session: Session, level: string): void {
@@ -273,7 +275,7 @@ class SharedSessions implements Sessions {
   }
 }
 
-/** Nothing where they are what they were: the gateway that announced them hears it as well. */
+/** Nothing where they are what they were. */
 function setOthers(session: Session, uris: readonly string[]): void {
   const same = uris.length === session.subscriptions.size && uris.every((uri) => session.subscribed(uri))
   if (!same) session.subscriptions = new Set(uris)
