@@ -1,7 +1,8 @@
 import { Client } from '@modelcontextprotocol/sdk/client/index.js'
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js'
 import { ResourceUpdatedNotificationSchema } from '@modelcontextprotocol/sdk/types.js'
-import { isJsonObject } from '@toolgate/core'
+import { isJsonObject, type NewId, randomId } from '@toolgate/core'
+import { fakeClock } from '@toolgate/testing/fake-clock'
 import { startEverything } from '@toolgate/testing/mcp-everything'
 import { startMcpServer, type SdkMcpServer } from '@toolgate/testing/mcp-server'
 import { type RawMcpServer, type RawRequest, resultFor, startRawMcpServer } from '@toolgate/testing/mcp-raw'
@@ -150,6 +151,25 @@ describe('a question to the client', () => {
     expect((await gateway.request('/mcp', { headers, body: answer })).status).toBe(202)
     const resumed = await gateway.request('/mcp', { headers: { ...headers, 'last-event-id': event } })
     expect(await resumed.text()).toMatch(/"id":3,"result":\{.*accept/)
+  })
+})
+
+describe('a session that takes long to open', () => {
+  verifies('mcp:sessions', 'is known to its client all the same', async () => {
+    const clock = fakeClock()
+    const newId: NewId = (kind) => {
+      // As long as a request may take that is answered as a stream then.
+      if (kind === 'session') clock.advance(20_000)
+      return randomId(kind)
+    }
+    await using slow = await boot({ clock, newId })
+    const params = { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'raw', version: '1' } }
+    const response = await slow.request('/mcp', {
+      body: { jsonrpc: '2.0', id: 0, method: 'initialize', params },
+      headers: { accept: 'application/json, text/event-stream' },
+    })
+    expect(await response.text()).toContain('"id":0,"result":{')
+    expect(response.headers.get('mcp-session-id')).toMatch(/^session_/)
   })
 })
 

@@ -138,9 +138,11 @@ async function answerAll(
   { clock, streams, standing, ...responding }: AnsweringOptions,
   { context, caller, view, session, requests, batch }: Answering,
 ): Promise<Response> {
+  // The answer to it names the session in a header, which a stream would have sent before there is one.
+  const opensSession = requests.some((request) => !isMalformed(request) && request.method === 'initialize')
   const reply = new ReplyStream({
     clock,
-    allowed: takesStreams(context),
+    allowed: takesStreams(context) && (batch || !opensSession),
     gone: caller.signal,
     begin:
       session !== undefined && hasEventIds(session.protocolVersion)
