@@ -37,6 +37,11 @@ export class AdmittedNews {
     this.#waiting.keep(news)
   }
 
+  /** What waits; from now on it does not here any more. */
+  take(): readonly News[] {
+    return this.#waiting.take()
+  }
+
   /** From now on what waits is told, and the caller looked at, until the stream ends. */
   start(): void {
     const { clock, signal } = this.#options

@@ -66,6 +66,8 @@ export function listenWithSubscriptions(
     },
   }
   session.listen(listener, () => void renew())
+  // After the session knows that nobody listens here: what was not told yet waits there, or goes to the stream that came instead.
+  signal.addEventListener('abort', () => news.take().forEach((one) => session.tell(one)), { once: true })
   news.start()
   const cancel = clock.every(renewalMs, () => void renew())
   stream.signal.addEventListener('abort', cancel, { once: true })
