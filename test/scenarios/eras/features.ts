@@ -48,8 +48,10 @@ const drivers = {
   logging: async ({ asked, server: { logs }, patienceMs }) => {
     if (logs === undefined) return undeclared(asked, 'logging')
     await asked.wantLogs()
-    await asked.call(logs.name)
-    return heard(() => asked.heard.logs.length > 0, patienceMs)
+    const said = await asked.call(logs.name)
+    const seen = await heard(() => asked.heard.logs.length > 0, patienceMs)
+    // A call that came to something else than logs is no answer that gets lost.
+    return seen === kept ? kept : `${seen}: ${said}`
   },
   progress: async ({ quiet, server: { progress } }) => {
     const steps: number[] = []
