@@ -6,8 +6,8 @@ import { median, type Round, runRound, type Target } from './load.ts'
 import { createProcesses, freePort, source } from './processes.ts'
 
 /**
- * Measures one tool call (1 KB result) at three places in one run, interleaved: at the upstream itself, through a bare undici
- * proxy, and through toolgate's `/mcp-rest/tools/call`. All traffic is loopback, bounded in count; every process it
+ * Measures one tool call (1 KB result) at four places in one run, interleaved: at the upstream itself, through a bare undici
+ * proxy, and through toolgate's `/mcp-rest/tools/call` and its `/mcp`, there within a session. All traffic is loopback, bounded in count; every process it
  * starts is ended by its id. Absolute numbers are the machine's; the ratios are the result.
  */
 const { values } = parseArgs({
@@ -60,12 +60,6 @@ async function measure(): Promise<Round[]> {
   )
 
   const json = { 'content-type': 'application/json', accept: 'application/json, text/event-stream' }
-  const call = JSON.stringify({
-    jsonrpc: '2.0',
-    id: 1,
-    method: 'tools/call',
-    params: { name: 'kilobyte', arguments: {} },
-  })
   const targets: Target[] = [
     {
       name: 'direct',
@@ -73,7 +67,7 @@ async function measure(): Promise<Round[]> {
       origin: `http://127.0.0.1:${upstreamPort}`,
       path: '/mcp',
       headers: json,
-      body: call,
+      body: callOf('kilobyte'),
     },
     {
       name: 'bare proxy',
@@ -81,7 +75,7 @@ async function measure(): Promise<Round[]> {
       origin: `http://127.0.0.1:${proxyPort}`,
       path: '/mcp',
       headers: json,
-      body: call,
+      body: callOf('kilobyte'),
     },
     {
       name: 'toolgate',
@@ -90,6 +84,14 @@ async function measure(): Promise<Round[]> {
       path: '/mcp-rest/tools/call',
       headers: { ...json, 'x-litellm-api-key': masterKey },
       body: JSON.stringify({ server_id: 'bench', name: 'kilobyte', arguments: {} }),
+    },
+    {
+      name: 'its /mcp',
+      pid: gateway,
+      origin: `http://127.0.0.1:${gatewayPort}`,
+      path: '/mcp',
+      headers: await inSession(`http://127.0.0.1:${gatewayPort}/mcp`, { ...json, 'x-litellm-api-key': masterKey }),
+      body: callOf('bench-kilobyte'),
     },
   ]
 
@@ -103,8 +105,23 @@ async function measure(): Promise<Round[]> {
   return results
 }
 
+function callOf(tool: string): string {
+  return JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name: tool, arguments: {} } })
+}
+
+/** The headers of requests within a session that is opened for them. */
+async function inSession(url: string, headers: Record<string, string>): Promise<Record<string, string>> {
+  const clientInfo = { name: 'bench', version: '1.0.0' }
+  const params = { protocolVersion: '2025-11-25', capabilities: {}, clientInfo }
+  const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'initialize', params })
+  const answer = await fetch(url, { method: 'POST', headers, body })
+  const session = answer.headers.get('mcp-session-id')
+  if (session === null) throw new Error(`no session: ${answer.status} ${await answer.text()}`)
+  return { ...headers, 'mcp-session-id': session, 'mcp-protocol-version': '2025-11-25' }
+}
+
 function report(results: readonly Round[]): void {
-  const summary = ['direct', 'bare proxy', 'toolgate'].map((name) => {
+  const summary = ['direct', 'bare proxy', 'toolgate', 'its /mcp'].map((name) => {
     const own = results.filter(({ target }) => target === name)
     const of = (pick: (round: Round) => number) => median(own.map(pick))
     return {
@@ -130,9 +147,10 @@ function report(results: readonly Round[]): void {
     ]
     console.log(name.padEnd(12) + columns.join(''))
   }
-  const [, bare, gateway] = summary
-  if (bare === undefined || gateway === undefined) return
-  console.log(
-    `\ntoolgate against the bare proxy: ${(gateway.rate / bare.rate).toFixed(2)} of its throughput, ${(gateway.cpu / bare.cpu).toFixed(2)} times its CPU`,
-  )
+  const [, bare, ...doors] = summary
+  if (bare === undefined) return
+  for (const { name, rate, cpu } of doors) {
+    const share = (rate / bare.rate).toFixed(2)
+    console.log(`\n${name}: ${share} of the bare proxy's throughput, ${(cpu / bare.cpu).toFixed(2)} times its CPU`)
+  }
 }
