@@ -1,6 +1,6 @@
 import { isJsonObject, type JsonObject, parseJsonObject, type ServerOutcome } from '@toolgate/core'
 import { outcomeFields } from './server-outcomes.ts'
-import { splitEvents, wholeEvents } from './streaming/whole-events.ts'
+import { dataOf, isData, splitEvents, wholeEvents } from './streaming/whole-events.ts'
 import type { WireDialect } from './wire.ts'
 
 /**
@@ -68,14 +68,10 @@ async function* rewriteEvents(
 
 /** The lines of an event with its data replaced; one whose data cannot be read stays as it is. */
 function rewrite(event: string, put: Place['put'], tell: Tell): string {
-  const lines = Buffer.from(event, 'latin1')
-    .toString('utf8')
-    .split(/\r\n|\n|\r/)
-  const isData = (line: string) => line.startsWith('data:')
-  const data = lines.filter(isData).map((line) => line.slice('data:'.length).trimStart())
-  const fields = parseJsonObject(data.join('\n'))
+  const text = Buffer.from(event, 'latin1').toString('utf8')
+  const fields = parseJsonObject(dataOf(text))
   if (fields === undefined) return event
-  const others = lines.filter((line) => line !== '' && !isData(line))
+  const others = text.split(/\r\n|\n|\r/).filter((line) => line !== '' && !isData(line))
   const written = [...others, `data: ${JSON.stringify(put(fields, tell))}`, '', ''].join('\n')
   return Buffer.from(written, 'utf8').toString('latin1')
 }

@@ -8,6 +8,7 @@ import {
 } from '@toolgate/core'
 import { listOf, textOf } from './json-fields.ts'
 import { toChunk, toEvent } from './providers/chat-events.ts'
+import { dataOf, splitEvents, wholeEvents } from './streaming/whole-events.ts'
 
 /**
  * What a client is told about servers whose tools are missing from its request. A server the request did not name may fail;
@@ -30,9 +31,6 @@ export function withOutcomes(response: JsonObject, outcomes: readonly ServerOutc
   return { ...response, choices: [{ ...choice, message }, ...others] }
 }
 
-/** Characters within which the first event of a stream must end for the outcomes to be put behind it. */
-const maxFirstEvent = 100_000
-
 /**
  * A relayed stream with one chunk more: behind the provider's first event, whose id it bears, so that it belongs to the same
  * answer. Every byte of the provider's stays as it is. A stream that begins with anything else is left alone.
@@ -46,37 +44,34 @@ export function streamWithOutcomes(
 }
 
 async function* insertReport(bytes: AsyncIterable<Uint8Array>, report: JsonObject): AsyncGenerator<Uint8Array> {
-  let head: Buffer | undefined = Buffer.alloc(0)
-  for await (const chunk of bytes) {
-    if (head === undefined) {
-      yield chunk
+  let isTold = false
+  for await (const events of wholeEvents(bytes)) {
+    const first = isTold ? undefined : firstWithData(events)
+    if (first === undefined) {
+      yield events
       continue
     }
-    head = Buffer.concat([head, chunk])
-    const end = endOfEvent(head)
-    if (end === undefined && head.length <= maxFirstEvent) continue
-    yield head.subarray(0, end)
-    const first = end === undefined ? undefined : readChunk(head.subarray(0, end).toString('utf8'))
-    if (first !== undefined) yield toEvent(toChunk(first, { provider_specific_fields: report }))
-    if (end !== undefined && end < head.length) yield head.subarray(end)
-    head = undefined
+    isTold = true
+    yield events.subarray(0, first.end)
+    const chunk = readChunk(first.data)
+    if (chunk !== undefined) yield toEvent(toChunk(chunk, { provider_specific_fields: report }))
+    if (first.end < events.length) yield events.subarray(first.end)
   }
-  if (head !== undefined && head.length > 0) yield head
 }
 
-/** The first event that is none of comments alone: keep-alives come before it. */
-function endOfEvent(bytes: Buffer): number | undefined {
-  const text = bytes.toString('latin1')
-  const found = /(?:^|[\r\n])data:[^]*?(?:\r\n\r\n|\n\n|\r\r)/.exec(text)
-  return found === null ? undefined : found.index + found[0].length
+/** Keep-alives come before it, which are comments alone. */
+function firstWithData(events: Buffer): { readonly data: string; readonly end: number } | undefined {
+  let end = 0
+  for (const event of splitEvents(events.toString('latin1'))) {
+    end += event.length
+    const data = dataOf(event)
+    if (data !== '') return { data: Buffer.from(data, 'latin1').toString('utf8'), end }
+  }
+  return undefined
 }
 
-function readChunk(events: string) {
-  const data = events
-    .split(/\r\n|\n|\r/)
-    .filter((line) => line.startsWith('data:'))
-    .map((line) => line.slice('data:'.length))
-  const chunk = parseJsonObject(data.join('\n'))
+function readChunk(data: string) {
+  const chunk = parseJsonObject(data)
   if (chunk === undefined || typeof chunk['id'] !== 'string') return undefined
   const { id, created, model } = chunk
   return { id, created: typeof created === 'number' ? created : 0, model: textOf(model) }

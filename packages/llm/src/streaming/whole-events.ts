@@ -20,6 +20,16 @@ export function splitEvents(text: string): string[] {
   return text.split(/(?<=\r\n\r\n|\n\n|\r\r)/)
 }
 
+/** What follows the first `data:` of each line, as one text; empty where the event has none. */
+export function dataOf(event: string): string {
+  const data = event.split(/\r\n|\n|\r/).filter(isData)
+  return data.map((line) => line.slice('data:'.length).trimStart()).join('\n')
+}
+
+export function isData(line: string): boolean {
+  return line.startsWith('data:')
+}
+
 function asBuffer({ buffer, byteOffset, byteLength }: Uint8Array): Buffer {
   return Buffer.from(buffer, byteOffset, byteLength)
 }
