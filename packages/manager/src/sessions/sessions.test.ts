@@ -87,6 +87,47 @@ describeOnStores('sessions', (openStore) => {
     await Promise.all([here.sessions.close(), there.sessions.close()])
   })
 
+  it('are not served by a gateway that read them just before they were ended', async () => {
+    const here = await sessionsOn(database)
+    const again = await openAgain()
+    const store = createPostgresSessionStore(again)
+    const [read, goOn] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+    const heard: string[] = []
+    const there = createSessions({
+      store: {
+        ...store,
+        async load(id) {
+          const stored = await store.load(id)
+          read.resolve()
+          await goOn.promise
+          return stored
+        },
+      },
+      feed: {
+        listen: (channel, { changed, ...listener }) =>
+          again.listen(channel, {
+            ...listener,
+            changed(text) {
+              changed(text)
+              heard.push(text)
+            },
+          }),
+      },
+      clock: fakeClock(),
+      log: silentLogger,
+      newId: randomId,
+    })
+    await there.start()
+    const session = await here.sessions.open(ann, wanted)
+    const finding = codeOf(there.find(session.id, ann))
+    await read.promise
+    await here.sessions.end(session)
+    await vi.waitFor(() => expect(heard.join()).toContain(session.id), 10_000)
+    goOn.resolve()
+    expect(await finding).toBe('SESSION_NOT_FOUND')
+    await Promise.all([here.sessions.close(), there.close()])
+  })
+
   it('of one owner are bounded: the longest idle one makes room, one in use never does', async () => {
     const { sessions } = await sessionsOn(database)
     const cat = principalOf({ id: 'cat' })

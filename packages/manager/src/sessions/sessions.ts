@@ -3,6 +3,7 @@ import type { StopListening } from '@toolgate/db'
 import { type Notice, readNotice, writeNotice } from './notices.ts'
 import { Session } from './session.ts'
 import { defaultSessionBounds, type OpenSession, type SessionBounds, type SessionsOptions } from './session-options.ts'
+import { createSessionRows, type SessionRows } from './session-rows.ts'
 import { createStreams, type Streams } from './streams.ts'
 import { sessionChannel } from './session-store.ts'
 
@@ -52,6 +53,7 @@ class SharedSessions implements Sessions {
   readonly #live = new Map<string, Session>()
   readonly #ofOwner = new Map<string, Set<Session>>()
   readonly #loading = createSingleFlight<Session | undefined>()
+  readonly #rows: SessionRows
   /** Part of the ids of requests to clients, so that no two gateways use the same. */
   readonly #self: string
   readonly #lifetime = new AbortController()
@@ -64,6 +66,7 @@ class SharedSessions implements Sessions {
     this.#options = options
     this.#bounds = { ...defaultSessionBounds, ...options.bounds }
     this.#self = options.newId('gateway')
+    this.#rows = createSessionRows(options.store)
     this.streams = createStreams({ ...options, announce: (notice) => this.#announce(notice) })
   }
 
@@ -172,7 +175,7 @@ class SharedSessions implements Sessions {
   }
 
   async #load(id: string): Promise<Session | undefined> {
-    const stored = await this.#options.store.load(id)
+    const stored = await this.#rows.read(id)
     if (stored === undefined) return undefined
     return this.#live.get(id) ?? this.#keep(new Session(stored, this.#sessionOptions()), undefined)
   }
@@ -242,6 +245,7 @@ class SharedSessions implements Sessions {
     if (notice === undefined) return
     if (notice.kind === 'mail') return this.#fetch(notice.mailId)
     if (notice.kind === 'resume') return void this.streams.breakHere(notice.streamId)
+    this.#rows.heardOf(notice.sessionId)
     const session = this.#live.get(notice.sessionId)
     if (session !== undefined) this.#take(session, notice)
   }
