@@ -48,13 +48,20 @@ describe('a stream that ends before the answer', () => {
     expect(calls).toHaveLength(1)
   })
 
-  it('fails where it has no ids, where the rest is refused, and where nothing more ever comes', async () => {
+  it('fails where it has no ids or took them back, where the rest is refused, and where nothing more ever comes', async () => {
     const without = await reach(
       () => ({ events: [progress] }),
       () => ({ events: [] }),
     )
     await expect(without.connection.request(callOf('slow'))).rejects.toMatchObject({ code: 'UPSTREAM_UNREACHABLE' })
     expect(without.resumptions()).toEqual([])
+
+    const takenBack = await reach(
+      () => ({ events: [event('1', progress), event('', progress)] }),
+      () => ({ events: [] }),
+    )
+    await expect(takenBack.connection.request(callOf('slow'))).rejects.toMatchObject({ code: 'UPSTREAM_UNREACHABLE' })
+    expect(takenBack.resumptions()).toEqual([])
 
     // A forgotten session must not have the call sent anew.
     const refused = await reach(

@@ -26,7 +26,8 @@ export async function* readEventStream(
   const parser = createParser({
     maxBufferSize: maxEventLength,
     onEvent({ event = 'message', data, id }) {
-      if (position !== undefined && id !== undefined) position.eventId = id
+      // An empty one takes back those before it.
+      if (position !== undefined && id !== undefined) position.eventId = id === '' ? undefined : id
       if (event === 'message' && data !== '') arrived.push(data)
     },
     onRetry(retryMs) {
