@@ -54,7 +54,10 @@ describe('a start that cannot succeed says why in one line:', () => {
       `Cannot open the database at 127.0.0.1:${port}/gate: nothing listens there. Is Postgres running, and is DATABASE_URL right?`,
     )
     const nonsense = { ...environment, DATABASE_URL: password }
-    expectRefusal(await place.runGateway({ environment: nonsense }), /^DATABASE_URL is not an address of the form/)
+    expectRefusal(
+      await place.runGateway({ environment: nonsense }),
+      /^Environment variable DATABASE_URL must be an address of the form/,
+    )
   })
 
   verifies('start:clear-failures', 'a database of its own without the secrets that others must know', async () => {

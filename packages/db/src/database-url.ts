@@ -15,18 +15,18 @@ export interface DatabaseAddress {
   readonly schema: string | undefined
 }
 
+/** What an address must look like, for messages. */
+export const formOfDatabaseUrl =
+  'an address of the form postgres://user:password@host:port/name (special characters in the password percent-encoded)'
+
 const understoodByTheDriver = new Set(['sslmode', 'sslrootcert', 'sslnegotiation', 'application_name', 'options'])
 const mostConnections = 100
 
 /** Throws `CONFIGURATION_INVALID` that quotes nothing: any part of a malformed address may be the password. */
 export function parseDatabaseUrl(url: Secret): DatabaseAddress {
-  const text = url.reveal()
-  const parsed = URL.canParse(text) ? new URL(text) : undefined
-  if (parsed === undefined || !/^postgres(?:ql)?:$/.test(parsed.protocol) || parsed.hostname === '') {
-    throw new GatewayError(
-      'CONFIGURATION_INVALID',
-      'DATABASE_URL is not an address of the form postgres://user:password@host:port/name (special characters in the password must be percent-encoded).',
-    )
+  const parsed = addressIn(url)
+  if (parsed === undefined) {
+    throw new GatewayError('CONFIGURATION_INVALID', `The address of the database must be ${formOfDatabaseUrl}.`)
   }
   const { searchParams } = parsed
   const connectionLimit = Number(searchParams.get('connection_limit'))
@@ -40,4 +40,14 @@ export function parseDatabaseUrl(url: Secret): DatabaseAddress {
       Number.isInteger(connectionLimit) && connectionLimit > 0 ? Math.min(connectionLimit, mostConnections) : undefined,
     schema: schema === 'public' ? undefined : schema,
   }
+}
+
+/** Whether {@link parseDatabaseUrl} takes it. */
+export function isDatabaseUrl(url: Secret): boolean {
+  return addressIn(url) !== undefined
+}
+
+function addressIn(url: Secret): URL | undefined {
+  const parsed = URL.parse(url.reveal())
+  return parsed !== null && /^postgres(?:ql)?:$/.test(parsed.protocol) && parsed.hostname !== '' ? parsed : undefined
 }

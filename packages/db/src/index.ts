@@ -1,6 +1,7 @@
 export { changedSince, type ObjectChange, type ObjectChanges } from './changed-since.ts'
 export { publish, type StopListening } from './changes.ts'
 export type { Database, Queries } from './database.ts'
+export { formOfDatabaseUrl, isDatabaseUrl } from './database-url.ts'
 export { followChanges, type FollowChangesOptions } from './follow-changes.ts'
 export { lockNumbers } from './lock-numbers.ts'
 export { migrate } from './migrate.ts'

@@ -73,6 +73,14 @@ describe('config check', () => {
     ])
   })
 
+  it('exits 1 where a server has no name', () => {
+    const { code, lines } = check('mcp_servers: {" ": {url: http://a}}')
+    expect([code, lines.at(-1)]).toEqual([
+      1,
+      '  left out: config.yaml:1:15 mcp_servers.  needs a name that is not empty.',
+    ])
+  })
+
   it('exits 1 where two servers would have one name', () => {
     const { code, lines } = check("mcp_servers: {a: {url: 'http://a', alias: b}, b: {url: 'http://b'}}")
     expect(code).toBe(1)
@@ -88,6 +96,19 @@ describe('config check', () => {
     expect(lines).toEqual([
       'config.yaml:1:20 general_settings.master_key must be of visible ASCII characters without spaces, and no longer than 8192: clients send it in a header.',
     ])
+  })
+
+  it('refuses an address of a database that is none, at its place and without showing it', () => {
+    const { code, lines } = check('general_settings: {database_url: "mysql://u:canary@db/x"}')
+    expect([code, lines]).toEqual([
+      1,
+      [
+        expect.stringMatching(
+          /^config.yaml:1:20 general_settings.database_url must be an address of the form postgres:/,
+        ),
+      ],
+    ])
+    expect(lines.join('')).not.toContain('canary')
   })
 
   it('refuses the keys that a start would refuse, at their place and without showing them', () => {

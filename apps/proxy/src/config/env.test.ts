@@ -71,7 +71,7 @@ describe('environment', () => {
     const canary = 'canary-value-of-some-length'
     const environment = readEnvironment({
       LITELLM_MASTER_KEY: canary,
-      DATABASE_URL: canary,
+      DATABASE_URL: `postgres://gate:${canary}@db/gate`,
       LITELLM_SALT_KEY: canary,
       OTHER: canary,
     })

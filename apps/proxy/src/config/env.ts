@@ -3,6 +3,7 @@
  */
 import { parseDuration, type TrustedRedirects } from '@toolgate/auth'
 import { Secret } from '@toolgate/core'
+import { formOfDatabaseUrl, isDatabaseUrl } from '@toolgate/db'
 import { z } from 'zod'
 import {
   addressRequirements,
@@ -146,7 +147,7 @@ const variablesSchema = z.object({
     .default('info'),
   TOOLGATE_DATA_DIR: z.string().optional(),
   LITELLM_MASTER_KEY: secret.optional(),
-  DATABASE_URL: secret.optional(),
+  DATABASE_URL: secret.refine(isDatabaseUrl).optional(),
   LITELLM_MCP_CLIENT_TIMEOUT: timeout.default(60_000),
   LITELLM_MCP_TOOL_LISTING_TIMEOUT: timeout.default(30_000),
   LITELLM_MCP_CLIENT_SIDE_AUTH_HEADER_NAME: headerName.optional(),
@@ -197,6 +198,7 @@ const stdioCommands = ['npx', 'uvx', 'python', 'python3', 'node', 'docker', 'den
 const requirements: Partial<Record<keyof z.output<typeof variablesSchema>, string>> = {
   PORT: 'a port number from 0 to 65535',
   LOG_LEVEL: 'one of trace, debug, info, warn, error, fatal, silent',
+  DATABASE_URL: formOfDatabaseUrl,
   LITELLM_MCP_CLIENT_TIMEOUT: 'a number of seconds above 0 and up to 86400',
   LITELLM_MCP_TOOL_LISTING_TIMEOUT: 'a number of seconds above 0 and up to 86400',
   LITELLM_MCP_CLIENT_SIDE_AUTH_HEADER_NAME: 'the name of a header',

@@ -189,8 +189,8 @@ describe('what LiteLLM accepts loads', () => {
 
 describe('environment variables', () => {
   const value = (text: string, variables: Record<string, string> = {}) => {
-    const { config } = load(`general_settings: {database_url: ${JSON.stringify(text)}}`, variables)
-    return config.databaseUrl?.reveal()
+    const { config } = load(`mcp_servers: {a: {url: http://a, description: ${JSON.stringify(text)}}}`, variables)
+    return config.servers[0]?.common.description
   }
 
   it.each([
@@ -298,7 +298,7 @@ describe('secrets', () => {
   it('printing what was loaded shows none', () => {
     const loaded = load(
       [
-        'general_settings: {master_key: os.environ/S1, database_url: os.environ/S2}',
+        'general_settings: {master_key: os.environ/S1, database_url: "postgres://${S2}@db/gate"}',
         'model_list: [{model_name: a, litellm_params: {model: openai/a, api_key: os.environ/S3}}]',
         'mcp_servers:',
         '  a: {url: http://a, auth_type: bearer_token, auth_value: os.environ/S4, static_headers: {x: os.environ/S5}}',

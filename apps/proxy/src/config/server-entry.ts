@@ -151,6 +151,10 @@ interface ReadingServers {
 }
 
 function readNamed({ path, name, entry }: NamedEntry, { seen, keys, report }: ReadingServers): ServerEntry | undefined {
+  if (name?.trim() === '') {
+    report.problem(path, 'needs a name that is not empty')
+    return undefined
+  }
   if (name === undefined) {
     const said = isJsonObject(entry) ? entry['server_name'] : undefined
     report.problem([...path, 'server_name'], `must be a string, is ${kindOf(said)}`)

@@ -3,6 +3,7 @@
  * both); where both have one, `general_settings` wins and the other is reported.
  */
 import { isWellFormedCredential, type JwtSettings, type PersonSignInSettings } from '@toolgate/auth'
+import { formOfDatabaseUrl, isDatabaseUrl } from '@toolgate/db'
 import type { RouterSettings } from '@toolgate/llm'
 import {
   isNetwork,
@@ -31,7 +32,7 @@ const identity = {
       'must be of visible ASCII characters without spaces, and no longer than 8192: clients send it in a header',
     )
     .optional(),
-  database_url: secretSchema.optional(),
+  database_url: secretSchema.refine(isDatabaseUrl, `must be ${formOfDatabaseUrl}`).optional(),
   disable_database: flag.optional(),
 }
 
