@@ -355,13 +355,15 @@ describe('what a caller may reach', () => {
       const { data } = z
         .object({ data: z.array(z.object({ id: z.string() })) })
         .parse(await gateway.json('/v1/models', { key }))
+      const { status: found } = await gateway.request('/v1/models/gpt-two', { key })
       const response = await gateway.request('/v1/chat/completions', { key, body: { model: 'gpt-two', messages: [] } })
-      return { listed: data.map(({ id }) => id), status: response.status, answer: await response.json() }
+      return { listed: data.map(({ id }) => id), found, status: response.status, answer: await response.json() }
     }
-    expect(await modelsOf([])).toMatchObject({ listed: ['gpt-one', 'gpt-two'], status: 200 })
-    expect(await modelsOf(['gpt-two'])).toMatchObject({ listed: ['gpt-two'], status: 200 })
+    expect(await modelsOf([])).toMatchObject({ listed: ['gpt-one', 'gpt-two'], found: 200, status: 200 })
+    expect(await modelsOf(['gpt-two'])).toMatchObject({ listed: ['gpt-two'], found: 200, status: 200 })
     expect(await modelsOf(['gpt-one'])).toEqual({
       listed: ['gpt-one'],
+      found: 404,
       status: 403,
       answer: {
         error: {

@@ -168,7 +168,7 @@ describe('a Gemini request to another model', () => {
     const withKey = `/v1/models/gpt:generateContent?key=${world.gateway.masterKey}`
     const asked = await world.gateway.json(withKey, { key: null, body: { contents: [{ parts: [{ text: 'go' }] }] } })
     expect(asked).toMatchObject({ candidates: [{ content: { parts: [{ text: 'Hi.' }] } }] })
-    const unknown = await world.gateway.json('/v1/models/gpt', { status: 404 })
+    const unknown = await world.gateway.json('/v1/models/nothing', { status: 404 })
     expect(unknown).toMatchObject({ error: { type: expect.any(String) } })
   })
 

@@ -50,6 +50,11 @@ const doors: readonly (readonly [prefix: string, door: Door])[] = [
 /** Google's first version, beside OpenAI's list of models. */
 const googleAction = /^\/v1\/models\/.+:(?:generateContent|streamGenerateContent|countTokens)$/
 
+/** A path below `/v1/models/` on which Google's clients ask a model for something. */
+export function isGoogleAction(path: string): boolean {
+  return googleAction.test(path)
+}
+
 /** Asked several times for each request, and nearly always about the same few paths. */
 export const doorOf = remembering(findDoor, { most: 256, longest: 128 })
 
@@ -59,6 +64,6 @@ function findDoor(path: string): Door {
   // Asking about tokens is for those who have a key, in the dialect of everything that is.
   const action = oauthEndpointOf(path)?.action
   if (action !== undefined && action !== 'introspect') return 'oauth'
-  if (googleAction.test(path)) return 'gemini'
+  if (isGoogleAction(path)) return 'gemini'
   return doors.find(([prefix]) => path.startsWith(prefix))?.[1] ?? 'admin'
 }

@@ -34,6 +34,7 @@ describe('the routes of a key', () => {
       '/v1/messages',
       '/v1/messages/count_tokens',
       '/v1/models',
+      '/v1/models/{id}',
       '/v1/models/{target}',
       '/v1/responses',
       '/v1/responses/{id}',
@@ -87,6 +88,18 @@ describe('the routes of a key', () => {
     ['', []],
   ])('are those that the entry %j says and no others', (entry, expected) => {
     expect(allowedBy(entry)).toEqual(expected)
+  })
+})
+
+describe('a model', () => {
+  it('may be looked at by whoever may only look, and not be asked', () => {
+    const looking = new Set(['info_routes'])
+    const asking = '/v1/models/gemini:generateContent'
+    expect([allowsRoute(looking, '/v1/models/a/b:free'), allowsRoute(looking, asking)]).toEqual([true, false])
+    expect([allowsRoute(new Set(['openai_routes']), asking), allowsRoute(new Set(['google_routes']), asking)]).toEqual([
+      false,
+      true,
+    ])
   })
 })
 

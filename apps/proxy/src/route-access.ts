@@ -1,9 +1,16 @@
+import { isGoogleAction } from './door.ts'
 import { canonicalMcpPath } from './mcp-endpoint.ts'
 
 /**
  * Which routes a key may call: LiteLLM's `allowed_routes`, which `key_type` is short for. Pure. An entry is one of the
  * groups below, a path, or a path that ends in `*`; an entry that is none of these allows nothing.
  */
+
+/** A path, one that ends in `*`, or what else tells which are meant. */
+type Route = string | ((path: string) => boolean)
+
+/** OpenAI's and Google's clients ask for different things below one path; who may only look must not get to ask a model. */
+const oneModel: Route = (path) => path.startsWith('/v1/models/') && !isGoogleAction(path)
 
 /** What lists and calls tools; trying servers out is management. */
 const mcpInference = ['/mcp', '/mcp/*', '/toolset/*', '/sse', '/sse/*', '/mcp-rest/tools/*', '/v1/mcp/tools']
@@ -22,7 +29,7 @@ const mcpServers = [
   '/v1/mcp/network/*',
   '/mcp-rest/test/*',
 ]
-const openAi = [
+const openAi: readonly Route[] = [
   '/v1/chat/completions',
   '/chat/completions',
   '/v1/responses',
@@ -34,6 +41,7 @@ const openAi = [
   '/v1/embeddings',
   '/embeddings',
   '/v1/models',
+  oneModel,
   '/models',
 ]
 
@@ -45,14 +53,14 @@ const ownKey = ['/key/health', '/key/rotate']
 const keyInfo = ['/key/info', '/v2/key/info', '/key/list', '/key/aliases', '/key/health']
 
 /** The groups of LiteLLM that hold routes this gateway has. */
-const groups: ReadonlyMap<string, readonly string[]> = new Map([
+const groups: ReadonlyMap<string, readonly Route[]> = new Map<string, readonly Route[]>([
   ['openai_routes', openAi],
   ['anthropic_routes', anthropic],
   ['google_routes', google],
   ['mcp_routes', [...mcpInference, ...mcpServers]],
   ['llm_api_routes', [...openAi, ...anthropic, ...google, ...mcpInference, ...ownKey]],
   ['management_routes', ['/key/*', '/v2/key/info', ...mcpServers, '/config/reload', '/health/test_connection']],
-  ['info_routes', [...keyInfo, '/v1/models', '/models']],
+  ['info_routes', [...keyInfo, '/v1/models', oneModel, '/models']],
 ])
 
 /** No entry at all is every route. An MCP endpoint is one route, however it is spelt. */
@@ -61,9 +69,10 @@ export function allowsRoute(allowed: ReadonlySet<string>, path: string): boolean
   const paths = [path, canonicalMcpPath(path) ?? path]
   return [...allowed]
     .flatMap((entry) => groups.get(entry) ?? [entry])
-    .some((pattern) => paths.some((spelling) => matches(pattern, spelling)))
+    .some((route) => paths.some((spelling) => matches(route, spelling)))
 }
 
-function matches(pattern: string, path: string): boolean {
-  return pattern.endsWith('*') ? path.startsWith(pattern.slice(0, -1)) : pattern === path
+function matches(route: Route, path: string): boolean {
+  if (typeof route === 'function') return route(path)
+  return route.endsWith('*') ? path.startsWith(route.slice(0, -1)) : route === path
 }

@@ -122,6 +122,7 @@ describe('who may use what', () => {
   ])('models %j may ask for %s', async (models, model) => {
     const asked = setup(deployments).models.generate(callerOf({ principal: granted(...models) }), request(model))
     await expect(asked).resolves.toHaveProperty('answered')
+    expect(setup(deployments).models.serves(granted(...models), model)).toBe(true)
   })
 
   it.each([

@@ -33,6 +33,8 @@ import type { Passing, WireDialect } from './wire.ts'
 export interface Models {
   /** Names the principal may ask for, in the order of the file. */
   list(principal: Principal): readonly string[]
+  /** Whether it may ask for this very name, also where only a pattern serves it. */
+  serves(principal: Principal, name: string): boolean
   /** What serves the names that the principal may ask for, one by one: for whoever wants to know how each of them is. */
   deployments(principal: Principal): readonly Deployment[]
   /** Whether everything that serves the name speaks the dialect itself: then such requests are relayed. */
@@ -119,6 +121,8 @@ export function createModels(options: ModelsOptions): Models {
 
   return {
     list,
+    serves: (principal, name) =>
+      list(principal).includes(name) || (isServed(deployments(), name) && permitsModel(principal, name)),
     deployments: (principal) => deployments().filter(({ modelName }) => permitsModel(principal, modelName)),
     speaks: (model, dialect) => speakAll(router.reachable(model), dialect),
     async countTokens(caller, request) {

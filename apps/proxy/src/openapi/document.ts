@@ -35,6 +35,7 @@ const responses: Operation = {
 const completions: Operation = { summary: 'A text, continued', body: completionsBody }
 const embeddings: Operation = { summary: 'Vectors for texts', body: embeddingsBody }
 const models: Operation = { summary: 'Models the key may ask for' }
+const model: Operation = { summary: 'One of them', path: z.object({ id: z.string() }) }
 const toolList: Operation = { summary: 'Tools the key may call, with their server', query: oneServer }
 const gemini: Operation = {
   summary: 'Google’s Gemini API; the path ends in {model}:generateContent, :streamGenerateContent or :countTokens',
@@ -56,6 +57,7 @@ const operations: Readonly<Record<string, Operation>> = {
   ...serverOperations,
   'GET /v1/models': models,
   'GET /models': models,
+  'GET /v1/models/{id}': model,
   'POST /v1/chat/completions': chat,
   'POST /chat/completions': chat,
   'POST /v1/responses': responses,
