@@ -235,6 +235,20 @@ describe('POST /config/reload', () => {
     expect(await metricsStatus()).toBe(401)
   })
 
+  verifies('reload:settings', 'leaves in force all of a setting that waits for a restart', async () => {
+    await using gateway = await boot()
+    const ping = { headers: { host: 'elsewhere.example.com' }, body: { jsonrpc: '2.0', id: 1, method: 'ping' } }
+    expect((await gateway.request('/mcp', ping)).status).toBe(403)
+    const environment_variables = { HOST: '0.0.0.0', PROXY_BASE_URL: 'https://elsewhere.example.com' }
+    for (let round = 0; round < 2; round += 1) {
+      expect(await gateway.reload({ environment_variables })).toMatchObject({
+        needs_restart: ['HOST', 'PROXY_BASE_URL and SERVER_ROOT_PATH'],
+      })
+      // It listens where it did, and on this machine alone.
+      expect((await gateway.request('/mcp', ping)).status).toBe(403)
+    }
+  })
+
   verifies(
     'reload:all-or-nothing',
     'sets a server aside that cannot be used, with its place, and loads the others',

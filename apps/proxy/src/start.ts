@@ -45,13 +45,13 @@ export async function startGateway(options: StartOptions, defaultConfigFile: str
   // Looked at before it is read, so that no change in between is missed.
   const seen = await fingerprintOf(configFile)
   const readConfig = () =>
-    loadConfig(configFile, { environment, keys: { transports, authMethods: upstreamAuthMethods } })
+    asAsked(loadConfig(configFile, { environment, keys: { transports, authMethods: upstreamAuthMethods } }), options)
   const loaded = readConfig()
   const log = createLogger(loaded.environment.logLevel)
   for (const warning of loaded.warnings) log.warn({ config: loaded.explain(warning) }, 'configuration warning')
 
-  const dataDirectory = resolve(options.dataDirectory ?? loaded.environment.dataDirectory ?? '.toolgate')
-  const host = options.host ?? loaded.environment.host
+  const { host, port } = loaded.environment
+  const dataDirectory = resolve(loaded.environment.dataDirectory ?? '.toolgate')
   const secrets = secretsFor(loaded, { dataDirectory, configFile, masterKeyVariable: environment.masterKey })
   const sealer = sealerOf(loaded.environment, secrets)
   const { database } = await openStore(loaded, dataDirectory, ({ db }) => verifySealingKey(db, sealer))
@@ -68,7 +68,7 @@ export async function startGateway(options: StartOptions, defaultConfigFile: str
       log.level = level
     },
   })
-  const server = await listen(services, { port: options.port ?? loaded.environment.port, host })
+  const server = await listen(services, { port, host })
   services.lifecycle.enter('ready')
   const stopWatching = watchConfig({
     file: configFile,
@@ -95,6 +95,13 @@ export async function startGateway(options: StartOptions, defaultConfigFile: str
       return stopped
     },
   }
+}
+
+/** What the command line says counts for more than any environment, for whoever asks how the gateway was started. */
+function asAsked(loaded: LoadedConfig, options: StartOptions): LoadedConfig {
+  const { environment } = loaded
+  const { host = environment.host, port = environment.port, dataDirectory = environment.dataDirectory } = options
+  return { ...loaded, environment: { ...environment, host, port, dataDirectory } }
 }
 
 /** Whether trying again would change nothing. Why a reload failed is in the log already. */

@@ -1,5 +1,5 @@
 import type { LoadedConfig } from '../config/load.ts'
-import { compareSettings, type SettingChanges } from './settings.ts'
+import { compareSettings, keepUntilRestart, type SettingChanges } from './settings.ts'
 
 /** The configuration in force. Whoever needs a setting that a reload may change asks here each time, and keeps nothing. */
 export interface LiveConfig {
@@ -21,9 +21,7 @@ export function createLiveConfig(started: LoadedConfig): LiveConfig {
       return current
     },
     review(next) {
-      const { masterKey, databaseUrl } = started.config
-      const config = { ...next.config, masterKey, databaseUrl }
-      return { loaded: { ...next, config }, changes: compareSettings(next, { current, started }) }
+      return { loaded: keepUntilRestart(next, started), changes: compareSettings(next, { current, started }) }
     },
     replace(next) {
       current = next.loaded

@@ -89,6 +89,20 @@ export function compareSettings(after: LoadedConfig, { current, started }: Basel
   }
 }
 
+/** What a reload puts in force of a configuration: whatever waits for a restart is as it was at the start, for everybody who asks. */
+export function keepUntilRestart(next: LoadedConfig, started: LoadedConfig): LoadedConfig {
+  return {
+    ...next,
+    config: { ...next.config, ...keptOf(settings, started.config) },
+    environment: { ...next.environment, ...keptOf(variables, started.environment) },
+  }
+}
+
+function keptOf(table: Readonly<Record<string, Handling>>, started: object): object {
+  const waiting = Object.entries(table).filter(([, setting]) => !setting.live)
+  return Object.fromEntries(waiting.map(([key]): [string, unknown] => [key, Reflect.get(started, key)]))
+}
+
 export interface Baselines {
   readonly current: LoadedConfig
   readonly started: LoadedConfig
