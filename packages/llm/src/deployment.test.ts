@@ -75,7 +75,7 @@ describe('an entry of model_list', () => {
 
   it("takes LiteLLM's own words for what they are", () => {
     const words =
-      'mode top_p top_k max_tokens max_retries num_retries tags user stop seed tpm_limit base_model model_id region_name'
+      'mode top_p top_k max_tokens max_retries num_retries tags user stop seed tpm_limit base_model model_id region_name models itpm otpm'
     const settings = Object.fromEntries(words.split(' ').map((word) => [word, 1]))
     expect(toDeployment(entry({ model: 'openai/x', ...settings }))).toMatchObject({ ok: true })
   })

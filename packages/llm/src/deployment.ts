@@ -51,6 +51,9 @@ const parameterNames = new Set([
   ...routingKeys,
   ...[...providers, offline].flatMap(({ keys }) => keys),
   'mode',
+  'models',
+  'itpm',
+  'otpm',
 ])
 
 /**
