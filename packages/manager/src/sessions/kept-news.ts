@@ -1,22 +1,26 @@
 import { isAboutTheServer } from '../about-the-server.ts'
 import type { News } from './hearer.ts'
 
-/** Of what says more than that something changed: what waits at a time, and its characters. */
-const maxSaid = 64
-const maxSaidLength = 256 * 1024
+/** What waits at a time. */
+export interface NewsBounds {
+  readonly changes: number
+  /** Of what says more than that something changed: how many, and their characters. */
+  readonly said: number
+  readonly saidLength: number
+}
 
 /**
  * News that wait to be told. That something changed once, however often it did; whatever else was said as often as it was,
  * within bounds of its own: a server that talks much pushes out no change. The oldest makes room.
  */
 export class KeptNews {
-  readonly #maxChanges: number
+  readonly #bounds: NewsBounds
   #changes = new Map<string, News>()
   #said: { readonly news: News; readonly length: number }[] = []
   #saidLength = 0
 
-  constructor(maxChanges: number) {
-    this.#maxChanges = maxChanges
+  constructor(bounds: NewsBounds) {
+    this.#bounds = bounds
   }
 
   keep(news: News): void {
@@ -25,7 +29,7 @@ export class KeptNews {
     const { uri } = params ?? {}
     this.#changes.set(`${method} ${typeof uri === 'string' ? uri : ''}`, news)
     const [oldest] = this.#changes.keys()
-    if (this.#changes.size > this.#maxChanges && oldest !== undefined) this.#changes.delete(oldest)
+    if (this.#changes.size > this.#bounds.changes && oldest !== undefined) this.#changes.delete(oldest)
   }
 
   get isEmpty(): boolean {
@@ -45,7 +49,7 @@ export class KeptNews {
     const { length } = JSON.stringify(news.notification)
     this.#said.push({ news, length })
     this.#saidLength += length
-    while (this.#said.length > maxSaid || this.#saidLength > maxSaidLength) {
+    while (this.#said.length > this.#bounds.said || this.#saidLength > this.#bounds.saidLength) {
       this.#saidLength -= this.#said.shift()?.length ?? 0
     }
   }

@@ -18,8 +18,8 @@ import type { StoredSession } from './session-store.ts'
 /** Requests to the client that may wait for its answer at a time, per session. */
 const maxAsked = 64
 
-/** News of changes that wait for a client that listens to none at the moment, per session; each kind counts once. */
-const maxMissed = 64
+/** What waits for a client that listens to nothing at the moment, per session. */
+const maxMissed = { changes: 64, said: 64, saidLength: 256 * 1024 }
 
 /** A way to the client: the stream of one of its requests, or the one it listens on. */
 export interface Outlet {

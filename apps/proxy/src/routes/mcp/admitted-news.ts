@@ -6,8 +6,11 @@ import type { EventStream } from './event-stream.ts'
 /** Milliseconds between looks at whether the caller may still listen; what there is to tell makes one look sooner. */
 const admissionMs = 2_000
 
-/** Kinds of news that wait at a time; the oldest makes room. A client that misses one of so many lists anew all the same. */
-const maxWaiting = 1_000
+/**
+ * News that wait at a time; the oldest make room. A client that misses a change among so many lists anew all the same; what a
+ * server says at once is to arrive, because the client is there and only the look at it takes its time.
+ */
+const maxWaiting = { changes: 1_000, said: 1_000, saidLength: 4 * 1024 * 1024 }
 
 export interface AdmittedNewsOptions {
   readonly clock: Clock
@@ -20,7 +23,7 @@ export interface AdmittedNewsOptions {
 }
 
 /**
- * What is to be told on a stream that stays open for as long as its client likes: each kind of news once, however often it came
+ * What is to be told on a stream that stays open for as long as its client likes: each change once, however often it came
  * meanwhile, and nothing without a look at whether the caller may still come in.
  */
 export class AdmittedNews {

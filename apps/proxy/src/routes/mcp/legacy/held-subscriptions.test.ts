@@ -59,3 +59,16 @@ it('tells on the next stream what waited for a look at the caller when its strea
   expect(await next.response.text()).toContain('notifications/tools/list_changed')
   expect(await first.response.text()).not.toContain('list_changed')
 })
+
+it('tells a client that listens all that a server says at once, however much that is', async () => {
+  const { session, listen } = await listening()
+  const stream = listen(async () => ann)
+  const said = Array.from({ length: 500 }, (_, index) => `line ${index}.`)
+  for (const data of said) {
+    session.tell({ notification: { jsonrpc: '2.0', method: 'notifications/message', params: { level: 'info', data } } })
+  }
+  await setImmediate()
+  stream.close()
+  const told = await stream.response.text()
+  expect(said.filter((data) => !told.includes(data))).toEqual([])
+})
