@@ -1,4 +1,5 @@
 import { isPublicPath } from '@toolgate/proxy'
+import { startRawMcpServer } from '@toolgate/testing/mcp-raw'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { boot, type Booted } from './boot.ts'
 import { verifies } from './verifies.ts'
@@ -169,6 +170,20 @@ describe('every route', () => {
       [404, 'not_found'],
     ]
     expect(refusals).toContainEqual([status, /auth_error|not_found/.exec(text)?.[0]])
+  })
+
+  verifies('mcp:endpoints', 'of MCP is never one of the short list, whatever its server is called', async () => {
+    await using server = await startRawMcpServer()
+    const { url } = server
+    const config = { mcp_servers: { connect: { url }, mcp: { url, alias: 'm' } } }
+    await using named = await boot({ config })
+    const ping = { jsonrpc: '2.0', id: 1, method: 'ping' }
+    expect((await named.request('/connect/mcp', { key: null, body: ping })).status).toBe(404)
+    expect((await named.request('/connect/mcp', { method: 'DELETE', key: null })).status).toBe(404)
+    expect((await named.request('/mcp/connect', { body: ping })).status).toBe(200)
+    // The page on which users connect accounts at the server that is called "mcp".
+    const page = await named.request('/connect/mcp', { key: null })
+    expect(page.headers.get('content-type')).toContain('text/html')
   })
 
   it('is not opened by another method, a method override or a forwarded address', async () => {

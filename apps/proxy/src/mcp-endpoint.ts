@@ -34,7 +34,7 @@ const legacy = new Map<string, McpEndpoint>([
 const searchPath = '/mcp/proxy'
 
 /** First segments under which other doors live. What begins with a dot is never a name: `/.well-known/` needs no key. */
-const taken = /^\/(?:\.|v1\/|v2\/|key\/|config\/|mcp-rest\/|mcp\/(?:\.|tools(?:\/|$)|enabled$))/
+const taken = /^\/(?:\.|v1\/|v2\/|key\/|config\/|connect\/|mcp-rest\/|mcp\/(?:\.|tools(?:\/|$)|enabled$))/
 
 export function mcpEndpointOf(path: string): McpEndpoint | undefined {
   if (taken.test(path)) return undefined

@@ -1,11 +1,11 @@
 import { type Caller, type Clock, GatewayError, type JsonRpcMessage, type Logger, type NewId } from '@toolgate/core'
 import type { Gateway, Sessions, Subscriptions } from '@toolgate/manager'
-import { type Context, Hono } from 'hono'
+import { type Context, Hono, type Next } from 'hono'
 import { aimAt } from '../../aim-at.ts'
 import type { AppEnv } from '../../app-env.ts'
 import { mcpEndpointOf, mcpPathPatterns } from '../../mcp-endpoint.ts'
 import type { Lifecycle } from '../../lifecycle.ts'
-import { resourceMetadata, routeNotFound } from '../../middleware/errors.ts'
+import { resourceMetadata } from '../../middleware/errors.ts'
 import type { PublicAddress } from '../../public-address.ts'
 import type { StandingCallers } from '../../standing-callers.ts'
 import type { LiveConfig } from '../../reload/live-config.ts'
@@ -59,10 +59,11 @@ export function mcpRoutes(services: McpServices) {
   const { sessionsPerOwner } = live.current.environment
   const sse = createSseTransport({ ...services, answer, introduce, sessionsPerOwner })
 
-  const handle = async (context: Context<AppEnv>): Promise<Response> => {
+  const handle = async (context: Context<AppEnv>, next: Next): Promise<Response | void> => {
     const { path, method } = context.req
     const endpoint = mcpEndpointOf(path)
-    if (endpoint === undefined) return routeNotFound(context)
+    // It only looks like one: a server may be called as another door's path ends.
+    if (endpoint === undefined) return next()
     refuseForeignOrigin(context, originRules(live))
     const caller = context.get('caller')
     const header = context.req.header('x-mcp-servers')
