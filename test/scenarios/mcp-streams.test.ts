@@ -2,10 +2,12 @@ import { Client } from '@modelcontextprotocol/sdk/client/index.js'
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js'
 import { ResourceUpdatedNotificationSchema } from '@modelcontextprotocol/sdk/types.js'
 import { isJsonObject, type NewId, randomId } from '@toolgate/core'
+import { openTestDatabase } from '@toolgate/testing/database'
 import { fakeClock } from '@toolgate/testing/fake-clock'
 import { startEverything } from '@toolgate/testing/mcp-everything'
 import { startMcpServer, type SdkMcpServer } from '@toolgate/testing/mcp-server'
 import { type RawMcpServer, type RawRequest, resultFor, startRawMcpServer } from '@toolgate/testing/mcp-raw'
+import { sql } from 'drizzle-orm'
 import { afterAll, beforeAll, describe, expect, vi } from 'vitest'
 import { boot, type Booted } from '../boot.ts'
 import { verifies } from '../verifies.ts'
@@ -32,11 +34,15 @@ afterAll(async () => {
   await forgetful.server[Symbol.asyncDispose]()
 })
 
-/** One step, and then nothing any more. */
-async function* progressOf({ message: { params } }: RawRequest): AsyncGenerator<object> {
+function stepOf({ message: { params } }: RawRequest): object {
   const meta = isJsonObject(params) && isJsonObject(params['_meta']) ? params['_meta'] : {}
   const { progressToken = null } = meta
-  yield { jsonrpc: '2.0', method: 'notifications/progress', params: { progressToken, progress: 1 } }
+  return { jsonrpc: '2.0', method: 'notifications/progress', params: { progressToken, progress: 1 } }
+}
+
+/** One step, and then nothing any more. */
+async function* progressOf(request: RawRequest): AsyncGenerator<object> {
+  yield stepOf(request)
   await new Promise(() => {})
 }
 
@@ -62,9 +68,9 @@ async function startForgetful(): Promise<{ readonly server: RawMcpServer; forget
   return { server, forget: () => void (life += 1) }
 }
 
-async function openSession(protocolVersion: string, capabilities: object = {}) {
+async function openSession(protocolVersion: string, capabilities: object = {}, at = gateway) {
   const params = { protocolVersion, capabilities, clientInfo: { name: 'raw', version: '1' } }
-  const response = await gateway.request('/mcp', { body: { jsonrpc: '2.0', id: 0, method: 'initialize', params } })
+  const response = await at.request('/mcp', { body: { jsonrpc: '2.0', id: 0, method: 'initialize', params } })
   return response.headers.get('mcp-session-id') ?? ''
 }
 
@@ -239,4 +245,49 @@ describe('a resource that a client subscribed to', () => {
     expect(await listening(uri)).toContain('"method":"notifications/resources/updated"')
     expect(forgetful.server.received('resources/subscribe')).toHaveLength(3)
   })
+})
+
+describe('a stream', () => {
+  verifies('stop:drains', 'to listen on ends also where the gateway leaves while it is being opened', async () => {
+    for (const path of ['/mcp', '/sse']) {
+      await using leaving = await boot()
+      const headers = path === '/mcp' ? { 'mcp-session-id': await openSession('2025-11-25', {}, leaving) } : {}
+      const opening = leaving.request(path, { headers })
+      leaving.services.lifecycle.enter('draining')
+      const stream = await opening
+      expect([path, stream.status]).toEqual([path, 200])
+      await stream.text()
+    }
+  })
+
+  verifies(
+    'mcp:sessions',
+    'that a request has become brings its answer also where the store is away by then',
+    async () => {
+      await using server = await startRawMcpServer((request) => {
+        const { method } = request.message
+        const handshake = { protocolVersion: '2025-11-25', capabilities: { resources: { subscribe: true } } }
+        if (method === 'initialize') return { body: resultFor(request, handshake) }
+        const resources = [{ uri: 'note://1', name: 'one' }]
+        if (method === 'resources/list') return { body: resultFor(request, { resources }) }
+        return method === 'resources/subscribe' ? { events: [stepOf(request), resultFor(request, {})] } : undefined
+      })
+      const database = await openTestDatabase()
+      await using full = await boot({ config: { mcp_servers: { one: { url: server.url } } }, database })
+      const session = { 'mcp-session-id': await openSession('2025-11-25', {}, full) }
+      await database.db.execute(sql`create function refuse() returns trigger language plpgsql
+      as $$ begin raise 'no more' using errcode = '53100'; end $$`)
+      await database.db.execute(sql`create trigger refuse before update on mcp_sessions for each row
+      execute function refuse()`)
+      const subscribe = (accept: string) => {
+        const params = { uri: 'note://1', _meta: { progressToken: 'p' } }
+        const body = { jsonrpc: '2.0', id: 7, method: 'resources/subscribe', params }
+        return full.request('/mcp/one', { headers: { ...session, accept }, body })
+      }
+      expect((await subscribe('application/json')).status).toBe(503)
+      const streamed = await subscribe('application/json, text/event-stream')
+      expect(streamed.headers.get('content-type')).toBe('text/event-stream')
+      expect(await streamed.text()).toMatch(/notifications\/progress[^]*"id":7,"error":\{/)
+    },
+  )
 })

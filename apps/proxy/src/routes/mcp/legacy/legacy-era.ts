@@ -7,12 +7,14 @@ import {
   type JsonRpcRequest,
   jsonRpcCodes,
   type Logger,
+  toGatewayError,
 } from '@toolgate/core'
 import { readEventId, type Session, type Sessions, type StreamPlace, type Streams } from '@toolgate/manager'
 import type { Context } from 'hono'
 import type { AppEnv } from '../../../app-env.ts'
 import type { Lifecycle } from '../../../lifecycle.ts'
 import { contentful } from '../../../middleware/errors.ts'
+import { jsonRpcErrorOf } from '../../../render/json-rpc.ts'
 import { httpStatus } from '../../../render/status.ts'
 import { closeUnlessAdmitted } from '../admitted-news.ts'
 import { EventStream } from '../event-stream.ts'
@@ -21,6 +23,7 @@ import type { StandingCallers } from '../../../standing-callers.ts'
 import { withProgram } from '../program.ts'
 import type { McpExchange, McpPost } from '../routes.ts'
 import type { View } from '../view.ts'
+import { whenAborted } from '../when-aborted.ts'
 import { hear } from './hear.ts'
 import { listenWithSubscriptions } from './held-subscriptions.ts'
 import { createLegacyMethods, type LegacyMethodsOptions } from './methods.ts'
@@ -70,9 +73,10 @@ export function createLegacyEra(options: LegacyEraOptions) {
       }
       const place = readEventId(context.req.header('last-event-id') ?? '')
       const stream = new EventStream({ clock, headers: { 'mcp-session-id': session.id } })
-      const leave = () => stream.close()
-      lifecycle.leaving.addEventListener('abort', leave, { once: true })
-      stream.signal.addEventListener('abort', () => lifecycle.leaving.removeEventListener('abort', leave))
+      stream.signal.addEventListener(
+        'abort',
+        whenAborted(lifecycle.leaving, () => stream.close()),
+      )
       const { again: admitAgain } = context.var.admission
       if (place === undefined) listenWithSubscriptions(options, { session, stream, caller, view, admitAgain })
       else {
@@ -152,8 +156,7 @@ async function answerAll(
   })
   const { still } = context.get('admission')
   const watch = (dismiss: (reason: GatewayError) => void) => standing.watch({ still, dismiss })
-  const answers = requests.map(async (request): Promise<Answered> => {
-    if (isMalformed(request)) return { response: refusalOf(request) }
+  const answerOne = async (request: JsonRpcRequest): Promise<Answered> => {
     if (batch && request.method === 'initialize') return { response: refusalOf({ ...aloneOnly, id: request.id }) }
     if (session === undefined || request.method === 'initialize') {
       return respond(responding, { caller: { ...caller, peer: peerWithoutSession(reply) }, view, session, request })
@@ -163,10 +166,22 @@ async function answerAll(
     const own = { ...withProgram(caller, session.client), signal: call.signal, peer: session.peer(reply) }
     // Until it is answered the client can cancel it.
     return await respond(responding, { caller: own, view, session, request })
+  }
+  const answers = requests.map(async (request): Promise<Answered> => {
+    if (isMalformed(request)) return { response: refusalOf(request) }
+    return answerOne(request).catch((thrown: unknown) => tellOn(reply, request, thrown))
   })
   const all = answerTogether(answers, reply)
   const first = await Promise.race([all, reply.started])
   return first instanceof Response ? first : encode(context, first, batch)
+}
+
+/** What is about the connection is a status of HTTP while there can be one; on a stream it is the answer, which must not be missing. */
+function tellOn(reply: ReplyStream, { id, method }: JsonRpcRequest, thrown: unknown): Answered {
+  if (reply.isOpen) return { response: { jsonrpc: '2.0', id, error: jsonRpcErrorOf(toGatewayError(thrown), method) } }
+  // From here on it becomes none.
+  reply[Symbol.dispose]()
+  throw thrown
 }
 
 async function answerTogether(answers: readonly Promise<Answered>[], reply: ReplyStream): Promise<readonly Answered[]> {

@@ -60,6 +60,10 @@ export class ReplyStream implements Outlet, Disposable {
     return this.#started.promise
   }
 
+  get isOpen(): boolean {
+    return this.#stream !== undefined
+  }
+
   /** Aborted where the client could come back, and does not. */
   get abandoned(): CancelSignal {
     return this.#abandoned

@@ -12,6 +12,7 @@ import { type Hearer, type News, serverInfoKey, subscriptionIdKey } from '@toolg
 import { AdmittedNews } from '../admitted-news.ts'
 import { EventStream } from '../event-stream.ts'
 import type { View } from '../view.ts'
+import { whenAborted } from '../when-aborted.ts'
 import type { ListenOptions } from './listen.ts'
 import { modernErrorOf } from './modern-errors.ts'
 import { renewalMs, UpstreamInterest } from '../upstream-interest.ts'
@@ -61,8 +62,8 @@ export class Listening implements Hearer {
       say: (notification) => this.#say(notification),
       dismiss: (error) => this.#dismiss(error),
     })
-    this.#endWith(caller.signal, () => this.#stream.close())
-    this.#endWith(options.lifecycle.leaving, () => this.#complete())
+    this.#ending.defer(whenAborted(caller.signal, () => this.#stream.close()))
+    this.#ending.defer(whenAborted(options.lifecycle.leaving, () => this.#complete()))
     this.#stream.signal.addEventListener('abort', () => this.#over())
     void this.#begin()
   }
@@ -117,12 +118,6 @@ export class Listening implements Hearer {
     const { id } = this.#options
     this.#stream.send({ jsonrpc: '2.0', id, error: modernErrorOf(error, 'subscriptions/listen') })
     this.#stream.close()
-  }
-
-  #endWith(signal: AbortSignal, end: () => void): void {
-    if (signal.aborted) return queueMicrotask(end)
-    signal.addEventListener('abort', end, { once: true })
-    this.#ending.defer(() => signal.removeEventListener('abort', end))
   }
 
   #over(): void {

@@ -26,6 +26,7 @@ import { respond } from '../legacy/respond.ts'
 import { withProgram } from '../program.ts'
 import { isMalformed, readMessages } from '../read-messages.ts'
 import { type View, viewOf } from '../view.ts'
+import { whenAborted } from '../when-aborted.ts'
 import { SseStream, SseStreams } from './sse-stream.ts'
 
 export interface SseTransportOptions extends LegacyMethodsOptions {
@@ -99,10 +100,9 @@ function openStream(
 ): SseStream {
   const events = new EventStream({ clock })
   const stream = new SseStream(newId('stream'), { principal, events, servers })
-  const leave = () => stream.leave()
-  lifecycle.leaving.addEventListener('abort', leave, { once: true })
+  const stay = whenAborted(lifecycle.leaving, () => stream.leave())
   events.signal.addEventListener('abort', () => {
-    lifecycle.leaving.removeEventListener('abort', leave)
+    stay()
     if (stream.session !== undefined) void endSession({ sessions, log }, stream.session)
   })
   return stream
