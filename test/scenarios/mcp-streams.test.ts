@@ -179,6 +179,17 @@ describe('a session that takes long to open', () => {
   })
 })
 
+describe('a client that takes no stream', () => {
+  verifies('mcp:way-back', 'cannot be asked during its call, which hears so at once', async () => {
+    const session = await openSession('2025-11-25', { elicitation: {} })
+    const headers = { 'mcp-session-id': session, accept: 'application/json' }
+    const params = { name: 'asking-confirm', arguments: {} }
+    const body = { jsonrpc: '2.0', id: 4, method: 'tools/call', params }
+    const result = await gateway.json('/mcp', { headers, body })
+    expect(JSON.stringify(result)).toMatch(/"id":4.*takes no stream/)
+  })
+})
+
 describe('streams that are taken up', () => {
   verifies('mcp:resume', 'are bounded in number, and end with their session', async () => {
     const headers = { 'mcp-session-id': await openSession('2025-11-25') }

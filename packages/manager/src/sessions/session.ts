@@ -23,7 +23,8 @@ const maxMissed = { changes: 64, said: 64, saidLength: 256 * 1024 }
 
 /** A way to the client: the stream of one of its requests, or the one it listens on. */
 export interface Outlet {
-  send(message: JsonRpcNotification | JsonRpcRequest): void
+  /** False where nothing can get to the client this way. */
+  send(message: JsonRpcNotification | JsonRpcRequest): boolean
   /** Aborted once nothing that is sent can arrive any more. */
   readonly signal: CancelSignal
 }
@@ -203,11 +204,12 @@ export class Session implements Hearer {
     let way: CancelSignal | undefined
     try {
       signal.throwIfAborted()
-      outlet.send({ jsonrpc: '2.0', id, method, ...(params !== undefined && { params }) })
+      const isSent = outlet.send({ jsonrpc: '2.0', id, method, ...(params !== undefined && { params }) })
       // Only now: what is sent may open the stream whose end counts.
       way = outlet.signal
       way.addEventListener('abort', gone)
       if (way.aborted) gone()
+      else if (!isSent) throw cannotBeAsked()
       return await waiting.promise
     } finally {
       asked.delete(id)
@@ -215,6 +217,13 @@ export class Session implements Hearer {
       way?.removeEventListener('abort', gone)
     }
   }
+}
+
+function cannotBeAsked(): GatewayError {
+  return new GatewayError(
+    'METHOD_NOT_FOUND',
+    'This client takes no stream as the answer to its request, so it cannot be asked.',
+  )
 }
 
 /** A class for its getter, as one is made for every request: `ReceivedResponse` in core says why. */

@@ -38,7 +38,7 @@ async function sessionsOn(database: Database, bounds: Partial<SessionBounds> = {
 function outletOf() {
   const sent: object[] = []
   const over = new AbortController()
-  const outlet: Outlet = { send: (message) => void sent.push(message), signal: over.signal }
+  const outlet: Outlet = { send: (message) => sent.push(message) > 0, signal: over.signal }
   return { ...outlet, tell: ({ notification }: News) => outlet.send(notification), sent, close: () => over.abort() }
 }
 

@@ -49,8 +49,11 @@ export class EventStream {
     return this.#over.signal
   }
 
-  send(message: JsonRpcMessage, id?: string): void {
+  /** False where it has ended. */
+  send(message: JsonRpcMessage, id?: string): boolean {
+    if (this.#over.signal.aborted) return false
     this.write(JSON.stringify(message), id)
+    return true
   }
 
   /** A message that was written already. */

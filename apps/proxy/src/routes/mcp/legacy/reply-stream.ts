@@ -79,9 +79,10 @@ export class ReplyStream implements Outlet, Disposable {
     return this.#stream?.signal ?? this.#options.gone
   }
 
-  send(message: JsonRpcNotification | JsonRpcRequest): void {
-    if (this.#done || !this.#options.allowed) return
+  send(message: JsonRpcNotification | JsonRpcRequest): boolean {
+    if (this.#done || !this.#options.allowed) return false
     this.#write(this.#open(), message)
+    return true
   }
 
   finish(responses: readonly JsonRpcResponse[]): void {
@@ -119,7 +120,7 @@ export class ReplyStream implements Outlet, Disposable {
 
 /** A client without a session hears what its request causes, and can be asked nothing: no later request would be its answer. */
 export function peerWithoutSession(outlet: Outlet): Peer {
-  return { ...silentPeer, notify: (notification) => outlet.send(notification) }
+  return { ...silentPeer, notify: (notification) => void outlet.send(notification) }
 }
 
 export interface LinkedCall {
