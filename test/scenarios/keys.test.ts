@@ -195,6 +195,14 @@ describe('the key API', () => {
     }
   })
 
+  it('asks no model for a key that may only look, however the path is written', async () => {
+    const key = await gateway.makeKey({ allowed_routes: ['info_routes'] })
+    for (const target of ['gpt:generateContent', 'gpt%3AcountTokens', 'gpt%3agenerate%43ontent', 'a%0a:countTokens']) {
+      const { status } = await gateway.request(`/v1/models/${target}`, { key, body: { contents: [] } })
+      expect([target, status]).toEqual([target, 403])
+    }
+  })
+
   it('tells who asks for a limit that nothing enforces yet, in the answer and in the log', async () => {
     const log = recordingLog()
     await using own = await boot({ log })

@@ -48,11 +48,12 @@ const doors: readonly (readonly [prefix: string, door: Door])[] = [
 ]
 
 /** Google's first version, beside OpenAI's list of models. */
-const googleAction = /^\/v1\/models\/.+:(?:generateContent|streamGenerateContent|countTokens)$/
+const googleAction = /^\/v1\/models\/.+:(?:generateContent|streamGenerateContent|countTokens)$/s
+const escapedAscii = /%[0-7][0-9a-f]/gi
 
-/** A path below `/v1/models/` on which Google's clients ask a model for something. */
+/** A path below `/v1/models/` on which Google's clients ask a model for something. Its route reads it decoded. */
 export function isGoogleAction(path: string): boolean {
-  return googleAction.test(path)
+  return googleAction.test(path.replaceAll(escapedAscii, (escape) => decodeURIComponent(escape)))
 }
 
 /** Asked several times for each request, and nearly always about the same few paths. */

@@ -94,12 +94,18 @@ describe('the routes of a key', () => {
 describe('a model', () => {
   it('may be looked at by whoever may only look, and not be asked', () => {
     const looking = new Set(['info_routes'])
-    const asking = '/v1/models/gemini:generateContent'
-    expect([allowsRoute(looking, '/v1/models/a/b:free'), allowsRoute(looking, asking)]).toEqual([true, false])
-    expect([allowsRoute(new Set(['openai_routes']), asking), allowsRoute(new Set(['google_routes']), asking)]).toEqual([
-      false,
-      true,
-    ])
+    for (const path of ['/v1/models/a/b:free', '/v1/models/a%2Fb%3Afree', '/v1/models/%ff%']) {
+      expect(allowsRoute(looking, path)).toBe(true)
+    }
+    for (const asking of ['gemini:generateContent', 'gemini%3AgenerateContent', '%ff%/gemini%3agenerate%43ontent']) {
+      const may = (group: string) => allowsRoute(new Set([group]), `/v1/models/${asking}`)
+      expect([asking, may('info_routes'), may('openai_routes'), may('google_routes')]).toEqual([
+        asking,
+        false,
+        false,
+        true,
+      ])
+    }
   })
 })
 
