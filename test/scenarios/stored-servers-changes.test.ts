@@ -79,6 +79,35 @@ describe('a change of a stored server', () => {
     expect(two.received('tools/list')[0]?.headers).not.toHaveProperty('x-a')
   })
 
+  it('sends no stored secret to another place of tokens', async () => {
+    await using gateway = await boot()
+    const fields = {
+      token_exchange_endpoint: {
+        auth_type: 'oauth2_token_exchange',
+        credentials: { client_id: 'c', client_secret: 'kept' },
+      },
+      aws_sts_endpoint: {
+        auth_type: 'aws_sigv4',
+        credentials: { aws_access_key_id: 'a', aws_secret_access_key: 'kept', aws_region_name: 'eu-west-1' },
+      },
+    }
+    for (const [field, { credentials, ...auth }] of Object.entries(fields)) {
+      const at = (place: string) => (field.startsWith('aws') ? { credentials: { [field]: place } } : { [field]: place })
+      const settings = { ...auth, url: somewhere, ...at('https://login.example.com/token') }
+      const body = { server_name: field, ...settings, credentials: { ...settings.credentials, ...credentials } }
+      const { answer, status } = await send(gateway, 'POST', body)
+      expect([field, status]).toEqual([field, 201])
+      const moved = await send(gateway, 'PUT', { server_id: answer.server_id, ...at('https://elsewhere.example.com/') })
+      expect([field, moved.status]).toEqual([field, 422])
+      expect(fieldsOf(moved)).toContainEqual(
+        expect.stringMatching(/^credentials\.(?:client_secret|aws_secret_access_key)$/),
+      )
+      const inside = await send(gateway, 'POST', { ...body, server_name: 'inside', ...at('http://127.0.0.1/') })
+      expect([field, inside.status]).toEqual([field, 422])
+      expect(fieldsOf(inside)).toEqual([field])
+    }
+  })
+
   it('names a server by id, name or alias, in use or set aside', async () => {
     const database = await openTestDatabase()
     const aside = { id: 'id-aside', name: 'aside', alias: 'as', createdBy: 'x', updatedBy: 'x', settings: { url: 7 } }

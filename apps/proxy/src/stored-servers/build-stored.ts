@@ -13,6 +13,7 @@ import { Unusable } from '../config/server-auth.ts'
 import { readServer, type ServerEntry } from '../config/server-entry.ts'
 import { checkNames, type ServerNames } from './names.ts'
 import type { Settings } from './secrets.ts'
+import { dialledPaths } from './server-fields.ts'
 import { checkStdio } from './stdio-policy.ts'
 
 /** What is wrong with a server, by field. Fields are those of the configuration file. */
@@ -88,15 +89,9 @@ function readEntry<AuthOptions>(
   return entry
 }
 
-const addressPaths = [
-  ['url'],
-  ['spec_path'],
-  ...['token_url', 'issuer'].flatMap((name) => [[name], ['discovery_auth', name], ['auth', 'oauth2', name]]),
-]
-
 /** What can be known without resolving a name; everything else is refused where it is dialled. */
 function checkAddresses(settings: Settings, guard: AddressGuard): void {
-  for (const path of addressPaths) {
+  for (const path of dialledPaths) {
     const text = path.reduce<unknown>((value, part) => (isJsonObject(value) ? value[part] : undefined), settings)
     const url = typeof text === 'string' ? URL.parse(text) : null
     const address = url === null ? undefined : literalAddress(url)

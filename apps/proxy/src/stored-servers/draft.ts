@@ -7,7 +7,7 @@ import { isJsonObject } from '@toolgate/core'
 import type { ServerNames } from './names.ts'
 import type { OpenedServer } from './sealed-rows.ts'
 import { joinSecrets, partKey, type SecretPart, separateSecrets, type Settings } from './secrets.ts'
-import { requestField, secrecyOf } from './server-fields.ts'
+import { dialledPaths, requestField, secrecyOf } from './server-fields.ts'
 import type { ServerRequest } from './server-request.ts'
 
 export interface ServerDraft {
@@ -61,16 +61,10 @@ function showsAs(value: SecretPart['value'], { path, shown }: SecretPart): boole
   return separateSecrets({ [key]: value }).secrets.some((part) => part.shown === shown)
 }
 
-const destinations = [
-  ['url'],
-  ['spec_path'],
-  ...['token_url', 'issuer'].flatMap((name) => [[name], ['discovery_auth', name], ['auth', 'oauth2', name]]),
-]
-
 /** Whoever may change an address must not learn by it the secrets that somebody else has stored. */
 function refuseMoved(kept: readonly SecretPart[], before: Settings, after: Settings): void {
   const moved = [
-    ...destinations.filter((path) => isNew(originOf(at(before, path)), originOf(at(after, path)))),
+    ...dialledPaths.filter((path) => isNew(originOf(at(before, path)), originOf(at(after, path)))),
     ...(isNew(before['command'], after['command']) ? [['command']] : []),
   ]
   const [cause] = moved

@@ -190,6 +190,20 @@ export function secrecyOf(key: string): Secrecy {
   return secrecies.get(key) ?? 'secret'
 }
 
+/**
+ * Where a server, and what gives the gateway tokens for it, is dialled, as paths in its settings. An address of the API among them is
+ * guarded, and a stored secret does not follow to another one.
+ */
+export const dialledPaths: readonly (readonly string[])[] = [
+  ['url'],
+  ['spec_path'],
+  ...['token_url', 'issuer', 'token_exchange_endpoint', 'aws_sts_endpoint'].flatMap((name) => [
+    [name],
+    ['discovery_auth', name],
+    ['auth', 'oauth2', name],
+  ]),
+]
+
 /** The settings at the top of an answer, as they are where nothing was set. */
 export const absentSettings: Readonly<Record<string, unknown>> = Object.fromEntries(
   Object.entries(serverFields).flatMap(([field, { absent }]) =>
