@@ -1,7 +1,7 @@
 import { isPublicPath } from '@toolgate/proxy'
 import { startRawMcpServer } from '@toolgate/testing/mcp-raw'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { boot, type Booted } from './boot.ts'
+import { boot, type Booted, recordingLog } from './boot.ts'
 import { verifies } from './verifies.ts'
 
 /** The whole list of what needs no credential: a path that joins it must be written down here as well. */
@@ -184,6 +184,16 @@ describe('every route', () => {
     // The page on which users connect accounts at the server that is called "mcp".
     const page = await named.request('/connect/mcp', { key: null })
     expect(page.headers.get('content-type')).toContain('text/html')
+  })
+
+  it('is refused and logged as any other where its Host is no name', async () => {
+    const log = recordingLog()
+    await using gateway = await boot({ log, env: { HOST: '0.0.0.0' } })
+    const refused = await gateway.app.request('http://no!name/mcp', { method: 'POST' })
+    expect([refused.status, refused.headers.get('www-authenticate')]).toEqual([401, 'Bearer'])
+    expect(log.lines.filter((line) => line.includes('"message":"request"'))).toEqual([
+      expect.stringContaining('"status":401'),
+    ])
   })
 
   it('is not opened by another method, a method override or a forwarded address', async () => {

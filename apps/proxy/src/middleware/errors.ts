@@ -84,8 +84,17 @@ function gatewayChallenge(
   if (door !== 'mcp') return undefined
   // What a server wants of its users is no fault of the credential that came here.
   const isOurs = code !== 'CREDENTIAL_MISSING' && code !== 'UPSTREAM_SIGN_IN_REQUIRED' && code !== 'USER_KEY_MISSING'
-  const refused = isOurs ? 'error="invalid_token", ' : ''
-  return `Bearer ${refused}${resourceMetadata(context, publicAddress)}`
+  const refused = isOurs ? ['error="invalid_token"'] : []
+  return `Bearer ${[...refused, ...placeToSignIn(context, publicAddress)].join(', ')}`.trim()
+}
+
+function placeToSignIn(context: Context<AppEnv>, publicAddress: PublicAddress): readonly string[] {
+  try {
+    return [resourceMetadata(context, publicAddress)]
+  } catch {
+    // A request that names no host is told no address; the refusal is its answer all the same.
+    return []
+  }
 }
 
 /** RFC 9728 §5.1, for the MCP endpoint that was asked: where its clients sign in. */
