@@ -70,6 +70,9 @@ describe('toolsets', () => {
     expect(await gateway.json(path, { body, status: 409 })).toMatchObject({ detail: { error: 'toolset_exists' } })
     await gateway.json(path, { key, body: { toolset_name: 'own', tools: [] }, status: 403 })
     await gateway.json(path, { body: { toolset_name: 'own', tool: [] }, status: 422 })
+    for (const control of ['\u0001', '\u0001own', 'o\u0001wn', 'own\u007f']) {
+      await gateway.json(path, { body: { toolset_name: control, tools: [] }, status: 422 })
+    }
     const lost = [{ server_id: 'nowhere', tool_name: 'read' }]
     await gateway.json(path, { body: { toolset_name: 'own', tools: lost }, status: 422 })
 

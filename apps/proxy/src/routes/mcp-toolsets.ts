@@ -23,7 +23,7 @@ const mostTools = 1_000
 const toolsetName = z
   .string()
   .max(128)
-  .regex(/^[^\s,/](?:[^\p{Cc},/]*[^\s,/])?$/u, 'must hold no comma, no slash, and no space at its ends')
+  .regex(/^(?!\s)[^\p{Cc},/]+(?<!\s)$/u, 'must hold no comma, no slash, no control character, and no space at its ends')
 const description = z.string().max(4_096).nullish()
 const tool = z.object({ server_id: z.string().min(1).max(512), tool_name: z.string().min(1).max(512) })
 const tools = z.array(tool).max(mostTools)
