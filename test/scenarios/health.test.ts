@@ -1,5 +1,8 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { IncomingMessage, ServerResponse } from 'node:http'
 import { Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { type Clock, systemClock } from '@toolgate/core'
 import { startRawMcpServer } from '@toolgate/testing/mcp-raw'
 import { fakeClock } from '@toolgate/testing/fake-clock'
@@ -315,5 +318,29 @@ describe('the health of models', () => {
     expect(await open.json('/health/test_connection', { body: tried })).toMatchObject({ status: 'error' })
     expect(stranger.requests.length).toBeGreaterThan(0)
     for (const { raw } of stranger.requests) expect(raw).not.toContain('sk-our-own-provider-key')
+  })
+
+  it('of one that is not configured finds neither files nor variables of the gateway for a strange address', async () => {
+    await using stranger = await startRawMcpServer(() => ({ status: 500, body: 'no' }))
+    const general_settings = { mcp_allowed_private_networks: ['127.0.0.0/8'] }
+    await using gateway = await boot({ config: { general_settings } })
+    const trial = (litellm_params: object) => gateway.json('/health/test_connection', { body: { litellm_params } })
+    const api_base = stranger.url.replace(/\/mcp$/, '')
+
+    // What a library looks for by itself.
+    vi.stubEnv('AWS_BEARER_TOKEN_BEDROCK', 'our-own-bedrock-key')
+    const aws = { aws_access_key_id: 'given', aws_secret_access_key: 'given' }
+    await trial({ model: 'bedrock/x', api_base, ...aws }).finally(() => vi.unstubAllEnvs())
+    expect(stranger.requests.length).toBeGreaterThan(0)
+    for (const { raw } of stranger.requests) expect(raw).not.toContain('our-own-bedrock-key')
+
+    const folder = mkdtempSync(join(tmpdir(), 'toolgate-google-'))
+    const vertex_credentials = join(folder, 'account.json')
+    const account = { type: 'service_account', client_email: 'a@example.com', private_key: 'none' }
+    writeFileSync(vertex_credentials, JSON.stringify(account))
+    const vertex = { model: 'vertex_ai/x', vertex_project: 'p', vertex_credentials, api_base }
+    const told = await trial(vertex).finally(() => rmSync(folder, { recursive: true }))
+    // As of a file that is not there.
+    expect(told).toEqual(await trial(vertex))
   })
 })

@@ -39,7 +39,7 @@ export function createModelTrial({ providerOptions, clock, config }: ModelTrialO
     try {
       using deadline = startDeadline(clock, trialMs, signal)
       const { provider, upstreamModel } = entry.create(
-        ownAddress ? providerOptions : { ...providerOptions, outbound: guarded },
+        ownAddress ? providerOptions : { ...providerOptions, outbound: guarded, readCredentialFile: noFile },
       )
       const question = { messages: [{ role: 'user', content: 'Say ok.' }], max_tokens: 16 }
       return await provider.generate({ ...question, model: upstreamModel }, deadline.signal)
@@ -48,6 +48,9 @@ export function createModelTrial({ providerOptions, clock, config }: ModelTrialO
     }
   }
 }
+
+/** A credential of the operator's would go to whatever address the request names. */
+const noFile = async () => undefined
 
 function withoutNulls(parameters: JsonObject): JsonObject {
   return Object.fromEntries(Object.entries(parameters).filter(([, value]) => value !== null))

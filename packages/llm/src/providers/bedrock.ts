@@ -45,7 +45,8 @@ const plug = definePlug({
           region,
           fetch: options.outbound.fetch,
           ...(baseUrl !== undefined && { baseURL: baseUrl }),
-          ...(key !== undefined && { apiKey: key.reveal() }),
+          // Without one the package would take whatever key the process was started with, wherever it goes.
+          apiKey: key?.reveal() ?? '',
           ...(id !== undefined && { accessKeyId: id.reveal() }),
           ...(secret !== undefined && { secretAccessKey: secret.reveal() }),
           ...(session !== undefined && { sessionToken: session.reveal() }),

@@ -12,6 +12,7 @@ export interface GoogleTokenOptions {
   readonly credentials: Secret | undefined
   readonly outbound: Outbound
   readonly clock: Clock
+  readonly readCredentialFile?: ((path: string) => Promise<string | undefined>) | undefined
 }
 
 export interface GoogleToken {
@@ -65,8 +66,9 @@ export function createGoogleToken(options: GoogleTokenOptions): GoogleToken {
 
 const answerSchema = z.looseObject({ access_token: z.string().min(1), expires_in: z.number() })
 
-async function askForToken({ credentials, outbound, clock }: GoogleTokenOptions) {
-  const form = credentials === undefined ? undefined : await toForm(await readCredentials(credentials), clock)
+async function askForToken({ credentials, outbound, clock, readCredentialFile = fromDisk }: GoogleTokenOptions) {
+  const form =
+    credentials === undefined ? undefined : await toForm(await readCredentials(credentials, readCredentialFile), clock)
   using deadline = startDeadline(clock, timeoutMs)
   const response = await outbound
     .request({
@@ -89,9 +91,12 @@ async function askForToken({ credentials, outbound, clock }: GoogleTokenOptions)
   return parsed.data
 }
 
-async function readCredentials(credentials: Secret) {
+/** What is wrong with a file is told as what is wrong with the setting. */
+const fromDisk = (path: string) => readFile(path, 'utf8').catch(() => undefined)
+
+async function readCredentials(credentials: Secret, readCredentialFile: typeof fromDisk) {
   const given = credentials.reveal().trim()
-  const text = given.startsWith('{') ? given : await readFile(given, 'utf8').catch(() => undefined)
+  const text = given.startsWith('{') ? given : await readCredentialFile(given)
   const parsed = credentialsSchema.safeParse(text === undefined ? undefined : parseJsonObject(text))
   if (parsed.success) return parsed.data
   throw new GatewayError(

@@ -7,6 +7,8 @@ export interface ProviderOptions {
   readonly outbound: Outbound
   readonly clock: Clock
   readonly newId: NewId
+  /** Undefined where there is none that can be read. Default: from the disk, which is the operator's alone to name. */
+  readonly readCredentialFile?: (path: string) => Promise<string | undefined>
 }
 
 /**
