@@ -7,6 +7,9 @@ import { createPostgresSessionStore } from './session-store.postgres.ts'
 import type { SessionStore, StreamEvent } from './session-store.ts'
 import { createStreams } from './streams.ts'
 
+/** A busy machine takes its time to write. */
+const patience = 10_000
+
 function streamsOn(store: Pick<SessionStore, 'appendEvents' | 'eventsAfter'>) {
   const clock = fakeClock()
   return createStreams({ store, clock, log: silentLogger, newId: randomId, announce: async () => {} })
@@ -55,11 +58,13 @@ describeOnStores('what is kept of a broken stream', (openStore) => {
     stream.break()
     for (let round = 1; round <= 30; round += 1) {
       for (let step = 1; step <= 100; step += 1) stream.note(`progress ${round} ${step}`)
-      await vi.waitFor(async () => expect(await store.eventsAfter(of(stream.start), round * 100 - 1)).toHaveLength(1))
+      const latest = () => store.eventsAfter(of(stream.start), round * 100 - 1)
+      await vi.waitFor(async () => expect(await latest()).toHaveLength(1), patience)
     }
     stream.end()
-    await vi.waitFor(async () =>
-      expect((await kept(stream.start)).at(-1)).toMatchObject({ position: 3_001, last: true }),
+    await vi.waitFor(
+      async () => expect((await kept(stream.start)).at(-1)).toMatchObject({ position: 3_001, last: true }),
+      patience,
     )
     expect((await kept(stream.start))[0]?.position).toBe(2_002)
     expect(await kept(other.start)).toMatchObject([{ message: 'of another stream' }])
