@@ -128,4 +128,18 @@ describe('the legacy SSE transport', () => {
       expect([response.status, response.headers.get('allow')]).toEqual([405, allowed])
     }
   })
+
+  verifies('mcp:legacy-sse', 'opens one session on a stream, also where it is asked for two at once', async () => {
+    const { messages, read, events, leave } = await openStream()
+    const params = { protocolVersion: '2024-11-05', capabilities: {}, clientInfo: { name: 'raw', version: '1' } }
+    const body = [1, 2].map((id) => ({ jsonrpc: '2.0', id, method: 'initialize', params }))
+    expect((await gateway.request(messages, { body })).status).toBe(202)
+    for (const answer of ['"id":1,', '"id":2,']) await read(answer)
+    expect(events()).toMatch(/"id":2,"error":/)
+    const live = () =>
+      [...gateway.services.sessions.live()].filter(({ protocolVersion }) => protocolVersion === '2024-11-05')
+    expect(live()).toHaveLength(1)
+    await leave()
+    await vi.waitFor(() => expect(live()).toHaveLength(0))
+  })
 })

@@ -14,6 +14,7 @@ export class SseStream {
   readonly servers: string | undefined
   /** From the answer to `initialize` on. */
   session: Session | undefined
+  #opensSession = false
   #running = 0
   #leaving = false
 
@@ -29,6 +30,13 @@ export class SseStream {
 
   get full(): boolean {
     return this.#running >= maxAtOnce
+  }
+
+  /** Until disposed, a session is being opened on it; undefined where there is one, or one is on its way. */
+  beginSession(): Disposable | undefined {
+    if (this.session !== undefined || this.#opensSession) return undefined
+    this.#opensSession = true
+    return { [Symbol.dispose]: () => void (this.#opensSession = false) }
   }
 
   /** Until disposed, a request is being answered. */

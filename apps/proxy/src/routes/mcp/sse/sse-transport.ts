@@ -180,7 +180,8 @@ async function answerOf(
 
 async function initialize(options: Responding, taking: Taking, request: JsonRpcRequest): Promise<void> {
   const { stream, caller, view, admitAgain } = taking
-  if (stream.session !== undefined) {
+  using opening = stream.beginSession()
+  if (opening === undefined) {
     throw new GatewayError('INVALID_REQUEST', 'This stream has a session already. Open another stream for another one.')
   }
   const asked = { caller: { ...caller, signal: stream.events.signal }, view, session: undefined, request }
