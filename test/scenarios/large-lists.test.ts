@@ -1,4 +1,6 @@
 import { isJsonObject } from '@toolgate/core'
+import { serverListItems } from '@toolgate/db'
+import { openTestDatabase } from '@toolgate/testing/database'
 import { resultFor, startRawMcpServer } from '@toolgate/testing/mcp-raw'
 import { describe, expect, vi } from 'vitest'
 import { boot } from '../boot.ts'
@@ -36,7 +38,8 @@ describe('a large list', () => {
       await using first = await startServerOf(300)
       await using second = await startServerOf(300)
       const mcp_servers = { one: { url: first.url }, two: { url: second.url } }
-      await using gateway = await boot({ config: { mcp_servers } })
+      const database = await openTestDatabase()
+      await using gateway = await boot({ config: { mcp_servers }, database })
       const grants = { mcp_servers: ['one', 'two'] }
       const [ann, bob] = [
         await gateway.makeKey({ object_permission: grants }),
@@ -48,8 +51,9 @@ describe('a large list', () => {
         return Array.isArray(tools) ? tools.map(({ name }) => String(name)) : []
       }
       await vi.waitFor(async () => expect(await list(gateway.masterKey)).toHaveLength(600), 15_000)
-      // What was discovered is also stored, in the background.
-      await vi.waitFor(async () => expect(await writtenDuring(() => list(gateway.masterKey))).toBe(0), 15_000)
+      // What was discovered is also written into the store, in the background.
+      await vi.waitFor(async () => expect(await database.db.$count(serverListItems)).toBe(600), 15_000)
+      expect(await writtenDuring(() => list(gateway.masterKey))).toBe(0)
       expect(await writtenDuring(() => list(ann))).toBe(600)
       const asked = first.requests.length + second.requests.length
       // Another key with the same rights is another caller, and the list the same.
