@@ -15,6 +15,7 @@ import {
   displayReadings,
   namedReadings,
   prefixedNameOf,
+  prefixReadings,
   publicNameOf,
   type Reading,
   readBare,
@@ -218,8 +219,9 @@ function plainly(
   const { server, name } = request
   const own = server && { server, name }
   if (own !== undefined) return frame.allows(own) && lists(catalog, request, own) ? own : undefined
-  const [reading, ...others] = namedReadings(frame, name)
-  if (reading === undefined || others.length > 0 || displayReadings(frame, name).length > 0) return undefined
+  if (displayReadings(frame, name).length > 0) return undefined
+  const [reading, ...others] = prefixReadings(frame, name)
+  if (reading === undefined || others.length > 0) return undefined
   return lists(catalog, request, reading) ? reading : undefined
 }
 

@@ -32,7 +32,7 @@ export interface NameView {
 type NameFrame = Pick<NameView, 'rules' | 'kind' | 'prefixes' | 'displayed' | 'allows'>
 
 /** Readings by a known prefix, the longest first, whether or not the server has such a thing. A URI has no prefix. */
-function prefixReadings({ rules, kind, prefixes, allows }: NameFrame, publicName: string): readonly Reading[] {
+export function prefixReadings({ rules, kind, prefixes, allows }: NameFrame, publicName: string): readonly Reading[] {
   if (kind === 'resource') return []
   return splitName(publicName, rules.separator).flatMap(({ prefix, name }) => {
     const server = prefixes.get(prefix)

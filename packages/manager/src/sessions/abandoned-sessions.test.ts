@@ -1,6 +1,7 @@
 import { randomId, silentLogger } from '@toolgate/core'
 import { principalOf } from '@toolgate/testing/callers'
 import { fakeClock } from '@toolgate/testing/fake-clock'
+import { emptySessionStore } from '@toolgate/testing/session-store'
 import { expect, it, vi } from 'vitest'
 import type { SessionStore } from './session-store.ts'
 import { createSessions } from './sessions.ts'
@@ -10,18 +11,8 @@ const bytesPerSession = 20_000
 
 /** As many rows as one likes, and none of them in this process. */
 const elsewhere: SessionStore = {
-  open: async () => [],
-  load: async () => undefined,
-  setLogLevel: async () => {},
-  setSubscriptions: async () => {},
+  ...emptySessionStore,
   touch: async ({ used, held }) => [...used, ...held],
-  end: async () => true,
-  endIdle: async () => [],
-  announce: async () => {},
-  takeMail: async () => undefined,
-  appendEvents: async () => {},
-  eventsAfter: async () => [],
-  forgetOld: async () => {},
 }
 
 it('an abandoned session costs less than 20 kB, and nothing once it was idle for its time', async () => {

@@ -4,6 +4,7 @@ import type { Database } from '@toolgate/db'
 import { principalOf } from '@toolgate/testing/callers'
 import { describeOnStores } from '@toolgate/testing/database'
 import { fakeClock } from '@toolgate/testing/fake-clock'
+import { emptySessionStore } from '@toolgate/testing/session-store'
 import { beforeAll, describe, expect, it, vi } from 'vitest'
 import { isLogged } from './log-levels.ts'
 import { readNotice, writeNotice } from './notices.ts'
@@ -43,20 +44,7 @@ function outletOf() {
 }
 
 /** A store of which only what a test gives beside it is asked. */
-const unasked: SessionStore = {
-  open: async () => undefined,
-  load: async () => undefined,
-  setLogLevel: async () => {},
-  setSubscriptions: async () => {},
-  end: async () => false,
-  touch: async () => [],
-  endIdle: async () => [],
-  announce: async () => {},
-  takeMail: async () => undefined,
-  appendEvents: async () => {},
-  eventsAfter: async () => [],
-  forgetOld: async () => {},
-}
+const unasked: SessionStore = { ...emptySessionStore, open: async () => undefined, end: async () => false }
 
 const codeOf = (work: Promise<unknown>) =>
   work.then(

@@ -9,7 +9,6 @@ import { MessageConnection, type MessageWire } from '../upstream/message-connect
 import { withinStage } from '../upstream/within-stage.ts'
 import { addressSecrets, withoutCredentials } from './address.ts'
 import { sideRequestTimeoutMs } from './http/http-link.ts'
-
 import { listenTo, type MessageTransport, type TransportListeners } from './message-transport.ts'
 import { type RefusingFetch, refusingFetch, type Sending } from './sse-fetch.ts'
 import type { ConnectRequest, TransportOptions, UpstreamTransport } from './transport.ts'

@@ -3,6 +3,7 @@ import { type Principal, silentLogger } from '@toolgate/core'
 import { createSessions } from '@toolgate/manager'
 import { callerOf, principalOf } from '@toolgate/testing/callers'
 import { fakeClock } from '@toolgate/testing/fake-clock'
+import { emptySessionStore } from '@toolgate/testing/session-store'
 import { expect, it, vi } from 'vitest'
 import { EventStream } from '../event-stream.ts'
 import { listenWithSubscriptions } from './held-subscriptions.ts'
@@ -13,20 +14,7 @@ const ann = principalOf({ id: 'ann' })
 async function listening() {
   const clock = fakeClock()
   const sessions = createSessions({
-    store: {
-      open: async () => [],
-      load: async () => undefined,
-      setLogLevel: async () => {},
-      setSubscriptions: async () => {},
-      end: async () => true,
-      touch: async () => [],
-      endIdle: async () => [],
-      announce: async () => {},
-      takeMail: async () => undefined,
-      appendEvents: async () => {},
-      eventsAfter: async () => [],
-      forgetOld: async () => {},
-    },
+    store: emptySessionStore,
     feed: { listen: async () => async () => {} },
     clock,
     log: silentLogger,
